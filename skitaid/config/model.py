@@ -1,0 +1,279 @@
+"""What a conf file amounts to: frozen dataclasses, their defaults written here once.
+
+The dataclasses stop at `instance/` and `cli/`: each part of the engine is given its slice. Times are seconds, sizes
+are bytes, and the field's name says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+__all__ = [
+    "Alias", "AppTarget", "CriticalPoint", "Crontab", "CrontabLine", "Gateway", "Global", "Host", "Instance",
+    "Listen", "Main", "Member", "Mount", "MountOptions", "Origin", "ProxyCache", "ProxyTarget", "Server",
+    "Smtpda", "State", "StaticTarget", "Target", "Tls",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value was written; `line` is 1-based, 0 for "nowhere: a default"."""
+
+    path: str = ""
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}" if self.line else self.path or "default"
+
+
+# ---------------------------------------------------------------- skitaid.conf
+
+
+@dataclass(frozen=True, slots=True)
+class Global:
+    """`[global]`. `python` None means the interpreter that runs skitaid."""
+
+    log_path: Path
+    var_path: Path
+    run_path: Path
+    python: str | None = None
+    user: str | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Smtpda:
+    """`[smtpda]`: the smart host that mail is handed to. `starttls` None: when the server offers it."""
+
+    smtpserver: str = "127.0.0.1:25"
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ssl: bool = False
+    starttls: bool | None = None
+    max_retry: int = 10
+    undelivers_keep_max_days: int = 30
+    concurrency: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class CrontabLine:
+    """One line of `[crontab:line]`, as written (POSIX crontab)."""
+
+    text: str
+    origin: Origin = Origin()
+
+
+@dataclass(frozen=True, slots=True)
+class Crontab:
+    lines: tuple[CrontabLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """`[state]`: where shared states live; `local` or a `redis://` URL."""
+
+    backend: str = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Main:
+    """skitaid.conf. `smtpda` and `crontab` are None when their section is absent: the agent is not started.
+    `path` is the file read, or None when there is no skitaid.conf and everything is a default."""
+
+    global_: Global
+    etc: Path
+    path: Path | None = None
+    smtpda: Smtpda | None = None
+    crontab: Crontab | None = None
+    state: State = State()
+
+
+# ---------------------------------------------------------------- servers-enabled/NAME.conf
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """One address. TCP: `host` ("" means every address, IPv4; "::" every address, IPv6) and `port` (0: any free
+    port); unix socket: `path`."""
+
+    host: str = ""
+    port: int = 5000
+    path: str | None = None
+
+    def __str__(self) -> str:
+        if self.path is not None:
+            return f"unix:{self.path}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host or '0.0.0.0'}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """`keyfile` None: the key sits inside `certfile`."""
+
+    certfile: Path
+    keyfile: Path | None = None
+    passphrase: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CriticalPoint:
+    """A worker that uses `cpu_percent` or more for `continuous` looks in a row, `interval_s` apart, is restarted."""
+
+    cpu_percent: float = 90.0
+    continuous: int = 3
+    interval_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """`[server]`. `threads` 0: apps run on the event loop. `python`: an interpreter or a virtual environment's
+    folder, None: the interpreter that runs skitaid."""
+
+    processes: int = 1
+    threads: int = 4
+    listen: tuple[Listen, ...] = (Listen(),)
+    name: str = ""
+    user: str | None = None
+    group: str | None = None
+    python: str | None = None
+    pythonpath: tuple[Path, ...] = ()
+    directory: Path | None = None
+    response_timeout_s: float = 10.0
+    keep_alive_s: float = 10.0
+    static_max_age_s: int = 300
+    num_result_cache_max: int = 1000
+    enable_proxy: bool = False
+    tls: Tls | None = None
+    log_off: tuple[str, ...] = ()
+    start_timeout_s: float = 60.0
+    heartbeat_timeout_s: float = 30.0
+    backend_keep_alive_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyCache:
+    """`[proxypass]`: the response cache, sizes in bytes; 0 is off."""
+
+    cache_memory_bytes: int = 0
+    cache_disk_bytes: int = 0
+    cache_dir: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """`[api-gateway]`."""
+
+    enable_gateway: bool = False
+    authenticate: bool = False
+    realm: str = "API Gateway"
+    secret_key: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StaticTarget:
+    """A folder of files."""
+
+    root: Path
+
+
+@dataclass(frozen=True, slots=True)
+class AppTarget:
+    """A Python file (`module`, absolute, with its .py; or a package's folder) and the name of a callable in it."""
+
+    module: Path
+    callable: str = "app"
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyTarget:
+    """A reverse proxy over the members of an alias. `remap` None: the path is passed as it came."""
+
+    alias: str
+    remap: str | None = None
+
+
+Target = StaticTarget | AppTarget | ProxyTarget
+
+
+@dataclass(frozen=True, slots=True)
+class MountOptions:
+    """`[/js]`, `[host/js]`. None: the server's default."""
+
+    max_age_s: int | None = None
+    max_body_bytes: int | None = None
+    index: tuple[str, ...] | None = None
+    listing: bool = False
+    try_: str | None = None
+    log: bool = True
+    debug: bool = False
+    use_reloader: bool = False
+    config: Mapping[str, str] = field(default_factory=dict)
+    origin: Origin = Origin()
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One line of `[routes:line]`. `path` starts with a slash and ends with none, but for "/" itself."""
+
+    path: str
+    target: Target
+    options: MountOptions = MountOptions()
+    origin: Origin = Origin()
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A host line and the mounts under it, in file order. `names` is empty for the default host; a name is lower
+    case, and one that starts with a dot stands for that domain and all below it."""
+
+    names: tuple[str, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    origin: Origin = Origin()
+
+    @property
+    def is_default(self) -> bool:
+        return not self.names
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One server of an alias. `path` for a unix socket or a database file; then `host` is ""."""
+
+    host: str
+    port: int | None = None
+    path: str | None = None
+    database: str | None = None
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    weight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """`[@name]`; `name` has no @. `source` are networks in CIDR form."""
+
+    name: str
+    type: str = "http"
+    members: tuple[Member, ...] = ()
+    ssl: bool = False
+    roles: tuple[str, ...] = ()
+    source: tuple[str, ...] = ()
+    origin: Origin = Origin()
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One file of servers-enabled; `name` is the file's stem."""
+
+    name: str
+    path: Path
+    server: Server = Server()
+    environment: tuple[tuple[str, str], ...] = ()
+    hosts: tuple[Host, ...] = ()
+    aliases: Mapping[str, Alias] = field(default_factory=dict)
+    proxy_cache: ProxyCache = ProxyCache()
+    gateway: Gateway = Gateway()
+    critical_point: CriticalPoint | None = None
+    crontab: Crontab | None = None
