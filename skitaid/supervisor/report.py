@@ -1,0 +1,96 @@
+"""What a master tells the supervisor on the report pipe: one JSON object a line.
+
+`Reporter` is the master's end, `ReportReader` the supervisor's, which believes nothing: a line too long, not JSON or
+of an unknown event is dropped. Standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+
+__all__ = ["REPORT_FD", "Event", "Report", "ReportReader", "Reporter", "inherited"]
+
+REPORT_FD = "SKITAID_REPORT_FD"
+_LINE_MAX_BYTES = 64 * 1024
+
+
+class Event(Enum):
+    """READY: listening, and every worker is up. RELOADED: the new workers took over. RELOAD_FAILED: the old ones go
+    on. STOPPING: on the way out."""
+
+    READY = "ready"
+    RELOADED = "reloaded"
+    RELOAD_FAILED = "reload-failed"
+    STOPPING = "stopping"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    event: Event
+    addresses: tuple[str, ...] = ()
+    reason: str = ""
+
+
+class Reporter:
+    """The master's end. A parent that is gone, or none at all (`fd` None), is no error: the lifeline tells of that."""
+
+    def __init__(self, fd: int | None) -> None:
+        self._fd = fd
+
+    def ready(self, addresses: Iterable[str]) -> None:
+        """`addresses` as bound, e.g. "127.0.0.1:5000", "unix:/run/site.sock"."""
+        self._send({"event": Event.READY.value, "addresses": list(addresses)})
+
+    def reloaded(self, addresses: Iterable[str] = ()) -> None:
+        self._send({"event": Event.RELOADED.value, "addresses": list(addresses)})
+
+    def reload_failed(self, reason: str) -> None:
+        self._send({"event": Event.RELOAD_FAILED.value, "reason": reason})
+
+    def stopping(self) -> None:
+        self._send({"event": Event.STOPPING.value})
+
+    def _send(self, message: Mapping[str, object]) -> None:
+        if self._fd is None:
+            return
+        with suppress(BrokenPipeError, BlockingIOError):
+            os.write(self._fd, json.dumps(message).encode() + b"\n")
+
+
+class ReportReader:
+    """Bytes in, reports out."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[Report]:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > _LINE_MAX_BYTES:
+            self._rest = b""
+        reports = (_parse(line) for line in lines)
+        return [report for report in reports if report is not None]
+
+
+def _parse(line: bytes) -> Report | None:
+    try:
+        message = json.loads(line)
+        event = Event(message["event"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    addresses = message.get("addresses", ())
+    addresses = addresses if isinstance(addresses, list) else ()
+    return Report(event, tuple(str(address) for address in addresses), str(message.get("reason", "")))
+
+
+def inherited(environ: Mapping[str, str] = os.environ) -> Reporter:
+    """The report pipe that the supervisor passed over exec, made close-on-exec again; a silent one if there is none."""
+    text = environ.get(REPORT_FD, "")
+    if not text.isdecimal():
+        return Reporter(None)
+    os.set_inheritable(int(text), False)
+    return Reporter(int(text))

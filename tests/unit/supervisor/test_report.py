@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import os
+
+from skitaid.supervisor.report import REPORT_FD, Event, Report, Reporter, ReportReader, inherited
+
+
+def _sent(write: object) -> bytes:
+    read_fd, write_fd = os.pipe()
+    write(Reporter(write_fd))  # type: ignore[operator]
+    os.close(write_fd)
+    data = os.read(read_fd, 65536)
+    os.close(read_fd)
+    return data
+
+
+def test_what_the_master_says_is_what_the_supervisor_reads() -> None:
+    def talk(reporter: Reporter) -> None:
+        reporter.ready(["127.0.0.1:5000"])
+        reporter.reload_failed("no\nmodule")
+        reporter.reloaded()
+        reporter.stopping()
+
+    assert ReportReader().feed(_sent(talk)) == [
+        Report(Event.READY, ("127.0.0.1:5000",)), Report(Event.RELOAD_FAILED, (), "no\nmodule"),
+        Report(Event.RELOADED), Report(Event.STOPPING)]
+
+
+def test_lines_may_come_in_pieces() -> None:
+    reader = ReportReader()
+    assert reader.feed(b'{"event": "rea') == []
+    assert reader.feed(b'dy"}\n{"event"') == [Report(Event.READY)]
+    assert reader.feed(b': "stopping"}\n') == [Report(Event.STOPPING)]
+
+
+def test_nonsense_is_dropped() -> None:
+    noise = b'hello\n[]\n{"event": "dance"}\n{"event": ["ready"]}\n\xff\n\n{"event": "ready", "addresses": 7}\n'
+    assert ReportReader().feed(noise) == [Report(Event.READY)]
+
+
+def test_a_line_without_end_takes_no_memory() -> None:
+    reader = ReportReader()
+    for _ in range(100):
+        reader.feed(b"x" * 4096)
+    assert len(reader._rest) <= 65 * 1024
+
+
+def test_a_gone_parent_is_no_error() -> None:
+    read_fd, write_fd = os.pipe()
+    os.close(read_fd)
+    reporter = Reporter(write_fd)
+    reporter.ready([])
+    os.close(write_fd)
+    assert reporter._fd == write_fd
+
+
+def test_inherited() -> None:
+    read_fd, write_fd = os.pipe()
+    os.set_inheritable(write_fd, True)
+    inherited({REPORT_FD: str(write_fd)}).stopping()
+    assert os.read(read_fd, 100) == b'{"event": "stopping"}\n'
+    assert not os.get_inheritable(write_fd)
+    assert inherited({})._fd is None
+    os.close(read_fd)
+    os.close(write_fd)
