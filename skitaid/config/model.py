@@ -1,7 +1,8 @@
 """What a conf file amounts to: frozen dataclasses, their defaults written here once.
 
 The dataclasses stop at `instance/` and `cli/`: each part of the engine is given its slice. Times are seconds, sizes
-are bytes, and the field's name says so.
+are bytes, and the field's name says so. Two that mean the same compare equal: where a value was written (`origin`)
+and what was warned about (`warnings`) do not count.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from skitaid.exceptions import Problem
 
 __all__ = [
     "Alias", "AppTarget", "CriticalPoint", "Crontab", "CrontabLine", "Gateway", "Global", "Host", "Instance",
@@ -62,7 +65,7 @@ class CrontabLine:
     """One line of `[crontab:line]`, as written (POSIX crontab)."""
 
     text: str
-    origin: Origin = Origin()
+    origin: Origin = field(default=Origin(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,7 @@ class Main:
     smtpda: Smtpda | None = None
     crontab: Crontab | None = None
     state: State = State()
+    warnings: tuple[Problem, ...] = field(default=(), compare=False)
 
 
 # ---------------------------------------------------------------- servers-enabled/NAME.conf
@@ -101,6 +105,7 @@ class Listen:
     host: str = ""
     port: int = 5000
     path: str | None = None
+    origin: Origin = field(default=Origin(), compare=False)
 
     def __str__(self) -> str:
         if self.path is not None:
@@ -123,13 +128,14 @@ class CriticalPoint:
 
     cpu_percent: float = 90.0
     continuous: int = 3
-    interval_s: float = 10.0
+    interval_s: float = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
     """`[server]`. `threads` 0: apps run on the event loop. `python`: an interpreter or a virtual environment's
-    folder, None: the interpreter that runs skitaid."""
+    folder, None: the interpreter that runs skitaid. `trusted`: networks in CIDR form whose X-Forwarded-For and
+    transaction ids are believed."""
 
     processes: int = 1
     threads: int = 4
@@ -150,6 +156,7 @@ class Server:
     start_timeout_s: float = 60.0
     heartbeat_timeout_s: float = 30.0
     backend_keep_alive_s: float = 10.0
+    trusted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +217,7 @@ class MountOptions:
     debug: bool = False
     use_reloader: bool = False
     config: Mapping[str, str] = field(default_factory=dict)
-    origin: Origin = Origin()
+    origin: Origin = field(default=Origin(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +227,7 @@ class Mount:
     path: str
     target: Target
     options: MountOptions = MountOptions()
-    origin: Origin = Origin()
+    origin: Origin = field(default=Origin(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +237,7 @@ class Host:
 
     names: tuple[str, ...] = ()
     mounts: tuple[Mount, ...] = ()
-    origin: Origin = Origin()
+    origin: Origin = field(default=Origin(), compare=False)
 
     @property
     def is_default(self) -> bool:
@@ -260,7 +267,7 @@ class Alias:
     ssl: bool = False
     roles: tuple[str, ...] = ()
     source: tuple[str, ...] = ()
-    origin: Origin = Origin()
+    origin: Origin = field(default=Origin(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,3 +284,4 @@ class Instance:
     gateway: Gateway = Gateway()
     critical_point: CriticalPoint | None = None
     crontab: Crontab | None = None
+    warnings: tuple[Problem, ...] = field(default=(), compare=False)
