@@ -92,7 +92,7 @@ class RequestLogWriter:
                     check_at = time.monotonic() + CHECK_MOVED_S
                     self._look_after_file()
                 wait_s = BUSY_WAIT_S if self._drain() else min(wait_s * 2, IDLE_WAIT_S)
-            except Exception:  # the root of a thread: logging goes on whatever one record holds
+            except Exception:  # noqa: BLE001 - a thread's root: logging goes on whatever one record holds
                 traceback.print_exc()
             self._wake.wait(wait_s)
 
