@@ -58,14 +58,14 @@ check: $(VENV)/.made-dev
 bench: venv
 	@$(VENV)/bin/python benchmarks/run.py $(ARGS)
 
-INSTALLER = $$(tools/pythons.sh --first '$(PYTHON)') tools/install.py --prefix '$(PREFIX)' --destdir '$(DESTDIR)'
+INSTALLER = $$(tools/pythons.sh --system '$(PYTHON)') tools/install.py --prefix '$(PREFIX)' --destdir '$(DESTDIR)'
 
 install:
-	@tools/pythons.sh --first '$(PYTHON)' >/dev/null
+	@tools/pythons.sh --system '$(PYTHON)' >/dev/null
 	@$(INSTALLER) --wheel '$(WHEEL)' --pip-flags='$(PIP_FLAGS)' install
 
 uninstall:
-	@tools/pythons.sh --first '$(PYTHON)' >/dev/null
+	@tools/pythons.sh --system '$(PYTHON)' >/dev/null
 	@$(INSTALLER) uninstall
 
 clean:

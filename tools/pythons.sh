@@ -2,6 +2,7 @@
 # Prints the Python interpreters that skitaid can run under, one path a line.
 #
 #   tools/pythons.sh --first [CANDIDATE]   the one to make .venv from; exit 1 and the reason when there is none
+#   tools/pythons.sh --system [CANDIDATE]  the one to install from: the system's own, if it fits, before any other
 #   tools/pythons.sh --all                 one of each minor version found, for `make check`
 #
 # An interpreter counts only when it runs: a pyenv shim of a version that is switched off exists and fails.
@@ -43,7 +44,7 @@ all() {
 
 first() {
     lacks_venv=
-    for python in ${1:-python3 $(candidates)}; do
+    for python in "$@"; do
         version_of "$python" >/dev/null || continue
         if has_venv "$python"; then
             path_of "$python"
@@ -51,7 +52,7 @@ first() {
         fi
         lacks_venv=${lacks_venv:-$python}
     done
-    complain "${1:-python3}"
+    complain "$1"
 }
 
 complain() {
@@ -69,9 +70,12 @@ complain() {
 
 case "${1:-}" in
 --all) all ;;
---first) first "${2:-}" ;;
+# shellcheck disable=SC2046 # a list of words
+--first) first ${2:-python3 $(candidates)} ;;
+# shellcheck disable=SC2046
+--system) first ${2:-/usr/bin/python3 python3 $(candidates)} ;;
 *)
-    echo "usage: $0 --first [CANDIDATE] | --all" >&2
+    echo "usage: $0 --first [CANDIDATE] | --system [CANDIDATE] | --all" >&2
     exit 2
     ;;
 esac
