@@ -173,7 +173,7 @@ class Scoreboard:
 def _anonymous_file() -> int:
     if hasattr(os, "memfd_create"):
         return os.memfd_create("skitaid-scoreboard", os.MFD_CLOEXEC)
-    import tempfile  # noqa: PLC0415  (only where memfd is missing)
+    import tempfile  # only where memfd is missing
 
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())

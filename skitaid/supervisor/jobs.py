@@ -1,0 +1,88 @@
+"""A request that takes time: it waits until each of its instances has come to what was asked, and then answers.
+
+The `…_outcome` functions look at a unit and say what became of it, or None: not yet. They are pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from skitaid.supervisor.reply import Answer, Reply
+from skitaid.supervisor.states import State
+from skitaid.supervisor.status import instance_figures
+from skitaid.supervisor.unit import ReloadStatus, Unit
+
+__all__ = ["Job", "Outcome", "reload_outcome", "start_outcome", "stop_outcome"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`exit` is the command's exit code: 1 refused or failed, 2 the conf is wrong."""
+
+    ok: bool
+    text: str
+    exit: int = 0
+
+
+Wait = Callable[[Unit], Outcome | None]
+Summary = Callable[[Mapping[str, Outcome]], str]
+
+
+def start_outcome(unit: Unit) -> Outcome | None:
+    process = unit.process
+    if process.state in (State.STARTING, State.STOPPING):
+        return None
+    if process.state is State.RUNNING:
+        return Outcome(True, f"{unit.name}: {process.reason} (pid {process.pid})")
+    exit_code = 2 if process.state is State.FATAL else 1
+    fix = f" ({process.fix})" if process.fix else ""
+    return Outcome(False, f"{unit.name}: {process.state.value}: {process.reason}{fix}", exit_code)
+
+
+def stop_outcome(unit: Unit) -> Outcome | None:
+    return Outcome(True, f"{unit.name}: stopped") if unit.process.is_at_rest else None
+
+
+def reload_outcome(unit: Unit) -> Outcome | None:
+    if unit.reload.status is ReloadStatus.PENDING:
+        return None
+    if unit.reload.status is ReloadStatus.DONE and unit.state is State.RUNNING:
+        return Outcome(True, f"{unit.name}: reloaded")
+    if unit.reload.status is ReloadStatus.FAILED:
+        return Outcome(False, f"{unit.name}: reload failed, the old workers go on: {unit.reload.reason}", 1)
+    return start_outcome(unit)
+
+
+class Job:
+    """`waits` says for each unit what is waited for; `settled` are outcomes known beforehand. `summary` makes the
+    answer's message. `on_end` is called with the answer instead of the reply, when given."""
+
+    def __init__(self, reply: Reply, waits: Sequence[tuple[Unit, Wait]], summary: Summary,
+                 *, settled: Mapping[str, Outcome] | None = None) -> None:
+        self.reply = reply
+        self._waits = list(waits)
+        self._units = [unit for unit, _ in waits]
+        self._summary = summary
+        self._outcomes: dict[str, Outcome] = {}
+        for name, outcome in (settled or {}).items():
+            self._settle(name, outcome)
+
+    def look(self) -> Answer | None:
+        """Tell what has come about since the last look; the answer once nothing is waited for."""
+        for unit, wait in list(self._waits):
+            outcome = wait(unit)
+            if outcome is not None:
+                self._waits.remove((unit, wait))
+                self._settle(unit.name, outcome)
+        return None if self._waits else self._answer()
+
+    def _settle(self, name: str, outcome: Outcome) -> None:
+        self._outcomes[name] = outcome
+        self.reply.progress(outcome.text)
+
+    def _answer(self) -> Answer:
+        failed = [outcome for outcome in self._outcomes.values() if not outcome.ok]
+        figures = [instance_figures(unit) for unit in self._units]
+        return Answer(not failed, self._summary(self._outcomes), max((outcome.exit for outcome in failed), default=0),
+                      {"instances": figures})

@@ -1,0 +1,98 @@
+"""Starting a master: exec with the pipes it needs, in a session of its own, with nothing else of ours."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from skitaid.exceptions import SkitaidError
+from skitaid.supervisor.lifeline import LIFELINE_FD
+from skitaid.supervisor.report import REPORT_FD
+from skitaid.supervisor.scoreboard import SCOREBOARD_FD
+
+__all__ = ["BOOT", "Command", "Pipes", "SpawnError", "interpreter", "spawn"]
+
+BOOT = Path(__file__).resolve().parent.parent / "instance" / "boot.py"
+"""The program a master starts with."""
+
+_NOT_INHERITED = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES")
+"""What systemd says to the supervisor is not for its children."""
+_OWN_PREFIX = "SKITAID_"
+_PERMANENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ENOEXEC, errno.ELOOP})
+_DEFAULT_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGCHLD,
+                    signal.SIGPIPE)
+
+
+class SpawnError(SkitaidError):
+    """No process could be made. `is_permanent`: only a person can change that."""
+
+    def __init__(self, text: str, *, is_permanent: bool) -> None:
+        super().__init__(text)
+        self.is_permanent = is_permanent
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to execute. `environment` is the conf's [environment]; it cannot override the names that are ours."""
+
+    python: str
+    boot: Path
+    name: str
+    etc: Path
+    verbose: bool = False
+    environment: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def argv(self) -> list[str]:
+        words = [self.python, str(self.boot), "-f", self.name, "--etc", str(self.etc)]
+        return [*words, "-v"] if self.verbose else words
+
+    def environ(self, ours: Mapping[str, str]) -> dict[str, str]:
+        """`ours` is the supervisor's own environment."""
+        kept = {name: value for name, value in ours.items() if name not in _NOT_INHERITED}
+        return kept | {name: value for name, value in self.environment if not name.startswith(_OWN_PREFIX)}
+
+
+@dataclass(frozen=True, slots=True)
+class Pipes:
+    """Descriptors of ours that the child gets: the lifeline's read end, the report pipe's write end, the scoreboard,
+    and the file that its standard output and standard error go to."""
+
+    lifeline: int
+    report: int
+    scoreboard: int
+    stderr: int
+
+    def as_environ(self) -> dict[str, str]:
+        return {LIFELINE_FD: str(self.lifeline), REPORT_FD: str(self.report), SCOREBOARD_FD: str(self.scoreboard)}
+
+
+def interpreter(named: str | None, default: str) -> str:
+    """The Python to run: `named` is a path to one or a virtual environment's folder; None: `default`."""
+    if named is None:
+        return default
+    return os.path.join(named, "bin", "python") if os.path.isdir(named) else named
+
+
+def spawn(command: Command, pipes: Pipes, environ: Mapping[str, str] = os.environ) -> int:
+    """The pid of a new session's leader. The working folder is ours, which is "/". Raises SpawnError."""
+    handed = (pipes.lifeline, pipes.report, pipes.scoreboard)
+    null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, pipes.stderr, 1),
+               (os.POSIX_SPAWN_DUP2, pipes.stderr, 2)]
+    for fd in handed:
+        os.set_inheritable(fd, True)  # the process has one thread: no other exec comes between
+    try:
+        return os.posix_spawn(command.python, command.argv, command.environ(environ) | pipes.as_environ(),
+                              file_actions=actions, setsid=True, setsigmask=(), setsigdef=_DEFAULT_SIGNALS)
+    except OSError as error:
+        text = f"cannot execute {command.python}: {error.strerror} (python in [server] or [global])"
+        raise SpawnError(text, is_permanent=error.errno in _PERMANENT) from error
+    finally:
+        os.close(null)
+        for fd in handed:
+            os.set_inheritable(fd, False)
