@@ -1,0 +1,56 @@
+"""Leaving the terminal: the daemon is another process, with no terminal, no parent of ours, in the folder "/".
+
+python-daemon's part is `start` alone. The process that it detaches then executes the supervisor, so that nothing of
+the command line stays in the resident process.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from skitaid.exceptions import RefusedError
+
+UMASK = 0o022
+
+
+def require_package() -> None:
+    """Raises RefusedError when python-daemon is missing: to be called while there is a terminal to say so on."""
+    try:
+        import daemon  # noqa: F401
+    except ImportError as error:
+        raise RefusedError(f"start needs the package python-daemon ({error}): {sys.executable} -m pip install "
+                           "python-daemon; or stay in the foreground: start -v") from error
+
+
+def run_detached(action: Callable[[], NoReturn], keep: Sequence[int], errors_to: Path) -> None:
+    """Run `action` in a process of its own that has left the terminal, with the descriptors `keep` open and standard
+    error going to the file `errors_to`. Returns in this process once the other is on its way."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)
+        return
+    try:
+        _detach(keep, errors_to)
+        action()
+    finally:  # nothing may come back into the command line's code: there are two of us now
+        os._exit(1)
+
+
+def _detach(keep: Sequence[int], errors_to: Path) -> None:
+    from daemon import DaemonContext
+
+    errors_to.parent.mkdir(parents=True, exist_ok=True)
+    errors = open(errors_to, "ab", opener=_opener)  # noqa: SIM115  (stays open: it becomes descriptor 2)
+    context = DaemonContext(umask=UMASK, detach_process=True, working_directory="/", stdout=errors, stderr=errors,
+                            files_preserve=[*keep, errors.fileno()])
+    context.open()
+
+
+def _opener(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o640)

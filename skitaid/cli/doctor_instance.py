@@ -1,0 +1,121 @@
+"""What doctor looks at for one instance: its ports and rights, its interpreter, its certificate, its user."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from skitaid.cli.finding import Finding, fine, warning, wrong
+from skitaid.cli.ports import Availability, availability
+from skitaid.config.model import AppTarget, Instance, Listen, Main, Tls
+
+PYTHON_WANTED = (3, 11)
+PYTHON_TIMEOUT_S = 10
+EXPIRY_NOTICE_S = 14 * 86400
+
+
+def check_instance(instance: Instance, main: Main, *, is_running: bool) -> Iterator[Finding]:
+    """`is_running`: the daemon has this instance up, so its addresses are rightly taken."""
+    for listen in instance.server.listen:
+        yield check_address(instance, listen, is_running=is_running)
+    yield check_python(instance, main)
+    if instance.server.tls is not None:
+        yield from check_certificate(instance.name, instance.server.tls)
+    yield from check_user(instance, main)
+
+
+def check_address(instance: Instance, listen: Listen, *, is_running: bool) -> Finding:
+    if is_running:
+        return fine(instance.name, f"{listen} is served by the running daemon")
+    found = availability(listen)
+    if found is Availability.FREE:
+        return fine(instance.name, f"{listen} is free")
+    text, fix = _refusal(found, listen)
+    return wrong(instance.name, f"{listen} {text}", f"{fix} ({listen.origin})")
+
+
+def _refusal(found: Availability, listen: Listen) -> tuple[str, str]:
+    if found is Availability.TAKEN and listen.path is not None:
+        return "is there already and in use", "stop what uses it, or name another path"
+    if found is Availability.TAKEN:
+        return "is in use by another program", f"see who: ss -ltnp 'sport = :{listen.port}'; stop it or change the port"
+    if found is Availability.FORBIDDEN and listen.path is not None:
+        return "cannot be made: its folder is missing or not writable", "make that folder writable"
+    if found is Availability.FORBIDDEN:
+        return f"may not be used by user {os.geteuid()}", \
+            f"start as root, take a port from 1024 up, or: sysctl net.ipv4.ip_unprivileged_port_start={listen.port}"
+    return "is not an address of this machine", "see those of this machine: ip -brief address"
+
+
+def check_python(instance: Instance, main: Main) -> Finding:
+    """The interpreter of the instance runs and is young enough."""
+    from skitaid.supervisor.spawn import interpreter
+
+    python = interpreter(instance.server.python or main.global_.python, sys.executable)
+    try:
+        shown = subprocess.run([python, "-c", "import sys; print(*sys.version_info[:3])"], check=True, text=True,
+                               capture_output=True, timeout=PYTHON_TIMEOUT_S).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        return wrong(instance.name, f"its python {python} does not run: {error}",
+                     f"set python in {instance.path} to an interpreter or a virtual environment's folder")
+    version = tuple(int(part) for part in shown.split())
+    text = f"python {'.'.join(map(str, version))} ({python})"
+    if version[:2] < PYTHON_WANTED:
+        return wrong(instance.name, f"{text} is too old", f"skitaid needs 3.11: set python in {instance.path}")
+    return fine(instance.name, text)
+
+
+def check_certificate(name: str, tls: Tls) -> Iterator[Finding]:
+    """Readable, the key belongs to it, and it is valid for some time."""
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(tls.certfile, tls.keyfile, tls.passphrase or "")
+    except OSError as error:  # ssl.SSLError is one
+        yield wrong(name, f"certificate {tls.certfile} cannot be used: {error}",
+                    "certfile wants a PEM chain, keyfile the key that belongs to it, passphrase what the key asks for")
+        return
+    expires_at = _expiry(tls.certfile)
+    if expires_at is None:
+        yield fine(name, f"certificate {tls.certfile} fits its key")
+        return
+    yield _expiry_finding(name, tls.certfile, expires_at - time.time())
+
+
+def _expiry(certfile: Path) -> float | None:
+    """When the certificate ends (seconds since the epoch), None where openssl is not at hand to tell."""
+    import ssl
+
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        return None
+    done = subprocess.run([openssl, "x509", "-in", str(certfile), "-noout", "-enddate"], check=False, text=True,
+                          capture_output=True, timeout=PYTHON_TIMEOUT_S)
+    _, has_date, date = done.stdout.strip().partition("notAfter=")
+    return float(ssl.cert_time_to_seconds(date)) if has_date else None
+
+
+def _expiry_finding(name: str, certfile: Path, left_s: float) -> Finding:
+    days = int(abs(left_s) // 86400)
+    if left_s < 0:
+        return wrong(name, f"certificate {certfile} ended {days} days ago", "renew it, then reload")
+    if left_s < EXPIRY_NOTICE_S:
+        return warning(name, f"certificate {certfile} ends in {days} days", "renew it, then reload")
+    return fine(name, f"certificate {certfile} is valid for {days} days and fits its key")
+
+
+def check_user(instance: Instance, main: Main, *, euid: int | None = None) -> Iterator[Finding]:
+    """Apps that would run as root. `euid` None: this process's own."""
+    has_apps = any(isinstance(mount.target, AppTarget) for host in instance.hosts for mount in host.mounts)
+    is_root = (os.geteuid() if euid is None else euid) == 0
+    if is_root and has_apps and not (instance.server.user or main.global_.user):
+        yield warning(instance.name, "its apps run as root, so a fault in one gives the machine away",
+                      f"set user in [server] of {instance.path} or in [global] of skitaid.conf")
+
+

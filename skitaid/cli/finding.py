@@ -1,0 +1,34 @@
+"""What doctor found out about one thing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Level(Enum):
+    FINE = "ok"
+    WARNING = "warning"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`subject` is what was looked at, `text` what was found, `fix` what to do, "" when nothing needs doing."""
+
+    level: Level
+    subject: str
+    text: str
+    fix: str = ""
+
+
+def fine(subject: str, text: str) -> Finding:
+    return Finding(Level.FINE, subject, text)
+
+
+def warning(subject: str, text: str, fix: str) -> Finding:
+    return Finding(Level.WARNING, subject, text, fix)
+
+
+def wrong(subject: str, text: str, fix: str) -> Finding:
+    return Finding(Level.WRONG, subject, text, fix)

@@ -1,0 +1,101 @@
+"""What every command is given: the options, the conf folder, and how to say things to the person at the terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from skitaid.cli.nearest import did_you_mean
+from skitaid.cli.options import Options
+from skitaid.cli.style import Style, Tone, style_for
+from skitaid.config.model import Main
+from skitaid.exceptions import ConfError, Problem, RefusedError
+
+AGENTS = {"smtpda": "mail agent", "cron": "cron agent"}
+"""Names that -f gives to the daemon's own agents, not to instances."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One run of a command. `program` is the program as it was typed, for hints that can be copied."""
+
+    options: Options
+    etc: Path
+    program: str = "skitaid"
+
+    def hint(self, words: str) -> str:
+        """A command line to type next, with the same program and the same --etc."""
+        etc = f" --etc {self.options.etc}" if self.options.etc else ""
+        return f"{self.program}{etc} {words}"
+
+    def load_main(self) -> Main:
+        """skitaid.conf. Raises ConfError, or RefusedError when there is no such folder."""
+        from skitaid.config.load import load_main
+
+        self.require_etc()
+        return load_main(self.etc)
+
+    def require_etc(self) -> None:
+        if not self.etc.is_dir():
+            raise ConfError([Problem(str(self.etc), 0, "there is no such folder; it holds skitaid.conf and "
+                                     "servers-enabled/", "name another with --etc DIR or SKITAID_ETC")])
+
+    def instance_files(self) -> dict[str, Path]:
+        """Conf file of each enabled instance."""
+        from skitaid.config.load import instance_files
+
+        return instance_files(self.etc)
+
+    def require_instance(self) -> str:
+        """The name given with -f, known to be enabled. Raises RefusedError, naming the nearest."""
+        name = self.options.name or ""
+        self.refuse_agents()
+        files = self.instance_files()
+        if name not in files:
+            raise self.no_such_instance(name, files)
+        return name
+
+    def refuse_agents(self) -> None:
+        """Raises RefusedError when -f names an agent."""
+        agent = AGENTS.get(self.options.name or "")
+        if agent:
+            raise RefusedError(f"{self.options.name}: the {agent} is not part of this version yet, "
+                               "so there is nothing to act on")
+
+    def no_such_instance(self, name: str, known: dict[str, Path]) -> RefusedError:
+        where = self.etc / "servers-enabled"
+        nearest = did_you_mean(name, known)
+        if not nearest:
+            nearest = f"; there are: {', '.join(sorted(known))}" if known else "; that folder holds no conf file"
+        off = self.etc / "servers-available" / f"{name}.conf"
+        fix = f"; it is switched off: ln -s ../servers-available/{name}.conf {where}/" if off.is_file() else nearest
+        return RefusedError(f"no instance {name!r}: {where}/{name}.conf does not exist{fix}")
+
+
+def out(text: str = "") -> None:
+    """A line on standard output, there at once also when it is a pipe."""
+    print(text, flush=True)
+
+
+def complain(text: str) -> None:
+    """A line on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def out_style() -> Style:
+    return style_for(sys.stdout, os.environ)
+
+
+def complain_error(text: str) -> None:
+    """An error on standard error: what happened and what to do."""
+    style = style_for(sys.stderr, os.environ)
+    complain(f"{style.paint('skitaid:', Tone.BAD)} {text}")
+
+
+def complain_problems(problems: tuple[Problem, ...]) -> None:
+    """Every problem of the confs, a line each, errors and warnings apart by colour."""
+    style = style_for(sys.stderr, os.environ)
+    for problem in problems:
+        complain(style.paint(str(problem), Tone.WARNING if problem.is_warning else Tone.BAD))

@@ -1,0 +1,129 @@
+"""status: what runs, as a table people read or, with --json, as an object programs read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from skitaid.cli.ask import ask
+from skitaid.cli.session import Session, complain_error, out, out_style
+from skitaid.cli.style import Style, Tone
+from skitaid.cli.table import Cell, Column, duration, render, size
+
+Figures = Mapping[str, Any]
+
+TONES = {"running": Tone.GOOD, "starting": Tone.WARNING, "stopping": Tone.WARNING, "backoff": Tone.BAD,
+         "fatal": Tone.BAD, "exited": Tone.FAINT, "stopped": Tone.FAINT}
+
+INSTANCE_COLUMNS = (Column("NAME"), Column("STATE"), Column("PID", True), Column("WORKERS", True),
+                    Column("UPTIME", True), Column("RESTARTS", True), Column("REQ/S", True), Column("MEMORY", True),
+                    Column("ADDRESS"))
+WORKER_COLUMNS = (Column("WORKER"), Column("PID", True), Column("STATE"), Column("UPTIME", True),
+                  Column("REQUESTS", True), Column("CONNECTIONS", True), Column("MEMORY", True))
+
+
+def run(session: Session) -> int:
+    session.refuse_agents()
+    answer = ask(session, "status", lambda text: None)
+    if not answer.get("ok", True):
+        complain_error(str(answer.get("message")))
+        return int(answer.get("exit", 1))
+    instances = chosen(session, answer["instances"])
+    if session.options.json:
+        out(json.dumps({"daemon": answer["daemon"], "instances": instances}, indent=2))
+        return 0
+    for line in _text(session, answer, instances):
+        out(line)
+    return 0
+
+
+def chosen(session: Session, instances: Sequence[Figures]) -> list[Figures]:
+    """The instance of -f, or all. Raises RefusedError when there is none of that name."""
+    name = session.options.name
+    if name is None:
+        return list(instances)
+    one = [figures for figures in instances if figures["name"] == name]
+    if not one:
+        raise session.no_such_instance(name, session.instance_files() | {item["name"]: session.etc
+                                                                        for item in instances})
+    return one
+
+
+def _text(session: Session, answer: Figures, instances: list[Figures]) -> list[str]:
+    style = out_style()
+    if session.options.name is not None:
+        return detail(session, instances[0], style)
+    return overview(session, answer["daemon"], instances, style)
+
+
+def overview(session: Session, daemon: Figures, instances: list[Figures], style: Style) -> list[str]:
+    lines = [daemon_line(daemon, style), ""]
+    if not instances:
+        return [*lines, f"No instance: put a conf file into {session.etc}/servers-enabled/, it starts by itself."]
+    lines += render(INSTANCE_COLUMNS, [instance_row(figures) for figures in instances], style)
+    for figures in instances:
+        lines += trouble(session, figures, style)
+    return lines
+
+
+def detail(session: Session, figures: Figures, style: Style) -> list[str]:
+    """One instance, its workers a row each."""
+    lines = render(INSTANCE_COLUMNS, [instance_row(figures)], style)
+    if figures.get("workers"):
+        lines += ["", *render(WORKER_COLUMNS, [worker_row(worker) for worker in figures["workers"]], style)]
+    folder = session.load_main().global_.log_path / "instances" / figures["name"]
+    return [*lines, *trouble(session, figures, style), "", f"logs: {folder}/"]
+
+
+def daemon_line(daemon: Figures, style: Style) -> str:
+    return style.paint(f"skitaid {daemon['version']}", Tone.STRONG) + \
+        f"  pid {daemon['pid']}, up {duration(daemon['uptime_s'])}"
+
+
+def instance_row(figures: Figures) -> list[Cell]:
+    state = str(figures["state"])
+    workers = figures.get("workers") or []
+    rate = figures.get("requests_per_s")
+    memory = figures.get("rss_bytes", 0) + sum(worker["rss_bytes"] for worker in workers)
+    return [
+        Cell(figures["name"], Tone.STRONG),
+        Cell(state, TONES.get(state, Tone.PLAIN)),
+        _or_dash(figures.get("pid")),
+        _or_dash(len(workers)),
+        _or_dash(figures["uptime_s"] and duration(figures["uptime_s"])),
+        Cell(str(figures["restarts"])),
+        Cell("-" if rate is None or not workers else f"{rate:.1f}"),
+        _or_dash(memory and size(memory)),
+        _or_dash(figures.get("address")),
+    ]
+
+
+def worker_row(worker: Figures) -> list[Cell]:
+    uptime = worker.get("uptime_s")
+    return [
+        Cell(f"#{worker['id']}", Tone.STRONG),
+        Cell(str(worker["pid"])),
+        _or_dash(worker.get("state")),
+        Cell("-" if uptime is None else duration(uptime)),
+        Cell(str(worker["requests"])),
+        Cell(str(worker.get("connections", "-"))),
+        _or_dash(worker["rss_bytes"] and size(worker["rss_bytes"])),
+    ]
+
+
+def trouble(session: Session, figures: Figures, style: Style) -> list[str]:
+    """What is wrong with an instance and what to do about it; nothing when all is well."""
+    name, state = figures["name"], figures["state"]
+    problems = figures.get("problems") or []
+    if state not in ("fatal", "backoff") and not problems:
+        return []
+    reason = f": {figures['reason']}" if figures.get("reason") else ""
+    lines = ["", style.paint(f"{name}: {state}{reason}", TONES.get(state, Tone.PLAIN))]
+    lines += [f"  {problem}" for problem in problems]
+    fix = figures.get("fix") or f"look at {session.hint(f'-f {name} log -s stderr')}"
+    return [*lines, f"  {style.paint('fix:', Tone.STRONG)} {fix}"]
+
+
+def _or_dash(value: object) -> Cell:
+    return Cell(str(value)) if value else Cell("-", Tone.FAINT)
