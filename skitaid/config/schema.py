@@ -1,0 +1,172 @@
+"""The keys of every section, as tables: key, the field of the dataclass it fills, and its kind.
+
+`sections` reads by these tables and `dump` writes by them, so that neither can know a key that the other does not.
+Defaults are not here: they are the dataclasses' own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from skitaid.config.addresses import bind_address, listen_list, networks
+from skitaid.config.fields import (
+    Kind,
+    account,
+    choice,
+    number,
+    optional,
+    scalar,
+    seconds,
+    sequence,
+    size,
+    text,
+    truth,
+    whole,
+    whole_seconds,
+)
+from skitaid.config.members import ALIAS_TYPES
+from skitaid.config.paths import cert_file, folder, folders, interpreter, place_for_files
+from skitaid.config.words import file_name, log_pattern, role, smtp_server, state_backend, try_path
+
+__all__ = [
+    "ALIAS", "ALIAS_NAMES", "CRITICAL_POINT", "GATEWAY", "GLOBAL", "MOUNT", "PROXY_CACHE", "SERVER", "SERVER_SOURCES",
+    "SMTPDA", "STATE", "Key", "Keys", "Names", "names", "section_of",
+]
+
+DAY_S = 86400
+YEARS_10_S = 3650 * DAY_S
+TERABYTE = 1 << 40
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """`field`: of the section's dataclass. `is_secret`: the value is never shown in a message."""
+
+    field: str
+    kind: Kind
+    is_secret: bool = False
+
+
+Keys = Mapping[str, Key]
+Names = Mapping[str, str]
+"""Key as written in a section → key of the table."""
+
+
+def names(keys: Iterable[str], **others: str) -> dict[str, str]:
+    """Each key under its own name, and others under theirs."""
+    return {**{key: key for key in keys}, **others}
+
+
+def _secret() -> Kind:
+    return optional(text())
+
+
+GLOBAL: Keys = {
+    "log_path": Key("log_path", place_for_files()),
+    "var_path": Key("var_path", place_for_files()),
+    "run_path": Key("run_path", place_for_files()),
+    "python": Key("python", optional(interpreter())),
+    "user": Key("user", optional(account("user"))),
+    "group": Key("group", optional(account("group"))),
+}
+
+SMTPDA: Keys = {
+    "smtpserver": Key("smtpserver", smtp_server()),
+    "user": Key("user", optional(text())),
+    "password": Key("password", _secret(), is_secret=True),
+    "ssl": Key("ssl", truth()),
+    "starttls": Key("starttls", optional(truth())),
+    "max_retry": Key("max_retry", whole(0, 1000)),
+    "undelivers_keep_max_days": Key("undelivers_keep_max_days", whole(0, 3650)),
+    "concurrency": Key("concurrency", whole(1, 64)),
+}
+
+STATE: Keys = {"backend": Key("backend", state_backend(), is_secret=True)}
+
+SERVER: Keys = {
+    "processes": Key("processes", whole(1, 256)),
+    "threads": Key("threads", whole(0, 1024)),
+    "ip": Key("ip", bind_address()),
+    "port": Key("port", whole(0, 65535)),
+    "listen": Key("listen", listen_list()),
+    "name": Key("name", text()),
+    "user": Key("user", optional(account("user"))),
+    "group": Key("group", optional(account("group"))),
+    "python": Key("python", optional(interpreter())),
+    "pythonpath": Key("pythonpath", folders()),
+    "directory": Key("directory", optional(folder())),
+    "response_timeout": Key("response_timeout_s", seconds(0.1, DAY_S)),
+    "keep_alive": Key("keep_alive_s", seconds(0, DAY_S)),
+    "static_max_age": Key("static_max_age_s", whole_seconds(0, YEARS_10_S)),
+    "num_result_cache_max": Key("num_result_cache_max", whole(0, 10_000_000)),
+    "enable_proxy": Key("enable_proxy", truth()),
+    "ssl": Key("ssl", truth()),
+    "certfile": Key("certfile", optional(cert_file())),
+    "keyfile": Key("keyfile", optional(cert_file())),
+    "passphrase": Key("passphrase", _secret(), is_secret=True),
+    "log_off": Key("log_off", sequence("path prefixes such as /static/ or endings such as *.css", log_pattern)),
+    "start_timeout": Key("start_timeout_s", seconds(1, DAY_S)),
+    "heartbeat_timeout": Key("heartbeat_timeout_s", seconds(2, DAY_S)),
+    "backend_keep_alive": Key("backend_keep_alive_s", seconds(0, DAY_S)),
+    "trusted": Key("trusted", networks()),
+}
+
+PROXY_CACHE: Keys = {
+    "cache_memory": Key("cache_memory_bytes", size(TERABYTE)),
+    "cache_disk": Key("cache_disk_bytes", size(TERABYTE)),
+    "cache_dir": Key("cache_dir", optional(place_for_files())),
+}
+
+GATEWAY: Keys = {
+    "enable_gateway": Key("enable_gateway", truth()),
+    "authenticate": Key("authenticate", truth()),
+    "realm": Key("realm", text()),
+    "secret_key": Key("secret_key", _secret(), is_secret=True),
+}
+
+CRITICAL_POINT: Keys = {
+    "cpu_percent": Key("cpu_percent", number(1, 100)),
+    "continuous": Key("continuous", whole(1, 1000)),
+    "interval": Key("interval_s", seconds(0, DAY_S)),
+}
+
+ALIAS: Keys = {
+    "type": Key("type", choice(*ALIAS_TYPES)),
+    # taken as text: how a member is read depends on the type, which may be written below it
+    "members": Key("members", Kind("members, separated by commas", lambda value, _: value.items, is_list=True),
+                   is_secret=True),
+    "ssl": Key("ssl", truth()),
+    "roles": Key("roles", sequence("names, separated by commas", role)),
+    "source": Key("source", networks()),
+}
+
+MOUNT: Keys = {
+    "max_age": Key("max_age_s", optional(whole_seconds(0, YEARS_10_S))),
+    "max_body": Key("max_body_bytes", optional(size(TERABYTE))),
+    "index": Key("index", optional(sequence("file names, separated by commas", file_name))),
+    "listing": Key("listing", truth()),
+    "try": Key("try_", optional(scalar("a path such as /index.html", try_path))),
+    "log": Key("log", truth()),
+    "debug": Key("debug", truth()),
+    "use_reloader": Key("use_reloader", truth()),
+}
+
+SERVER_SOURCES: Mapping[str, Names] = {
+    "server": names(SERVER),
+    "ssl": names(("certfile", "keyfile", "passphrase"), enable_ssl="ssl"),
+    "tunefactors": names(("static_max_age", "response_timeout", "keep_alive", "num_result_cache_max")),
+    "proxy": names(("enable_proxy",)),
+}
+"""`[server]`, and the sections in which the later daemon releases grouped some of its keys."""
+
+ALIAS_NAMES = names(ALIAS, role="roles", ips="source")
+
+
+def section_of(key: str) -> str:
+    """The section that a key belongs to, or ""; of those that have it the first."""
+    tables: dict[str, Iterable[str]] = {
+        "server": SERVER, "ssl": ("enable_ssl",), "proxypass": PROXY_CACHE, "api-gateway": GATEWAY,
+        "critical_point": CRITICAL_POINT, "@alias": ALIAS_NAMES, "/mount": MOUNT,
+    }
+    return next((section for section, keys in tables.items() if key in keys), "")

@@ -1,0 +1,282 @@
+"""The sections of both kinds of file, each to its dataclass."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from skitaid.config.cronline import check_cron_line
+from skitaid.config.document import Section
+from skitaid.config.fields import identifier
+from skitaid.config.members import TLS_TYPES, parse_member
+from skitaid.config.model import (
+    Alias,
+    CriticalPoint,
+    Crontab,
+    CrontabLine,
+    Gateway,
+    Global,
+    Instance,
+    Listen,
+    Main,
+    Member,
+    Origin,
+    ProxyCache,
+    Server,
+    Smtpda,
+    State,
+    Tls,
+)
+from skitaid.config.paths import explain_missing
+from skitaid.config.report import UnfitError, nearest
+from skitaid.config.routes import build_hosts, is_mount_section
+from skitaid.config.schema import (
+    ALIAS,
+    ALIAS_NAMES,
+    CRITICAL_POINT,
+    GATEWAY,
+    GLOBAL,
+    PROXY_CACHE,
+    SERVER,
+    SERVER_SOURCES,
+    SMTPDA,
+    STATE,
+)
+from skitaid.config.take import Context, Given, collect, fill, report_unfit, take
+
+__all__ = ["build_instance", "build_main"]
+
+MAIN_SECTIONS = {"global": False, "smtpda": False, "crontab": True, "state": False}
+INSTANCE_SECTIONS = {
+    **dict.fromkeys(SERVER_SOURCES, False),
+    "proxypass": False, "api-gateway": False, "environment": False, "critical point": False, "critical_point": False,
+    "routes": True, "crontab": True,
+}
+"""The fixed section names, and whether they hold lines."""
+
+UNKNOWN_TYPE = ""
+"""An alias whose type is wrong: nothing can be said about its members."""
+
+
+# ---------------------------------------------------------------- skitaid.conf
+
+
+def build_main(context: Context, etc: Path, roots: Global) -> Main:
+    """skitaid.conf; `roots` are the folders that apply where it names none."""
+    _check_names(context, MAIN_SECTIONS)
+    given = take(context, "global", GLOBAL)
+    return Main(
+        global_=Global(**{"log_path": roots.log_path, "var_path": roots.var_path, "run_path": roots.run_path, **given}),
+        etc=etc,
+        path=Path(context.place.path),
+        smtpda=_smtpda(context),
+        crontab=_crontab(context),
+        state=State(**take(context, "state", STATE)),
+    )
+
+
+def _smtpda(context: Context) -> Smtpda | None:
+    section = context.document.get("smtpda")
+    if section is None:
+        return None
+    found = Smtpda(**take(context, "smtpda", SMTPDA))
+    if found.ssl and found.starttls:
+        text = "[smtpda] ssl and starttls are both on: expected one of them"
+        context.report.error(section.line, text, "ssl for port 465, starttls for port 587 and 25")
+    return found
+
+
+# ---------------------------------------------------------------- servers-enabled/NAME.conf
+
+
+def build_instance(context: Context, name: str, main: Main) -> Instance:
+    """One instance. Errors are in the context's report; the result is worth something only without any."""
+    _check_names(context, INSTANCE_SECTIONS)
+    aliases = _aliases(context)
+    return Instance(
+        name=name,
+        path=Path(context.place.path),
+        server=_server(context, main),
+        environment=_environment(context),
+        hosts=build_hosts(context, {name: alias.type for name, alias in aliases.items()}),
+        aliases=aliases,
+        proxy_cache=ProxyCache(**take(context, "proxypass", PROXY_CACHE)),
+        gateway=Gateway(**take(context, "api-gateway", GATEWAY)),
+        critical_point=_critical_point(context),
+        crontab=_crontab(context),
+    )
+
+
+def _server(context: Context, main: Main) -> Server:
+    given = collect(context, SERVER_SOURCES)
+    values = fill(context, given, SERVER)
+    values["listen"] = _listen(context, given, values)
+    values["tls"] = _tls(context, given, values)
+    for key in ("ip", "port", "ssl", "certfile", "keyfile", "passphrase"):
+        values.pop(key, None)
+    if values.get("user") is None:
+        values["user"] = main.global_.user
+        values["group"] = values.get("group") or main.global_.group
+    values["python"] = values.get("python") or main.global_.python
+    return Server(**values)
+
+
+def _listen(context: Context, given: Mapping[str, Given], values: Mapping[str, Any]) -> tuple[Listen, ...]:
+    for key in ("ip", "port"):
+        if "listen" in given and key in given:
+            text = f"{given[key]}: listen at line {given['listen'].line} says it already; expected one of the two"
+            context.report.error(given[key].line, text, f"remove {key}")
+    if "listen" in given:
+        found: tuple[Listen, ...] = values.get("listen", ())
+        return found
+    origin = Origin(context.place.path, max((given[key].line for key in ("ip", "port") if key in given), default=0))
+    default = Listen()
+    return (Listen(values.get("ip", default.host), values.get("port", default.port), origin=origin),)
+
+
+def _tls(context: Context, given: Mapping[str, Given], values: Mapping[str, Any]) -> Tls | None:
+    if not values.get("ssl"):
+        return None
+    if not values.get("certfile"):
+        if "certfile" not in given or not given["certfile"].entry.value.text:
+            text = f"{given['ssl']}: certfile is missing; expected the certificate's file, in PEM form"
+            context.report.error(given["ssl"].line, text, f"certfile = NAME.pem, in {context.place.cert}")
+        return None
+    for key in ("certfile", "keyfile"):
+        path = values.get(key)
+        if path is not None:
+            _check_readable(context, given[key], path)
+    return Tls(values["certfile"], values.get("keyfile"), values.get("passphrase"))
+
+
+def _check_readable(context: Context, given: Given, path: Path) -> None:
+    error = None
+    if not path.is_file():
+        error = UnfitError(f"there is no file {path}", explain_missing(path))
+    elif not os.access(path, os.R_OK):
+        error = UnfitError(f"no permission to read {path}", "start as a user who may read it, or chmod it")
+    if error is not None:
+        report_unfit(context.report, given, SERVER[given.entry.key], error)
+
+
+def _environment(context: Context) -> tuple[tuple[str, str], ...]:
+    section = context.document.get("environment")
+    found = []
+    for entry in section.entries if section else ():
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", entry.key, re.ASCII):
+            text = f"[environment] {entry.key}: expected a name of letters, digits and _"
+            context.report.error(entry.line, text, "rename it")
+        elif entry.value.is_list:
+            context.report.error(entry.line, f"[environment] {entry.key} is a list: expected text", "write one value")
+        else:
+            found.append((entry.key, entry.value.text))
+    return tuple(found)
+
+
+def _critical_point(context: Context) -> CriticalPoint | None:
+    names = ("critical point", "critical_point")
+    both = [section for name in names if (section := context.document.get(name)) is not None]
+    if not both:
+        return None
+    if len(both) > 1:
+        first, second = sorted(both, key=lambda section: section.line)
+        text = f"section [{second.name}] says the same as [{first.name}] at line {first.line}"
+        context.report.error(second.line, text, "keep one of the two")
+    found = CriticalPoint(**take(context, both[0].name, CRITICAL_POINT))
+    return found if found.interval_s else None
+
+
+def _crontab(context: Context) -> Crontab | None:
+    section = context.document.get("crontab")
+    if section is None:
+        return None
+    for line in section.lines:
+        try:
+            check_cron_line(line.text)
+        except UnfitError as error:
+            context.report.error(line.line, f"[crontab] {error.text}", error.fix)
+    return Crontab(tuple(CrontabLine(line.text, Origin(context.place.path, line.line)) for line in section.lines))
+
+
+# ---------------------------------------------------------------- aliases
+
+
+def _aliases(context: Context) -> dict[str, Alias]:
+    """Every alias that has a section, also one with mistakes: a route to it is no second mistake."""
+    sections = [section for name, section in context.document.sections.items() if name.startswith("@")]
+    return {section.name[1:]: _alias(context, section) for section in sections}
+
+
+def _alias(context: Context, section: Section) -> Alias:
+    name = section.name[1:].strip()
+    try:
+        identifier(name, "name of an alias")
+    except UnfitError as error:
+        context.report.error(section.line, f"[{section.name}]: {error.text}; expected [@name]", error.fix)
+    given = collect(context, {section.name: ALIAS_NAMES})
+    values = fill(context, given, ALIAS)
+    kind = values.get("type", UNKNOWN_TYPE if "type" in given else Alias(name).type)
+    if kind in TLS_TYPES:
+        if values.get("ssl") is False:
+            text = f"{given['ssl']} = no: type {kind} is with TLS; expected yes, or type {kind[:-1]}"
+            context.report.error(given["ssl"].line, text, "remove the line")
+        values["ssl"] = True
+    values["members"] = _members(context, section, given, (kind, bool(values.get("ssl"))))
+    return Alias(name, **values, origin=Origin(context.place.path, section.line))
+
+
+def _members(
+    context: Context, section: Section, given: Mapping[str, Given], kind: tuple[str, bool]
+) -> tuple[Member, ...]:
+    written = given.get("members")
+    if written is None or not written.entry.value.items:
+        line = written.line if written else section.line
+        text = f"[{section.name}] has no members: expected members = host:port, host:port"
+        context.report.error(line, text, "name at least one")
+        return ()
+    if kind[0] == UNKNOWN_TYPE:
+        return ()
+    found = []
+    for item in written.entry.value.items:
+        try:
+            found.append(parse_member(item, context.place, alias_type=kind[0], is_tls=kind[1]))
+        except UnfitError as error:
+            report_unfit(context.report, written, ALIAS["members"], error)
+    return tuple(found)
+
+
+# ---------------------------------------------------------------- names of sections
+
+
+def _check_names(context: Context, fixed: Mapping[str, bool]) -> None:
+    is_instance = fixed is INSTANCE_SECTIONS
+    for name, section in context.document.sections.items():
+        is_free = is_instance and (name.startswith("@") or is_mount_section(name))
+        if name not in fixed and not is_free:
+            _report_unknown(context, section, fixed)
+        elif section.has_lines != fixed.get(name, False):
+            suffix = ":line" if fixed.get(name) else ""
+            context.report.error(section.line, f"[{name}:line] holds keys, not lines", f"write [{name}{suffix}]")
+
+
+def _report_unknown(context: Context, section: Section, fixed: Mapping[str, bool]) -> None:
+    other, where = (MAIN_SECTIONS, "skitaid.conf") if fixed is INSTANCE_SECTIONS else (
+        INSTANCE_SECTIONS, "a file in servers-enabled")
+    text = f"unknown section [{section.name}{':line' if section.has_lines else ''}]"
+    if section.name in other:
+        context.report.error(section.line, text, f"it belongs in {where}")
+        return
+    found = nearest(section.name, _candidates(context, fixed))
+    shown = f"{found}:line" if fixed.get(found) else found
+    known = ", ".join(f"[{name}]" for name in fixed)
+    context.report.error(section.line, text, f"did you mean [{shown}]?" if found else f"known are {known}")
+
+
+def _candidates(context: Context, fixed: Iterable[str]) -> Iterable[str]:
+    """Known names, and for `[search]` also the alias @search that a route names."""
+    routes = context.document.get("routes")
+    targets = (line.text.partition("=")[2].strip() for line in (routes.lines if routes else ()))
+    return [*fixed, *(target.partition("/")[0] for target in targets if target.startswith("@"))]
