@@ -1,0 +1,77 @@
+"""The conf files that skitaid comes with: they load, and what their comments say about keys and defaults is true."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from skitaid.config.load import instance_files, load_main, parse_instance
+from skitaid.config.model import Instance, StaticTarget
+from skitaid.config.schema import GLOBAL, MOUNT, SERVER, SMTPDA
+from skitaid.exceptions import ConfError
+
+ETC = Path(__file__).parents[2] / "etc" / "skitaid"
+SAMPLE_CONF = ETC / "servers-enabled" / "sample.conf"
+DEFAULT = re.compile(r"^; (\w+ = .*)$", re.MULTILINE)
+EXAMPLE_KEY = re.compile(r"^# (\w+) = ", re.MULTILINE)
+
+
+def parse(text: str) -> Instance:
+    return parse_instance(text, SAMPLE_CONF, load_main(ETC), is_root=False)
+
+
+def test_the_sample_is_what_is_enabled_and_loads_without_a_word() -> None:
+    assert list(instance_files(ETC)) == ["sample"]
+    sample = parse(SAMPLE_CONF.read_text())
+    assert sample.warnings == ()
+    assert [len(host.mounts) for host in sample.hosts] == [6, 2]
+    assert load_main(ETC).warnings == ()
+
+
+def test_the_sample_is_served_on_this_machine_alone_and_by_nobody_else_s_agent() -> None:
+    assert {listen.host for listen in parse(SAMPLE_CONF.read_text()).server.listen} == {"127.0.0.1"}
+    assert load_main(ETC).smtpda is None
+    assert load_main(ETC).crontab is None
+
+
+def test_each_default_of_the_sample_is_the_default() -> None:
+    text = SAMPLE_CONF.read_text()
+    with_defaults, count = DEFAULT.subn(r"\1", text)
+    assert count >= 8
+    assert parse(with_defaults) == parse(text)
+
+
+def test_a_default_that_is_changed_counts() -> None:
+    text = SAMPLE_CONF.read_text()
+    assert parse(text.replace("; threads = 4 ", "threads = 9 ")).server.threads == 9
+    assert parse(text.replace("; port = 5000", "port = 5009")).server.listen[0].port == 5009
+
+
+def test_each_example_names_a_key_that_exists() -> None:
+    sample_keys = EXAMPLE_KEY.findall(SAMPLE_CONF.read_text())
+    assert {"python", "user", "listen"} <= set(sample_keys) <= set(SERVER) | set(MOUNT)
+    main_keys = EXAMPLE_KEY.findall((ETC / "skitaid.conf").read_text())
+    assert {"user", "log_path", "var_path", "run_path", "smtpserver"} <= set(main_keys) <= set(GLOBAL) | set(SMTPDA)
+
+
+def test_the_folder_of_files_can_be_switched_on_as_it_is() -> None:
+    files = parse((ETC / "servers-available" / "files.conf").read_text())
+    assert isinstance(files.hosts[0].mounts[0].target, StaticTarget)
+    sample = parse(SAMPLE_CONF.read_text())
+    assert {listen.port for listen in files.server.listen}.isdisjoint(listen.port for listen in sample.server.listen)
+
+
+def test_of_the_project_only_the_paths_have_to_be_changed(tmp_path: Path) -> None:
+    text = (ETC / "servers-available" / "project.conf").read_text()
+    with pytest.raises(ConfError) as raised:
+        parse(text)
+    assert all("/srv/project" in str(problem) for problem in raised.value.problems)
+    (tmp_path / "public").mkdir()
+    (tmp_path / "wsgi.py").touch()
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    (tmp_path / "venv" / "bin" / "python").touch(mode=0o755)
+    project = parse(text.replace("/srv/project", str(tmp_path)))
+    assert project.warnings == ()
+    assert [mount.path for mount in project.hosts[0].mounts] == ["/", "/"]
