@@ -110,8 +110,8 @@ class _Sections:
 
     def _text(self, node: Node, where: str) -> str | None:
         text = "" if _is_null(node) else str(node.value)
-        if "\0" in text:
-            self._report.error(_line(node), f"{where} holds a NUL character", "remove it")
+        if any(ord(char) < 32 and char not in "\t\r\n" for char in text):
+            self._report.error(_line(node), f"{where} holds a control character", "remove it")
             return None
         return text
 
