@@ -1,0 +1,1 @@
+"""What answers a request: the router and the handlers it chooses from."""
