@@ -1,0 +1,1 @@
+"""Protocols without I/O: bytes to calls and calls to bytes. Nothing here opens a socket, reads a clock or a conf file."""

@@ -1,0 +1,210 @@
+"""Responses on the wire (RFC 9112 sections 2.3, 6 and 9): a status, fields and a body to bytes, framed so that the
+client knows where the body ends.
+
+What an app gives is checked before it is sent: a CR, LF or NUL in a field would let it write the next response.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from skitaid.protocols.errors import ResponseError
+
+__all__ = ["Http1Exchange", "Stamp"]
+
+Fields = Iterable[tuple[str, str]]
+
+_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
+_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*").fullmatch
+_STATUS: Final = re.compile(r"[1-9]\d\d(?: [^\x00-\x08\x0a-\x1f\x7f]*)?").fullmatch
+
+# What the framing has to know of a field; flags, so that a head's fields can be summed up.
+_LENGTH: Final = 1
+_DATE: Final = 2
+_SERVER: Final = 4
+_CONNECTION: Final = 8
+_DROPPED: Final = 16
+_NOTED: Final = {
+    "content-length": _LENGTH, "date": _DATE, "server": _SERVER, "connection": _CONNECTION,
+    # Hop-by-hop fields are the server's business (PEP 3333, RFC 9110 section 7.6.1).
+    "transfer-encoding": _DROPPED, "keep-alive": _DROPPED, "te": _DROPPED, "trailer": _DROPPED,
+    "proxy-connection": _DROPPED,
+}
+_MAX_KEPT: Final = 1024
+_MAX_KEPT_CHARS: Final = 128
+
+
+class Stamp(NamedTuple):
+    """The lines that every response carries, made once a second by whoever has a clock."""
+
+    date: bytes = b""
+    server: bytes = b"Server: skitaid\r\n"
+    both: bytes = b"Server: skitaid\r\n"
+
+
+class Http1Exchange:
+    """One response. Call either `respond`, or `start`, `data` any number of times, and `end`; each gives the bytes to
+    send. `is_persistent` says whether the connection may be used again afterwards; false also when the app promised
+    another length than it sent."""
+
+    __slots__ = ("_is_chunked", "_is_head", "_left", "_minor", "is_persistent", "is_started")
+
+    def __init__(self, method: str, minor: int, is_persistent: bool) -> None:
+        self._is_head = method == "HEAD"
+        self._minor = minor
+        self._is_chunked = False
+        self._left: int | None = None
+        self.is_persistent = is_persistent
+        self.is_started = False
+
+    def respond(self, status: str, fields: Fields, body: bytes, stamp: Stamp) -> bytes:
+        """A whole response. Raises ResponseError for a status or a field that can't be sent."""
+        head, flags, length = _head(status, fields)
+        code = status[:3]
+        if flags:
+            head, stamp_line = self._apply(head, flags, fields, stamp)
+        else:
+            stamp_line = stamp.both
+        self.is_started = True
+        if code in ("204", "304") or code < "200":
+            return self._bodiless(head, stamp_line, code, length)
+        if length is None:
+            head += b"Content-Length: %d\r\n" % len(body)
+        elif length != len(body) and not self._is_head:
+            self.is_persistent = self.is_persistent and length < len(body)
+            body = body[:length]
+            head += b"Content-Length: %d\r\n" % length
+        else:
+            head += b"Content-Length: %d\r\n" % length
+        return b"%b%b%b\r\n%b" % (head, stamp_line, self._connection(), b"" if self._is_head else body)
+
+    def start(self, status: str, fields: Fields, stamp: Stamp) -> bytes:
+        """The head of a response whose body comes in pieces."""
+        head, flags, length = _head(status, fields)
+        code = status[:3]
+        if flags:
+            head, stamp_line = self._apply(head, flags, fields, stamp)
+        else:
+            stamp_line = stamp.both
+        self.is_started = True
+        if code in ("204", "304") or code < "200":
+            self._is_head = True
+            return self._bodiless(head, stamp_line, code, length)
+        if length is not None:
+            self._left = length
+            head += b"Content-Length: %d\r\n" % length
+        elif self._minor:
+            self._is_chunked = True
+            head += b"Transfer-Encoding: chunked\r\n"
+        else:
+            # HTTP/1.0 knows no other end of a body than that of the connection, or a length.
+            self.is_persistent = False
+        return b"%b%b%b\r\n" % (head, stamp_line, self._connection())
+
+    def data(self, piece: bytes) -> bytes:
+        """A piece of the body. What goes beyond the promised length is cut off."""
+        if self._is_head or not piece:
+            return b""
+        if self._is_chunked:
+            return b"%x\r\n%b\r\n" % (len(piece), piece)
+        if self._left is not None:
+            if len(piece) > self._left:
+                piece = piece[: self._left]
+            self._left -= len(piece)
+        return piece
+
+    def end(self) -> bytes:
+        """The end of the body. A body shorter than promised can only be told by closing the connection."""
+        if self._is_head:
+            return b""
+        if self._left:
+            self.is_persistent = False
+        return b"0\r\n\r\n" if self._is_chunked else b""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the body is as long as promised."""
+        return self._is_head or not self._left
+
+    def _connection(self) -> bytes:
+        if not self.is_persistent:
+            return b"Connection: close\r\n"
+        return b"" if self._minor else b"Connection: keep-alive\r\n"
+
+    def _bodiless(self, head: bytes, stamp_line: bytes, code: str, length: int | None) -> bytes:
+        if length is not None and code == "304":
+            head += b"Content-Length: %d\r\n" % length
+        return b"%b%b%b\r\n" % (head, stamp_line, self._connection())
+
+    def _apply(self, head: bytes, flags: int, fields: Fields, stamp: Stamp) -> tuple[bytes, bytes]:
+        if flags & _CONNECTION and any(
+            name.lower() == "connection" and "close" in value.lower() for name, value in fields
+        ):
+            self.is_persistent = False
+        if flags & _DATE:
+            return head, b"" if flags & _SERVER else stamp.server
+        return head, stamp.date if flags & _SERVER else stamp.both
+
+
+_STATUS_LINES: Final[dict[str, bytes]] = {}
+_FIELDS: Final[dict[tuple[str, str], tuple[bytes, int]]] = {}
+
+
+def _head(status: str, fields: Fields) -> tuple[bytes, int, int | None]:
+    """Status line and field lines, the flags of the fields, and the Content-Length found."""
+    try:
+        parts = _STATUS_LINES[status]
+    except KeyError:
+        parts = _status_line(status)
+    flags = 0
+    length: int | None = None
+    for field in fields:
+        try:
+            line, flag = _FIELDS[field]
+        except (KeyError, TypeError):
+            line, flag = _field_line(field)
+        if flag:
+            if flag == _LENGTH:
+                length = _length(field[1])
+                continue
+            flags |= flag
+        parts += line
+    return parts, flags, length
+
+
+def _status_line(status: str) -> bytes:
+    if not isinstance(status, str) or not _STATUS(status):
+        raise ResponseError(f"the status is {status!r}, expected something like '200 OK'")
+    line = b"HTTP/1.1 %b\r\n" % (status if len(status) > 3 else status + " ").encode("latin-1", "replace")
+    if len(_STATUS_LINES) < _MAX_KEPT:
+        _STATUS_LINES[status] = line
+    return line
+
+
+def _field_line(field: tuple[str, str]) -> tuple[bytes, int]:
+    """One field as (line, flag); kept for the next time when it is short."""
+    try:
+        name, value = field
+        if not _NAME(name) or not _VALUE(value):
+            raise ResponseError(f"the header field {name!r}: {value!r} holds a character that can't be sent")
+        line = f"{name}: {value}\r\n".encode("latin-1")
+    except (TypeError, ValueError) as error:
+        raise ResponseError(f"the header field {field!r} is not a (name, value) pair of latin-1 texts") from error
+    flag = _NOTED.get(name.lower(), 0)
+    if flag & (_DROPPED | _CONNECTION):
+        line = b""
+    entry = (line, flag)
+    # Exactly str: a subclass may hash alike and print otherwise.
+    if len(value) <= _MAX_KEPT_CHARS and type(field) is tuple and type(name) is str and type(value) is str:
+        if len(_FIELDS) >= _MAX_KEPT:
+            _FIELDS.clear()
+        _FIELDS[field] = entry
+    return entry
+
+
+def _length(value: str) -> int:
+    if not value.isascii() or not value.isdigit():
+        raise ResponseError(f"Content-Length is {value!r}, expected a number of bytes")
+    return int(value)

@@ -1,0 +1,149 @@
+"""The server's side of a connection: bytes in, calls on a receiver out, one request at a time.
+
+A request that is pipelined behind another stays in the buffer until `proceed` says that the response before it is
+done; so responses can't come out of order, and a client that pipelines a lot costs nobody else.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import Final, Protocol
+
+from skitaid.protocols.errors import ProtocolError
+from skitaid.protocols.headers import FieldLine
+from skitaid.protocols.http1.chunked import ChunkedDecoder
+from skitaid.protocols.http1.head import RequestHead, parse_head
+
+__all__ = ["MAX_HEAD_BYTES", "Http1Server", "Receiver", "State"]
+
+MAX_HEAD_BYTES: Final = 65536
+_MAX_LINE_BYTES: Final = 16384
+# A method's characters, or the first half of an empty line.
+_BEGINNING: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]|\r\Z").match
+_EMPTY_LINES: Final = re.compile(rb"\A(?:\r\n)+")
+
+
+class Receiver(Protocol):
+    """Who is told what came in."""
+
+    def request(self, head: RequestHead) -> None:
+        """A head is complete."""
+
+    def body(self, data: bytes) -> None:
+        """Some of the request's body, never empty."""
+
+    def end(self, trailers: list[FieldLine]) -> None:
+        """The request is complete. Also called, with no body before it, for a request without one."""
+
+
+class State(Enum):
+    """Where in the stream of bytes the reader stands."""
+
+    HEAD = "head"
+    BODY = "body"
+    COMPLETE = "complete"  # the request is in, its response is not done
+
+
+class Http1Server:
+    """Feed it bytes; it calls the receiver. Raises ProtocolError out of `feed` and `proceed`; nothing may be fed
+    after that."""
+
+    __slots__ = ("_buffer", "_chunked", "_left", "_receiver", "state")
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self._buffer = b""
+        self._left = 0
+        self._chunked: ChunkedDecoder | None = None
+        self.state = State.HEAD
+
+    @property
+    def buffered(self) -> int:
+        """Bytes held back: a part of a head, or requests pipelined behind the one in flight."""
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> None:
+        """Take what the peer sent."""
+        state = self.state
+        if state is State.HEAD:
+            if self._buffer:
+                data = self._buffer + data
+            self._head(data)
+        elif state is State.BODY:
+            self._body(data)
+        else:
+            self._buffer += data
+
+    def proceed(self) -> None:
+        """The response is done: begin with the next request, if it is there already."""
+        self.state = State.HEAD
+        data, self._buffer = self._buffer, b""
+        if data:
+            self._head(data)
+
+    def _head(self, data: bytes) -> None:
+        end = data.find(b"\r\n\r\n")
+        if end < 0 or end > MAX_HEAD_BYTES or data[:2] == b"\r\n":
+            self._unusual_head(data, end)
+            return
+        head = parse_head(data[:end])
+        rest = data[end + 4 :]
+        if head.content_length == 0:
+            self.state = State.COMPLETE
+            self._buffer = rest
+            self._receiver.request(head)
+            self._receiver.end([])
+            return
+        self.state = State.BODY
+        self._buffer = b""
+        self._left = head.content_length or 0
+        self._chunked = ChunkedDecoder() if head.content_length is None else None
+        self._receiver.request(head)
+        if rest:
+            self._body(rest)
+
+    def _unusual_head(self, data: bytes, end: int) -> None:
+        """Empty lines before a request are skipped (RFC 9112 section 2.2); an incomplete head is kept, unless it can
+        be refused already."""
+        if data[:2] == b"\r\n":
+            self._buffer = b""
+            if data := _EMPTY_LINES.sub(b"", data, count=1):
+                self._head(data)
+            return
+        if not _BEGINNING(data):
+            raise ProtocolError(400, "this is not HTTP (TLS on a port without TLS, perhaps)")
+        line_end = data.find(b"\n")
+        if line_end > _MAX_LINE_BYTES or (line_end < 0 and len(data) > _MAX_LINE_BYTES):
+            raise ProtocolError(414, f"the request line is longer than {_MAX_LINE_BYTES} bytes")
+        if end > MAX_HEAD_BYTES or len(data) > MAX_HEAD_BYTES:
+            raise ProtocolError(431, f"the header is longer than {MAX_HEAD_BYTES} bytes")
+        if line_end == 0 or (line_end > 0 and data[line_end - 1] != 13):
+            raise ProtocolError(400, "a line of the header does not end in CRLF")
+        self._buffer = data
+
+    def _body(self, data: bytes) -> None:
+        if self._chunked is not None:
+            self._chunked_body(self._chunked, data)
+            return
+        if len(data) < self._left:
+            self._left -= len(data)
+            self._receiver.body(data)
+            return
+        rest = data[self._left :]
+        self._complete(data[: self._left] if rest else data, rest, [])
+
+    def _chunked_body(self, decoder: ChunkedDecoder, data: bytes) -> None:
+        pieces = decoder.feed(data)
+        if decoder.is_complete:
+            self._complete(b"".join(pieces), decoder.rest, decoder.trailers)
+        elif pieces:
+            self._receiver.body(b"".join(pieces))
+
+    def _complete(self, data: bytes, rest: bytes, trailers: list[FieldLine]) -> None:
+        self.state = State.COMPLETE
+        self._chunked = None
+        self._buffer = rest
+        if data:
+            self._receiver.body(data)
+        self._receiver.end(trailers)
