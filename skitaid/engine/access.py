@@ -1,0 +1,44 @@
+"""What the request log is told of a request."""
+
+from __future__ import annotations
+
+import binascii
+import time
+
+from skitaid.engine.stream import Stream
+from skitaid.logs.request import Record
+
+__all__ = ["record_of"]
+
+
+def record_of(stream: Stream, transaction: str, connections: int) -> Record:
+    """The record of a stream whose response is done. Cost: 1 µs."""
+    line = stream.head.line
+    host, authorization, referer, agent, forwarded = stream.head.fields.log_fields
+    user, token = _credentials(authorization) if authorization else (None, None)
+    now = time.time()
+    handled = stream.handled_at or now
+    body = stream.body
+    return (
+        stream.started_at, stream.connection.peer or "unix", host, line.method, line.target,
+        "1.1" if line.minor else "1.0", body.received if body is not None else stream.head.content_length or 0,
+        int(stream.status or 499), stream.reply_bytes, transaction, "1000", user, token, referer, agent, forwarded,
+        connections, (handled - stream.started_at) * 1000.0, (now - handled) * 1000.0,
+    )  # fmt: skip
+
+
+def _credentials(authorization: str) -> tuple[str | None, str | None]:
+    """User name of Basic and Digest, token of Bearer. What can't be read is no user; refusing it is not ours."""
+    scheme, _, rest = authorization.partition(" ")
+    scheme = scheme.lower()
+    if scheme == "bearer":
+        return None, rest.strip() or None
+    if scheme == "basic":
+        try:
+            return binascii.a2b_base64(rest).decode("utf-8", "replace").partition(":")[0] or None, None
+        except (binascii.Error, ValueError):
+            return None, None
+    if scheme == "digest":
+        _, _, after = rest.partition('username="')
+        return after.partition('"')[0] or None, None
+    return None, None

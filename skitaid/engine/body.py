@@ -1,0 +1,190 @@
+"""A request's body on its way from the loop thread to the app that reads it.
+
+A small body is collected whole before an app thread is bothered with it, so a slow client costs no thread. A larger
+one is handed over when `START_BYTES` are there, and streams from then on with back-pressure: the connection is not
+read while `HIGH_BYTES` wait for the app.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from skitaid.exceptions import PeerError
+from skitaid.protocols.errors import ProtocolError
+
+__all__ = ["HIGH_BYTES", "START_BYTES", "BodyError", "RequestBody"]
+
+START_BYTES: Final = 131072
+HIGH_BYTES: Final = 262144
+_LOW_BYTES: Final = 65536
+
+
+class BodyError(PeerError, OSError):
+    """The rest of a request's body will not come: the client went away, stalled or broke the protocol. An OSError
+    too, as that is what apps and frameworks expect of a failed read."""
+
+
+class RequestBody:
+    """The loop thread calls `feed`, `end` and `fail`; one app thread reads, as PEP 3333 has it of `wsgi.input`.
+
+    `on_ready` is called on the loop thread, once, when an app can begin with it. `set_reading` pauses (False) and
+    resumes (True) the connection; it may be called from any thread. `limit` is in bytes, None for no limit.
+    `is_whole`: the app runs where it can't wait, so it begins when everything is there, however much that is.
+    """
+
+    __slots__ = (
+        "_change", "_error", "_is_complete", "_is_paused", "_is_ready", "_is_whole", "_on_ready", "_pieces", "_rest", "_set_reading",
+        "_waiting", "before_read", "limit", "received",
+    )
+
+    def __init__(
+        self,
+        on_ready: Callable[[], None],
+        set_reading: Callable[[bool], None],
+        *,
+        limit: int | None = None,
+        is_whole: bool = False,
+    ) -> None:
+        self._on_ready = on_ready
+        self._set_reading = set_reading
+        self._pieces: deque[bytes] = deque()
+        self._waiting = 0
+        self._rest = b""
+        self._is_ready = self._is_complete = self._is_paused = False
+        self._error: PeerError | None = None
+        self._change = threading.Condition(threading.Lock())
+        self.before_read: Callable[[], None] | None = None
+        self.received = 0
+        self.limit = limit
+        self._is_whole = is_whole
+
+    # ------------------------------------------------------------ the loop thread
+
+    def feed(self, data: bytes) -> None:
+        """More of the body. Raises ProtocolError 413 above the limit."""
+        self.received += len(data)
+        if self.limit is not None and self.received > self.limit:
+            raise ProtocolError(413, f"the body is longer than {self.limit} bytes")
+        with self._change:
+            self._pieces.append(data)
+            self._waiting += len(data)
+            waiting = self._waiting
+            self._change.notify()
+        if not self._is_ready:
+            if waiting >= START_BYTES and not self._is_whole:
+                self._make_ready()
+        elif waiting > HIGH_BYTES and not self._is_paused:
+            self._is_paused = True
+            self._set_reading(False)
+
+    def end(self) -> None:
+        """The body is complete."""
+        with self._change:
+            self._is_complete = True
+            self._change.notify()
+        self._make_ready()
+
+    def fail(self, error: PeerError) -> None:
+        """The rest will not come."""
+        with self._change:
+            self._error = error
+            self._change.notify()
+
+    def start_early(self) -> None:
+        """Hand the body over now, before anything of it came (Expect: 100-continue)."""
+        self._make_ready()
+
+    def _make_ready(self) -> None:
+        if not self._is_ready:
+            self._is_ready = True
+            self._on_ready()
+
+    # ------------------------------------------------------------ the app's side
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the whole body has been received."""
+        return self._is_complete
+
+    def whole(self) -> io.BytesIO:
+        """The body as a file, when it `is_complete`: the quickest thing to read from."""
+        pieces = self._pieces
+        return io.BytesIO(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+
+    def read(self, size: int | None = -1) -> bytes:
+        """`size` bytes, fewer only at the end; everything when negative. Raises BodyError."""
+        if size is None or size < 0:
+            return b"".join(iter(self._next, b""))
+        parts = []
+        while size > 0:
+            piece = self._next()
+            if not piece:
+                break
+            if len(piece) > size:
+                self._rest = piece[size:]
+                piece = piece[:size]
+            size -= len(piece)
+            parts.append(piece)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def readline(self, size: int | None = -1) -> bytes:
+        """A line with its end, or `size` bytes of it."""
+        limit = -1 if size is None or size < 0 else size
+        parts: list[bytes] = []
+        total = 0
+        while limit < 0 or total < limit:
+            piece = self._next()
+            if not piece:
+                break
+            end = piece.find(b"\n") + 1 or len(piece)
+            if limit >= 0:
+                end = min(end, limit - total)
+            self._rest = piece[end:]
+            parts.append(piece[:end])
+            total += end
+            if parts[-1].endswith(b"\n"):
+                break
+        return b"".join(parts)
+
+    def readlines(self, hint: int | None = -1) -> list[bytes]:
+        """Lines until the end, or until `hint` bytes are read."""
+        lines: list[bytes] = []
+        total = 0
+        for line in self:
+            lines.append(line)
+            total += len(line)
+            if hint is not None and 0 < hint <= total:
+                break
+        return lines
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.readline, b"")
+
+    def _next(self) -> bytes:
+        """The next piece, b"" at the end; waits for it."""
+        if self._rest:
+            piece, self._rest = self._rest, b""
+            return piece
+        if self.before_read is not None:
+            before, self.before_read = self.before_read, None
+            before()
+        with self._change:
+            while not self._pieces:
+                if self._is_complete:
+                    return b""
+                if self._error is not None:
+                    raise BodyError(str(self._error)) from self._error
+                # Bounded by the connection's own time-out, which calls `fail`.
+                self._change.wait()
+            piece = self._pieces.popleft()
+            self._waiting -= len(piece)
+            resume = self._is_paused and self._waiting < _LOW_BYTES
+            if resume:
+                self._is_paused = False
+        if resume:
+            self._set_reading(True)
+        return piece

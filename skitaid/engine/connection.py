@@ -1,0 +1,500 @@
+"""A client's connection: bytes between a socket and the protocol, and the life of the socket.
+
+Locking. The loop thread reads and parses. While a request is in flight its app thread may send; both sides meet in
+`_outgoing` under `_lock`, and only when the socket could not take everything at once. Only the loop thread closes the
+descriptor, and never while a request is in flight: another connection could get the number, and the app thread's
+bytes with it.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections import deque
+from enum import Enum
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from skitaid.engine.poller import ERROR, HANG_UP, READ, WRITE
+from skitaid.engine.stream import ClientGoneError, Stream
+from skitaid.exceptions import PeerError
+from skitaid.protocols.errors import ProtocolError
+from skitaid.protocols.headers import FieldLine
+from skitaid.protocols.http1.head import RequestHead
+from skitaid.protocols.http1.response import Stamp
+from skitaid.protocols.http1.server import Http1Server, State
+
+if TYPE_CHECKING:
+    from skitaid.engine.listener import Listener
+    from skitaid.engine.server import Engine
+
+__all__ = ["Connection", "Phase"]
+
+RECEIVE_BYTES: Final = 65536
+HIGH_BYTES: Final = 262144
+LOW_BYTES: Final = 65536
+PIPELINE_BYTES: Final = 65536
+_RESET: Final = struct.pack("ii", 1, 0)
+
+
+class Phase(Enum):
+    """What a connection waits for; the time-outs follow from it."""
+
+    IDLE = "the next request"
+    HEAD = "the rest of a head"
+    BODY = "the rest of a body"
+    APP = "the app"
+    SENDING = "the client, to take what is sent"
+    LINGERING = "the client, to close"
+    CLOSED = "nothing"
+
+
+class Connection:
+    """One accepted socket. `peer` and `peer_port` as text, for apps and logs."""
+
+    DISCARD_BYTES: ClassVar[int] = 65536
+
+    __slots__ = (
+        "_discarded", "_drained", "_held", "_interest", "_is_broken", "_is_closed", "_is_lingering", "_is_registered",
+        "_lock", "_outgoing", "_parser", "_receive", "_send", "_socket", "_to_finish", "engine", "fd", "head_at",
+        "input_ended", "is_closing", "listener", "outgoing_bytes", "peer", "peer_port", "served", "stream", "touched",
+    )
+
+    def __init__(self, engine: Engine, listener: Listener, sock: socket.socket, peer: tuple[str, str]) -> None:
+        self.engine = engine
+        self.listener = listener
+        self.peer, self.peer_port = peer
+        self.fd = sock.fileno()
+        self._socket = sock
+        self._send = sock.send
+        self._receive = sock.recv
+        self._parser = Http1Server(self)
+        self._lock = threading.Lock()
+        self._outgoing: deque[memoryview | bytes] = deque()
+        self.outgoing_bytes = 0
+        self._held = b""
+        self._to_finish: Stream | None = None
+        self._drained: threading.Event | None = None
+        self._interest = READ
+        self._is_registered = True
+        self._is_broken = self._is_closed = self._is_lingering = False
+        self._discarded = 0
+        self.input_ended = False
+        self.is_closing = False
+        self.stream: Stream | None = None
+        self.served = 0
+        self.touched = self.head_at = engine.now
+
+    # ------------------------------------------------------------ what a stream asks
+
+    @property
+    def stamp(self) -> Stamp:
+        """The Date and Server lines of this second."""
+        return self.engine.stamp
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether this worker is to end: no connection is kept."""
+        return self.engine.is_draining or self.input_ended
+
+    @property
+    def is_request_complete(self) -> bool:
+        """Whether the request in flight has been received to its end."""
+        return self._parser.state is State.COMPLETE
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether requests run in threads that may wait."""
+        return self.engine.has_threads
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether more waits to be sent than should."""
+        return self.outgoing_bytes > HIGH_BYTES
+
+    @property
+    def phase(self) -> Phase:
+        """What the connection waits for, as its time-outs see it."""
+        if self._is_closed:
+            return Phase.CLOSED
+        if self._is_lingering:
+            return Phase.LINGERING
+        if self._outgoing:
+            return Phase.SENDING
+        if self._parser.state is State.BODY:
+            return Phase.BODY
+        if self.stream is not None:
+            return Phase.APP
+        return Phase.HEAD if self._parser.buffered else Phase.IDLE
+
+    def hold(self, data: bytes) -> None:
+        """Send `data` together with what comes next."""
+        self._held += data
+
+    def send(self, data: bytes) -> bool:
+        """Send, or queue what the socket does not take. True when everything is sent. Raises ClientGoneError."""
+        if self._held:
+            data = self._held + data
+            self._held = b""
+        if self._is_broken:
+            raise ClientGoneError("the client closed the connection")
+        if not data:
+            return not self._outgoing
+        rest: bytes | memoryview = data
+        if not self._outgoing:
+            try:
+                sent = self._send(data)
+            except (BlockingIOError, InterruptedError):
+                sent = 0
+            except OSError as error:
+                self._is_broken = True
+                raise ClientGoneError(f"the client closed the connection: {error.strerror}") from error
+            if sent == len(data):
+                return True
+            rest = memoryview(data)[sent:]
+        with self._lock:
+            self._outgoing.append(rest)
+            self.outgoing_bytes += len(rest)
+            self.touched = self.engine.now
+            self._watch(self._interest | WRITE)
+        return False
+
+    def finish(self, stream: Stream, data: bytes) -> None:
+        """The response of `stream` ends with `data`."""
+        try:
+            is_sent = self.send(data)
+        except ClientGoneError:
+            self.abandon(stream)
+            return
+        if not is_sent:
+            with self._lock:
+                if self._outgoing:
+                    self._to_finish = stream
+                    return
+        self._complete(stream)
+
+    def abandon(self, stream: Stream) -> None:
+        """The response of `stream` can't be completed: nothing more goes out, and the client sees a reset."""
+        self._is_broken = True
+        stream.exchange.is_persistent = False
+        self._complete(stream)
+
+    def wait_drained(self) -> None:
+        """Wait, in an app thread, until the client took most of what is queued. Raises ClientGoneError."""
+        drained = self._drained
+        if drained is None:
+            drained = self._drained = threading.Event()
+        while self.outgoing_bytes > LOW_BYTES:
+            if self._is_broken:
+                raise ClientGoneError("the client closed the connection, or took nothing for too long")
+            drained.clear()
+            if self.outgoing_bytes > LOW_BYTES and not self._is_broken:
+                # Bounded by the time-out for a stalled transfer, which breaks the connection and sets the event.
+                drained.wait()
+
+    def set_reading(self, is_on: bool) -> None:
+        """Pause or resume reading. From any thread."""
+        with self._lock:
+            self._watch(self._interest | READ if is_on and not self.input_ended else self._interest & ~READ)
+
+    # ------------------------------------------------------------ events, on the loop thread
+
+    def on_event(self, mask: int) -> None:
+        if mask & WRITE and self._outgoing:
+            self._flush()
+        if mask & (READ | HANG_UP | ERROR) and not self._is_closed:
+            self._read(mask)
+        if self.is_closing:
+            self._begin_close()
+
+    def on_failure(self) -> None:
+        self._is_broken = True
+        self._close_when_free()
+
+    def _read(self, mask: int) -> None:
+        if mask & (HANG_UP | ERROR) and (self.input_ended or not self._interest & READ):
+            self._lose()
+            return
+        try:
+            data = self._receive(RECEIVE_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self._lose()
+            return
+        self.touched = self.engine.now
+        if self._is_lingering:
+            self._linger(data)
+        elif data:
+            self._feed(data)
+        else:
+            self._input_ended()
+
+    def _feed(self, data: bytes) -> None:
+        parser = self._parser
+        if self.is_closing and self.stream is None:
+            # The last response is on its way out; what the client says after it is not heard.
+            return
+        try:
+            if self.stream is None and parser.state is State.COMPLETE:
+                parser.proceed()
+            if parser.state is State.HEAD and not parser.buffered:
+                self.head_at = self.touched
+            parser.feed(data)
+            if parser.buffered and self.stream is None:
+                self._go_on()
+        except ProtocolError as error:
+            self._refuse(error)
+        if parser.state is State.COMPLETE and parser.buffered > PIPELINE_BYTES:
+            self.set_reading(False)
+
+    def _go_on(self) -> None:
+        """Take the requests that wait in the parser, as long as each is answered at once."""
+        parser = self._parser
+        while (
+            self.stream is None and parser.state is State.COMPLETE and parser.buffered and not self.is_closing
+        ):
+            parser.proceed()
+
+    def _proceed(self) -> None:
+        """On the loop: the response before is done, begin with what the client sent meanwhile."""
+        if self._is_closed or self.stream is not None:
+            return
+        if self.is_closing:
+            self._begin_close()
+            return
+        try:
+            self._go_on()
+        except ProtocolError as error:
+            self._refuse(error)
+        if self.is_closing:
+            self._begin_close()
+        elif not self._interest & READ and not self.input_ended and self._parser.buffered <= PIPELINE_BYTES:
+            self.set_reading(True)
+        elif self.input_ended and self.stream is None:
+            self._close()
+
+    def _input_ended(self) -> None:
+        """The client will send nothing more. What it asked for is still answered (RFC 9112 section 9.6)."""
+        self.input_ended = True
+        self.set_reading(False)
+        stream = self.stream
+        if stream is None:
+            self._close_when_free()
+            return
+        if self._parser.state is State.BODY:
+            self._fail_body(stream, PeerError("the client closed the connection before its request was complete"))
+
+    def _lose(self) -> None:
+        """The connection is gone in both directions."""
+        self._is_broken = True
+        self.input_ended = True
+        stream = self.stream
+        if stream is not None and stream.body is not None:
+            stream.body.fail(PeerError("the client closed the connection"))
+        self._close_when_free()
+
+    def _flush(self) -> None:
+        """Send what is queued."""
+        finished: Stream | None = None
+        with self._lock:
+            try:
+                self._send_queue()
+            except OSError:
+                self._is_broken = True
+            if not self._outgoing:
+                self._watch(self._interest & ~WRITE)
+                finished, self._to_finish = self._to_finish, None
+        self.touched = self.engine.now
+        if self._drained is not None and (self._is_broken or self.outgoing_bytes <= LOW_BYTES):
+            self._drained.set()
+        if self._is_broken:
+            self._lose()
+        elif finished is not None:
+            self._complete(finished)
+        elif self.outgoing_bytes <= LOW_BYTES:
+            stream = self.stream
+            if stream is not None and stream.is_on_loop and stream.is_dispatched:
+                self._resume(stream)
+
+    def _send_queue(self) -> None:
+        outgoing = self._outgoing
+        while outgoing:
+            piece = outgoing[0]
+            try:
+                sent = self._send(piece)
+            except (BlockingIOError, InterruptedError):
+                return
+            self.outgoing_bytes -= sent
+            if sent < len(piece):
+                outgoing[0] = memoryview(piece)[sent:]
+                return
+            outgoing.popleft()
+
+    def _resume(self, stream: Stream) -> None:
+        """A response made on the loop stopped because the client was slow: go on with it."""
+        job, stream.job = stream.job, None
+        if job is not None:
+            job(stream)
+
+    # ------------------------------------------------------------ the protocol's calls (Receiver)
+
+    def request(self, head: RequestHead) -> None:
+        stream = self.stream = Stream(self, head)
+        self.served += 1
+        self.engine.dispatch(stream)
+
+    def body(self, data: bytes) -> None:
+        stream = self.stream
+        if stream is not None and stream.body is not None:
+            stream.body.feed(data)
+            return
+        self._discarded += len(data)
+        if self._discarded > self.DISCARD_BYTES:
+            self.is_closing = True
+
+    def end(self, trailers: list[FieldLine]) -> None:
+        stream = self.stream
+        self._discarded = 0
+        if stream is not None and stream.body is not None:
+            stream.body.end()
+
+    # ------------------------------------------------------------ ends
+
+    def _complete(self, stream: Stream) -> None:
+        """The response is sent, or given up. On whatever thread did it."""
+        self.engine.note_done(stream)
+        is_over = not stream.exchange.is_persistent or self._is_broken
+        if is_over:
+            self.is_closing = True
+        # From here on the loop thread may begin the next request.
+        self.stream = None
+        parser = self._parser
+        if is_over or parser.buffered or self.input_ended or not self._interest & READ:
+            self.engine.portal.call(self._proceed)
+
+    def _refuse(self, error: ProtocolError) -> None:
+        """Answer what can't be understood, and close: nobody knows where the next request begins."""
+        stream = self.stream
+        if stream is not None and (stream.is_dispatched or stream.is_started):
+            stream.exchange.is_persistent = False
+            self.set_reading(False)
+            self._fail_body(stream, error)
+            return
+        self.is_closing = True
+        self.engine.refuse(self, stream, error)
+
+    def _fail_body(self, stream: Stream, error: PeerError) -> None:
+        stream.exchange.is_persistent = False
+        if stream.body is not None and stream.is_dispatched:
+            stream.body.fail(error)
+        elif not stream.is_dispatched:
+            self._is_broken = True
+            self._close_when_free()
+
+    def refused_reply(self, data: bytes) -> None:
+        """Send the engine's own answer to a request that was no request."""
+        self.stream = None
+        self.is_closing = True
+        try:
+            self.send(data)
+        except ClientGoneError:
+            self._close()
+
+    def time_out(self, phase: Phase) -> None:
+        """On the loop: the connection waited too long in `phase`."""
+        stream = self.stream
+        if phase is Phase.HEAD:
+            self._refuse(ProtocolError(408, "the request did not arrive in time"))
+            self._begin_close()
+        elif phase is Phase.BODY and stream is not None:
+            self._refuse(ProtocolError(408, "the body of the request did not arrive in time"))
+            if self.is_closing:
+                self._begin_close()
+        elif phase is Phase.SENDING:
+            self._is_broken = True
+            if self._drained is not None:
+                self._drained.set()
+            self._close_when_free()
+        else:
+            self._close()
+
+    def _begin_close(self) -> None:
+        """Say goodbye: send what is queued, then our end of file, then wait for the client's, so that the kernel does
+        not reset the connection under a response still on its way (RFC 9112 section 9.6)."""
+        if self._is_closed or self._is_lingering or self._outgoing or self.stream is not None:
+            return
+        if self._is_broken or self.input_ended:
+            self._close()
+            return
+        self._is_lingering = True
+        self.touched = self.engine.now
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._close()
+            return
+        self.set_reading(True)
+
+    def _linger(self, data: bytes) -> None:
+        self._discarded += len(data)
+        if not data or self._discarded > self.DISCARD_BYTES * 16:
+            self._close()
+
+    def _close_when_free(self) -> None:
+        """Close now, or as soon as the app thread that works for this connection is done with it."""
+        self.is_closing = True
+        stream = self._to_finish
+        if stream is not None:
+            self._to_finish = None
+            self._complete(stream)
+        stream = self.stream
+        if stream is not None and not stream.is_dispatched:
+            # Nobody has begun with it: nothing will ever answer.
+            self.engine.note_done(stream)
+            stream = self.stream = None
+        if stream is None:
+            self._close()
+            return
+        # A reset is reported by every poll: out of the set until it can be closed.
+        self._unregister()
+        if self._drained is not None:
+            self._drained.set()
+        if stream.is_on_loop:
+            self._resume(stream)
+
+    def close_idle(self) -> None:
+        """On the loop, when draining: close if nothing is in flight."""
+        if self.phase is Phase.IDLE:
+            self.is_closing = True
+            self._begin_close()
+
+    def _unregister(self) -> None:
+        with self._lock:
+            if self._is_registered:
+                self._is_registered = False
+                self.engine.selector.forget(self.fd)
+
+    def _close(self) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._unregister()
+        if self._is_broken:
+            self._reset_on_close()
+        self.engine.closed(self)
+        self._socket.close()
+
+    def _reset_on_close(self) -> None:
+        """A response cut short must not look whole to a client that reads until the end of file."""
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        except OSError:
+            # Gone already: nothing left to tell the client.
+            return
+
+    def _watch(self, interest: int) -> None:
+        """Under the lock: what the poller reports."""
+        if interest != self._interest and self._is_registered:
+            self._interest = interest
+            self.engine.selector.poller.modify(self.fd, interest)

@@ -1,0 +1,81 @@
+"""A listening socket, shared with the other workers of the instance."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from typing import TYPE_CHECKING, Final
+
+from skitaid.engine.connection import Connection
+from skitaid.engine.poller import EXCLUSIVE, READ
+
+if TYPE_CHECKING:
+    from skitaid.engine.server import Engine
+
+__all__ = ["Listener"]
+
+ACCEPTS_PER_EVENT: Final = 64
+_SHORTAGE: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+class Listener:
+    """Accepts connections and hands them to the engine. `host` and `port` as apps see them (SERVER_NAME,
+    SERVER_PORT)."""
+
+    __slots__ = ("_accept", "_engine", "_is_stream_inet", "_socket", "fd", "host", "is_paused", "port")
+
+    def __init__(self, engine: Engine, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self._engine = engine
+        self._socket = sock
+        self._accept = sock.accept
+        self._is_stream_inet = sock.family != socket.AF_UNIX
+        self.fd = sock.fileno()
+        self.is_paused = False
+        self.host, self.port = self._name(sock)
+
+    def open(self) -> None:
+        """Begin to accept."""
+        self.is_paused = False
+        self._engine.selector.serve(self.fd, self, READ | EXCLUSIVE)
+
+    def pause(self) -> None:
+        """Leave connections in the kernel's queue, for another worker or for later."""
+        self.is_paused = True
+        self._engine.selector.forget(self.fd)
+
+    def close(self) -> None:
+        self.pause()
+        self._socket.close()
+
+    def on_event(self, mask: int) -> None:
+        for _ in range(ACCEPTS_PER_EVENT):
+            try:
+                sock, address = self._accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in _SHORTAGE:
+                    raise
+                self._engine.on_shortage(self, error)
+                return
+            self._take(sock, address)
+
+    def on_failure(self) -> None:
+        """One connection could not be taken; the listener goes on."""
+
+    def _take(self, sock: socket.socket, address: tuple[str, int] | str) -> None:
+        sock.setblocking(False)
+        peer = ("", "")
+        if self._is_stream_inet:
+            # Head and body go out together; Nagle's delay would only add 40 ms to what remains.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            peer = (str(address[0]), str(address[1]))
+        self._engine.accepted(Connection(self._engine, self, sock, peer))
+
+    @staticmethod
+    def _name(sock: socket.socket) -> tuple[str, str]:
+        if sock.family == socket.AF_UNIX:
+            return "localhost", ""
+        host, port = sock.getsockname()[:2]
+        return (socket.gethostname() if host in ("0.0.0.0", "::") else host), str(port)

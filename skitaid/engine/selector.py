@@ -1,0 +1,249 @@
+"""The asyncio selector that serves the engine's own descriptors inside `select()`.
+
+asyncio costs some 10 µs for each event it dispatches. Apps, database drivers and clients need it; the engine's
+sockets do not. So both share one epoll set: events of descriptors that the engine registered with `serve` are served
+right here, and `select()` returns to asyncio only with events of its own.
+
+Two laws keep both sides alive. What is put on the asyncio loop while `select()` runs makes it return at once
+(`EngineLoop` sees to that). And when asyncio has work ready it asks with timeout 0, and gets one batch of engine events
+served per turn, no more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from contextvars import Context
+from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
+from typing import Any, Final, Protocol
+
+from skitaid.engine.poller import EXCLUSIVE, READ, WRITE, make_poller
+
+__all__ = ["EngineLoop", "EngineSelector", "Served", "Turn"]
+
+_BATCH: Final = 256
+
+
+class Served(Protocol):
+    """What the engine registers: called on the loop thread with a mask of `poller` flags. Must not raise for what a
+    peer can cause; an exception that escapes is logged and `on_failure` is called."""
+
+    def on_event(self, mask: int) -> None: ...
+    def on_failure(self) -> None: ...
+
+
+class Turn(Protocol):
+    """The engine's part in a turn of the poll."""
+
+    def begin(self, event_count: int) -> None:
+        """Before a batch is served."""
+
+    def end(self) -> float:
+        """After it. Gives how long the next poll may last, in seconds."""
+
+
+class EngineSelector(selectors.BaseSelector):
+    """Behaves as selectors.EpollSelector to those who use `register` and `select`."""
+
+    def __init__(self) -> None:
+        self.poller = make_poller()
+        self.turn: Turn | None = None
+        self.is_interrupted = False
+        self._served: dict[int, Served] = {}
+        self._keys: dict[int, SelectorKey] = {}
+        self._map = _KeyMap(self)
+
+    # ------------------------------------------------------------ the engine's side
+
+    def serve(self, fd: int, served: Served, mask: int = READ) -> None:
+        """Have `served.on_event` called for events of `fd` in `mask`."""
+        try:
+            self.poller.register(fd, mask)
+        except OSError:
+            if not mask & EXCLUSIVE:
+                raise
+            self.poller.register(fd, mask & ~EXCLUSIVE)
+        self._served[fd] = served
+
+    def forget(self, fd: int) -> None:
+        """Undo `serve`; fine if the descriptor is unknown already."""
+        if self._served.pop(fd, None) is not None:
+            try:
+                self.poller.unregister(fd)
+            except (OSError, ValueError):
+                # Closed elsewhere: the kernel took it out of the set then.
+                return
+
+    # ------------------------------------------------------------ asyncio's side (selectors.BaseSelector)
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> SelectorKey:
+        if not events or events & ~(EVENT_READ | EVENT_WRITE):
+            raise ValueError(f"Invalid events: {events!r}")
+        key = SelectorKey(fileobj, self._descriptor(fileobj), events, data)
+        if key.fd in self._keys or key.fd in self._served:
+            raise KeyError(f"{fileobj!r} (FD {key.fd}) is already registered")
+        self.poller.register(key.fd, _mask(events))
+        self._keys[key.fd] = key
+        return key
+
+    def unregister(self, fileobj: Any) -> SelectorKey:
+        try:
+            key = self._keys.pop(self._descriptor(fileobj))
+        except KeyError:
+            raise KeyError(f"{fileobj!r} is not registered") from None
+        try:
+            self.poller.unregister(key.fd)
+        except OSError:
+            # The descriptor was closed before: it is out of the set.
+            return key
+        return key
+
+    def modify(self, fileobj: Any, events: int, data: Any = None) -> SelectorKey:
+        try:
+            key = self._keys[self._descriptor(fileobj)]
+        except KeyError:
+            raise KeyError(f"{fileobj!r} is not registered") from None
+        if events != key.events:
+            try:
+                self.poller.modify(key.fd, _mask(events))
+            except BaseException:
+                del self._keys[key.fd]
+                raise
+        changed = key._replace(events=events, data=data)
+        self._keys[key.fd] = changed
+        return changed
+
+    def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
+        self.is_interrupted = False
+        turn = self.turn
+        now = time.monotonic()
+        deadline = None if timeout is None else now + timeout
+        wait = timeout if turn is None else self._shorter(timeout, turn.end())
+        while True:
+            if self.is_interrupted:
+                wait = 0.0
+            events = self.poller.poll(wait, _BATCH)
+            if turn is not None:
+                turn.begin(len(events))
+            ready = self._serve_batch(events) if events else []
+            limit = 0.0 if turn is None else turn.end()
+            if ready or self.is_interrupted:
+                return ready
+            if deadline is None:
+                wait = None if turn is None else limit
+                continue
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return ready
+            wait = left if turn is None else min(left, limit)
+
+    def close(self) -> None:
+        self.poller.close()
+        self._keys.clear()
+        self._served.clear()
+
+    def get_map(self) -> Mapping[Any, SelectorKey]:
+        return self._map
+
+    def fileno(self) -> int:
+        return self.poller.fileno()
+
+    # ------------------------------------------------------------ inside
+
+    def _serve_batch(self, events: list[tuple[int, int]]) -> list[tuple[SelectorKey, int]]:
+        ready: list[tuple[SelectorKey, int]] = []
+        served = self._served
+        for fd, mask in events:
+            # Looked up for each event: an earlier one of this batch may have forgotten the descriptor.
+            one = served.get(fd)
+            if one is None:
+                self._note_ready(ready, fd, mask)
+                continue
+            try:
+                one.on_event(mask)
+            except Exception:  # the root of everything that runs for a connection
+                traceback.print_exc(file=sys.stderr)
+                one.on_failure()
+        return ready
+
+    def _note_ready(self, ready: list[tuple[SelectorKey, int]], fd: int, mask: int) -> None:
+        key = self._keys.get(fd)
+        if key is None:
+            return
+        events = (EVENT_WRITE if mask & ~READ else 0) | (EVENT_READ if mask & ~WRITE else 0)
+        if events & key.events:
+            ready.append((key, events & key.events))
+
+    def _shorter(self, timeout: float | None, limit: float) -> float:
+        return limit if timeout is None else max(0.0, min(timeout, limit))
+
+    def _descriptor(self, fileobj: Any) -> int:
+        """As selectors does it: of an object that was closed meanwhile, the number under which it is registered."""
+        try:
+            return _fileno(fileobj)
+        except ValueError:
+            for key in self._keys.values():
+                if key.fileobj is fileobj:
+                    return key.fd
+            raise
+
+
+class _KeyMap(Mapping[Any, SelectorKey]):
+    """What `get_map` gives: file objects to keys, read-only."""
+
+    def __init__(self, selector: EngineSelector) -> None:
+        self._selector = selector
+
+    def __len__(self) -> int:
+        return len(self._selector._keys)
+
+    def __getitem__(self, fileobj: Any) -> SelectorKey:
+        try:
+            return self._selector._keys[self._selector._descriptor(fileobj)]
+        except KeyError:
+            raise KeyError(f"{fileobj!r} is not registered") from None
+
+    def __iter__(self) -> Any:
+        return iter(self._selector._keys)
+
+
+class EngineLoop(asyncio.SelectorEventLoop):
+    """An asyncio loop on an EngineSelector. Whatever is scheduled while the selector serves interrupts it, so that it
+    runs in this very turn."""
+
+    def __init__(self, selector: EngineSelector) -> None:
+        super().__init__(selector)
+        self.engine_selector = selector
+
+    def call_soon(
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        self.engine_selector.is_interrupted = True
+        return super().call_soon(callback, *args, context=context)
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        self.engine_selector.is_interrupted = True
+        return super().call_at(when, callback, *args, context=context)
+
+
+def _mask(events: int) -> int:
+    return (READ if events & EVENT_READ else 0) | (WRITE if events & EVENT_WRITE else 0)
+
+
+def _fileno(fileobj: Any) -> int:
+    if isinstance(fileobj, int):
+        fd = fileobj
+    else:
+        try:
+            fd = int(fileobj.fileno())
+        except (AttributeError, TypeError, ValueError):
+            raise ValueError(f"Invalid file object: {fileobj!r}") from None
+    if fd < 0:
+        raise ValueError(f"Invalid file descriptor: {fd}")
+    return fd

@@ -1,0 +1,224 @@
+"""The engine of one worker: loop, listeners, connections, app threads, and what happens every second."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Final, Protocol
+
+from skitaid.engine.access import record_of
+from skitaid.engine.connection import Connection, Phase
+from skitaid.engine.listener import Listener
+from skitaid.engine.portal import Portal
+from skitaid.engine.selector import EngineLoop, EngineSelector
+from skitaid.engine.stream import Fields, Stream
+from skitaid.engine.threads import BUSY_WAIT_S, AppThreads
+from skitaid.engine.timeouts import Timeouts
+from skitaid.logs.request import Record
+from skitaid.protocols.dates import http_date
+from skitaid.protocols.errors import ProtocolError
+from skitaid.protocols.http1.response import Http1Exchange, Stamp
+
+__all__ = ["Engine", "EngineSettings", "Handler"]
+
+TICK_S: Final = 1.0
+RETRY_AFTER_S: Final = 1
+
+
+class Handler(Protocol):
+    """The way into `handlers`: everything that answers requests."""
+
+    def dispatch(self, stream: Stream) -> None:
+        """Answer a request whose head is complete, now or later. On the loop thread; must not block."""
+
+    def error_page(self, stream: Stream | None, code: int, text: str) -> tuple[str, Fields, bytes]:
+        """Status, fields and body for an error of the engine's; `stream` None when there was no request."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """`threads` 0: apps run on the loop. `queue_limit`: requests that may wait for a thread before 503 is said."""
+
+    threads: int = 4
+    queue_limit: int = 1000
+    timeouts: Timeouts = field(default_factory=Timeouts)
+
+
+class Engine:
+    """Made in the worker, after the fork. `now` is the loop's monotonic time, taken once a batch; `requests` counts
+    the responses done."""
+
+    def __init__(
+        self, settings: EngineSettings, handler: Handler, *, log: Callable[[Record], None] | None = None
+    ) -> None:
+        self.settings = settings
+        self.handler = handler
+        self.selector = EngineSelector()
+        self.loop = EngineLoop(self.selector)
+        self.portal = Portal(self.selector)
+        self.now = time.monotonic()
+        self.stamp = Stamp()
+        self.is_draining = False
+        self.has_threads = settings.threads > 0
+        self.requests = 0
+        self.on_tick: list[Callable[[], None]] = []
+        self._log = log
+        self._transactions = count(1)
+        self._transaction_prefix = f"{int(time.time() * 1000):x}-{os.getpid():x}-"
+        self._connections: set[Connection] = set()
+        self._listeners: list[Listener] = []
+        self._threads = AppThreads(settings.threads, limit=settings.queue_limit) if self.has_threads else None
+        self._loop_thread = threading.get_ident()
+        self._next_tick = 0.0
+        self.tick()
+        self.selector.turn = self
+
+    # ------------------------------------------------------------ sockets
+
+    def listen(self, sock: socket.socket) -> None:
+        """Accept on a socket that is bound and listening."""
+        listener = Listener(self, sock)
+        self._listeners.append(listener)
+        listener.open()
+
+    @property
+    def connection_count(self) -> int:
+        """Connections open now."""
+        return len(self._connections)
+
+    def accepted(self, connection: Connection) -> None:
+        """A listener's new connection."""
+        self._connections.add(connection)
+        self.selector.serve(connection.fd, connection)
+
+    def closed(self, connection: Connection) -> None:
+        """A connection's last word."""
+        self._connections.discard(connection)
+
+    def on_shortage(self, listener: Listener, error: OSError) -> None:
+        """No descriptors left: leave connections in the kernel's queue until the next tick."""
+        listener.pause()
+
+    def drain(self) -> None:
+        """Accept nothing more; let what is in flight end. `connection_count` says when that is so."""
+        if not self.is_draining:
+            self.is_draining = True
+            for listener in self._listeners:
+                listener.close()
+            self._listeners.clear()
+
+    def close_idle(self) -> None:
+        """Close the connections on which nothing is in flight."""
+        for connection in list(self._connections):
+            connection.close_idle()
+
+    # ------------------------------------------------------------ requests
+
+    def dispatch(self, stream: Stream) -> None:
+        """A head is complete."""
+        self.handler.dispatch(stream)
+
+    def submit(self, stream: Stream) -> None:
+        """Have `stream.job` run: in an app thread, or here and now when there are none."""
+        stream.is_dispatched = True
+        threads = self._threads
+        if threads is None:
+            job = stream.job
+            stream.job = None
+            if job is not None:
+                job(stream)
+            return
+        stream.is_on_loop = False
+        if not threads.submit(stream):
+            stream.is_on_loop = True
+            self.respond_error(stream, 503, "more requests are waiting than this server can take", retry=True)
+
+    def respond_error(self, stream: Stream, code: int, text: str, *, retry: bool = False) -> None:
+        """Answer with the engine's own page. On the loop, or in the thread that runs the stream."""
+        status, fields, body = self.handler.error_page(stream, code, text)
+        if retry:
+            fields = [*fields, ("Retry-After", str(RETRY_AFTER_S))]
+        stream.respond(status, fields, body)
+
+    def refuse(self, connection: Connection, stream: Stream | None, error: ProtocolError) -> None:
+        """Answer bytes that are no request."""
+        status, fields, body = self.handler.error_page(stream, error.status, error.reason)
+        data = Http1Exchange("GET", 1, is_persistent=False).respond(status, fields, body, self.stamp)
+        if stream is not None:
+            stream.status = status[:3]
+            stream.reply_bytes = len(body)
+            self.note_done(stream)
+        else:
+            self._note_refused(connection, status, len(body))
+        connection.refused_reply(data)
+
+    def note_done(self, stream: Stream) -> None:
+        """A response is done: count and log it. From any thread."""
+        self.requests += 1
+        if self._log is not None:
+            transaction = f"{self._transaction_prefix}{next(self._transactions)}"
+            self._log(record_of(stream, transaction, len(self._connections)))
+
+    def _note_refused(self, connection: Connection, status: str, size: int) -> None:
+        self.requests += 1
+        if self._log is not None:
+            transaction = f"{self._transaction_prefix}{next(self._transactions)}"
+            self._log((
+                time.time(), connection.peer or "unix", None, "-", "-", "1.1", 0, int(status[:3]), size, transaction,
+                "1000", None, None, None, None, None, len(self._connections), 0.0, 0.0,
+            ))  # fmt: skip
+
+    # ------------------------------------------------------------ turns of the poll (selector.Turn)
+
+    def begin(self, event_count: int) -> None:
+        self.now = time.monotonic()
+        if self._threads is not None:
+            self._threads.begin_batch(event_count)
+
+    def end(self) -> float:
+        if self.now >= self._next_tick:
+            self.tick()
+        if self._threads is not None and self._threads.end_batch():
+            return BUSY_WAIT_S
+        return max(0.0, self._next_tick - time.monotonic())
+
+    def tick(self) -> None:
+        """Once a second."""
+        self._next_tick = self.now + TICK_S
+        date = f"Date: {http_date(time.time())}\r\n".encode("ascii")
+        server = b"Server: skitaid\r\n"
+        self.stamp = Stamp(date, server, server + date)
+        self._sweep()
+        for listener in self._listeners:
+            if listener.is_paused:
+                listener.open()
+        for call in self.on_tick:
+            call()
+
+    def _sweep(self) -> None:
+        """Look for connections that waited too long. 0.3 µs each."""
+        timeouts = self.settings.timeouts
+        now = self.now
+        late: list[tuple[Connection, Phase]] = []
+        for connection in self._connections:
+            # The shortest time-out there is: most connections need no closer look.
+            if now - connection.touched > 1.0 or now - connection.head_at > timeouts.head_s:
+                phase = connection.phase
+                if timeouts.is_over(phase, now - connection.touched, now - connection.head_at):
+                    late.append((connection, phase))
+        for connection, phase in late:
+            connection.time_out(phase)
+
+    # ------------------------------------------------------------ the end
+
+    def close(self, timeout_s: float) -> None:
+        """After the loop has stopped: let app threads finish for `timeout_s`, and give up everything."""
+        if self._threads is not None:
+            self._threads.close(timeout_s)
+        self.portal.close()
+        self.loop.close()

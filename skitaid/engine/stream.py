@@ -1,0 +1,145 @@
+"""A request and its response, as handlers see them, whatever the protocol."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from skitaid.engine.body import RequestBody
+from skitaid.exceptions import PeerError
+from skitaid.protocols.http1.head import RequestHead
+from skitaid.protocols.http1.response import Http1Exchange
+
+if TYPE_CHECKING:
+    from skitaid.engine.connection import Connection
+
+__all__ = ["ClientGoneError", "Fields", "Stream"]
+
+Fields = Sequence[tuple[str, str]]
+
+
+class ClientGoneError(PeerError, OSError):
+    """The client closed the connection, or stopped taking what is sent to it."""
+
+
+class Stream:
+    """Handlers answer with `respond`, or with `start`, `write` any number of times, and `finish`. `abort` gives up
+    after `start`. One thread at a time; the thread that runs the request, or the loop.
+
+    `job` is what an app thread runs for this stream. `is_on_loop`: the response is made on the loop thread, where
+    nothing may block.
+    """
+
+    __slots__ = (
+        "body", "connection", "exchange", "handled_at", "head", "is_dispatched", "is_on_loop", "job", "note",
+        "reply_bytes", "started_at", "status",
+    )
+
+    def __init__(self, connection: Connection, head: RequestHead) -> None:
+        self.connection = connection
+        self.head = head
+        self.exchange = Http1Exchange(head.line.method, head.line.minor, head.is_persistent)
+        self.body: RequestBody | None = None
+        self.is_on_loop = True
+        self.is_dispatched = False
+        self.started_at = time.time()
+        self.handled_at = 0.0
+        self.status = ""
+        self.reply_bytes = 0
+        self.job: Callable[[Stream], None] | None = None
+        self.note: Any = None
+
+    def run(self) -> None:
+        """Called by an app thread."""
+        job, self.job = self.job, None
+        if job is not None:
+            job(self)
+
+    # ------------------------------------------------------------ the request
+
+    @property
+    def path(self) -> str:
+        """The decoded path, latin-1 (PEP 3333)."""
+        return self.head.line.path
+
+    @property
+    def is_started(self) -> bool:
+        """Whether the head of the response is sent."""
+        return self.exchange.is_started
+
+    def expect_body(self, on_ready: Callable[[], None], limit: int | None = None) -> None:
+        """Collect the request's body; `on_ready` is called on the loop thread when an app can begin with it.
+
+        To be called while the head is dispatched, for a request that has a body; without it the body is discarded.
+        """
+        connection = self.connection
+        body = self.body = RequestBody(on_ready, connection.set_reading, limit=limit, is_whole=not connection.can_wait)
+        if self.head.fields.expects_continue and self.head.line.minor:
+            body.before_read = self.send_continue
+            if connection.can_wait:
+                body.start_early()
+            else:
+                # Apps run on this very thread: none of them can wait for a body, so it is asked for at once.
+                self.send_continue()
+
+    def send_continue(self) -> None:
+        """Ask the client for the body it announced (RFC 9110 section 10.1.1)."""
+        body = self.body
+        if body is not None and not self.is_started and not body.received and not body.is_complete:
+            body.before_read = None
+            self.connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    # ------------------------------------------------------------ the response
+
+    def respond(self, status: str, fields: Fields, body: bytes) -> None:
+        """The whole response. Raises ResponseError before anything is sent; never for a client that is gone."""
+        connection = self.connection
+        self.handled_at = time.time()
+        self._settle()
+        data = self.exchange.respond(status, fields, body, connection.stamp)
+        self.status = status[:3]
+        self.reply_bytes = 0 if self.head.line.method == "HEAD" else len(body)
+        connection.finish(self, data)
+
+    def start(self, status: str, fields: Fields) -> None:
+        """The head. Raises ResponseError before anything is sent, ClientGoneError."""
+        self.handled_at = time.time()
+        self._settle()
+        data = self.exchange.start(status, fields, self.connection.stamp)
+        self.status = status[:3]
+        # Kept until the first piece of the body is there, so that both travel in one packet.
+        self.connection.hold(data)
+
+    def write(self, piece: bytes) -> None:
+        """A piece of the body. Off the loop it waits while the client takes its time; on the loop look at
+        `connection.is_congested`. Raises ClientGoneError."""
+        data = self.exchange.data(piece)
+        if data:
+            self.reply_bytes += len(piece)
+        self.connection.send(data)
+        if not self.is_on_loop and self.connection.is_congested:
+            self.connection.wait_drained()
+
+    def finish(self) -> None:
+        """The end of the body."""
+        self.connection.finish(self, self.exchange.end())
+
+    def abort(self) -> None:
+        """Give up on a response that was begun: the client must see that it is not whole (RFC 9112 section 8)."""
+        self.exchange.is_persistent = False
+        self.connection.abandon(self)
+
+    def _settle(self) -> None:
+        """Decide whether the connection can go on after this response."""
+        connection = self.connection
+        if connection.is_draining or (not connection.is_request_complete and not self._can_discard_body()):
+            self.exchange.is_persistent = False
+
+    def _can_discard_body(self) -> bool:
+        """Whether what is left of the request's body is small enough to be read and thrown away."""
+        body = self.body
+        if body is not None and body.before_read is not None:
+            return False
+        length = self.head.content_length
+        return length is not None and length <= self.connection.DISCARD_BYTES
