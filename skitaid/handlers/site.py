@@ -1,0 +1,45 @@
+"""The handler of an instance: takes a request from the engine and gives it to the routes that the router names."""
+
+from __future__ import annotations
+
+from skitaid.engine.server import Engine
+from skitaid.engine.stream import Fields, Stream
+from skitaid.handlers.router import Route, RouteKind, Router
+from skitaid.handlers.status import error_page
+
+__all__ = ["Site"]
+
+
+class Site:
+    """An engine.Handler. The engine is given after both exist."""
+
+    def __init__(self, router: Router) -> None:
+        self.router = router
+        self.engine: Engine | None = None
+
+    def dispatch(self, stream: Stream) -> None:
+        """Try the routes in order."""
+        routes = self.router.match(stream.head.host, stream.path)
+        for route in routes:
+            handler = route.handler
+            if handler is not None and handler.serve(stream, route):
+                return
+        self._nobody(stream, routes)
+
+    def error_page(self, stream: Stream | None, code: int, text: str) -> tuple[str, Fields, bytes]:
+        return error_page(stream, code, text)
+
+    def _nobody(self, stream: Stream, routes: tuple[Route, ...]) -> None:
+        """No route answered."""
+        engine = self.engine
+        assert engine is not None
+        line = stream.head.line
+        if line.target == "*":
+            stream.respond("204 No Content", [("Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS")], b"")
+        elif line.method == "CONNECT":
+            engine.respond_error(stream, 405, "This server is no proxy.")
+        elif line.method not in ("GET", "HEAD") and any(route.kind is RouteKind.STATIC for route in routes):
+            status, fields, body = error_page(stream, 405, "Files are for GET and HEAD only.")
+            stream.respond(status, [*fields, ("Allow", "GET, HEAD")], body)
+        else:
+            engine.respond_error(stream, 404, "There is nothing at this address.")

