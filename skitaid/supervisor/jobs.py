@@ -56,7 +56,7 @@ def reload_outcome(unit: Unit) -> Outcome | None:
 
 class Job:
     """`waits` says for each unit what is waited for; `settled` are outcomes known beforehand. `summary` makes the
-    answer's message. `on_end` is called with the answer instead of the reply, when given."""
+    answer's message."""
 
     def __init__(self, reply: Reply, waits: Sequence[tuple[Unit, Wait]], summary: Summary,
                  *, settled: Mapping[str, Outcome] | None = None) -> None:
@@ -68,14 +68,16 @@ class Job:
         for name, outcome in (settled or {}).items():
             self._settle(name, outcome)
 
-    def look(self) -> Answer | None:
-        """Tell what has come about since the last look; the answer once nothing is waited for."""
+    def look(self) -> bool:
+        """Tell what has come about since the last look. True: nothing is waited for any more, the answer is given."""
         for unit, wait in list(self._waits):
             outcome = wait(unit)
             if outcome is not None:
                 self._waits.remove((unit, wait))
                 self._settle(unit.name, outcome)
-        return None if self._waits else self._answer()
+        if not self._waits:
+            self.reply.finish(self._answer())
+        return not self._waits
 
     def _settle(self, name: str, outcome: Outcome) -> None:
         self._outcomes[name] = outcome

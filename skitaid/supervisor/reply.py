@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-__all__ = ["Answer", "NullReply", "PipeReply", "Reply", "SendReply", "refusal"]
+__all__ = ["Answer", "HookReply", "NullReply", "PipeReply", "Reply", "SendReply", "refusal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,20 @@ class NullReply:
 
     def finish(self, answer: Answer) -> None:
         """Nobody listens."""
+
+
+class HookReply:
+    """Progress goes to `reply`; the answer to `on_answer`, which passes it on when it is time."""
+
+    def __init__(self, reply: Reply, on_answer: Callable[[Answer, Reply], None]) -> None:
+        self._reply = reply
+        self._on_answer = on_answer
+
+    def progress(self, text: str) -> None:
+        self._reply.progress(text)
+
+    def finish(self, answer: Answer) -> None:
+        self._on_answer(answer, self._reply)
 
 
 class SendReply:

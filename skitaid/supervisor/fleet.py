@@ -1,0 +1,144 @@
+"""All instances together: conf files come and go, masters die, time passes. Nothing here waits."""
+
+from __future__ import annotations
+
+import os
+
+from skitaid.exceptions import ConfError
+from skitaid.supervisor.confs import Confs, Reading
+from skitaid.supervisor.jobs import Job
+from skitaid.supervisor.plan import Plan
+from skitaid.supervisor.process import Tick, next_deadline
+from skitaid.supervisor.states import State
+from skitaid.supervisor.unit import Host, Unit
+
+__all__ = ["Fleet"]
+
+class Fleet:
+    """The units by name, and the jobs that wait for them."""
+
+    def __init__(self, host: Host, confs: Confs) -> None:
+        self.units: dict[str, Unit] = {}
+        self.host = host
+        self._confs = confs
+        self._jobs: list[Job] = []
+
+    # ------------------------------------------------------------ what time brings
+
+    def look_at_files(self) -> None:
+        """Once a second: files that came are started, those that went stopped, those edited validated."""
+        changes = self._confs.changes()
+        if self._confs.main_changed():
+            self._check_main()
+        if changes.is_idle:
+            return
+        reading = self._read_or_complain()
+        if reading is not None:
+            self._apply(changes, reading)
+
+    def tick(self, now: float) -> None:
+        """Once a second."""
+        for unit in list(self.units.values()):
+            unit.tick(now)
+            if unit.is_retired and unit.process.is_at_rest:
+                unit.close()
+                del self.units[unit.name]
+
+    def turn(self) -> None:
+        """After whatever happened: deadlines that passed, answers that are due."""
+        for unit in self.units.values():
+            unit.happen(Tick())
+        due, self._jobs = self._jobs, []
+        self._jobs += [job for job in due if not job.look()]
+
+    def next_deadline(self) -> float | None:
+        due = [next_deadline(unit.process) for unit in self.units.values()]
+        return min((at for at in due if at is not None), default=None)
+
+    def reap(self) -> None:
+        """Children that ended. One that is no master (we may be init in a container) just goes."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            for unit in self.units.values():
+                if unit.process.pid == pid:
+                    unit.died(pid, os.waitstatus_to_exitcode(status))
+
+    def wait(self, job: Job) -> None:
+        """It is answered at the end of this turn of the loop or of a later one."""
+        self._jobs.append(job)
+
+    def close(self) -> None:
+        """Every unit is at rest."""
+        for unit in self.units.values():
+            unit.close()
+
+    # ------------------------------------------------------------ conf
+
+    def read(self) -> Reading:
+        """Every conf, anew. Raises ConfError when skitaid.conf is wrong."""
+        reading = self._confs.read()
+        self.host.journal.problems(reading.warnings)
+        return reading
+
+    def take(self, reading: Reading, name: str | None) -> None:
+        """The file of `name` as it is now counts at once; None: every file, so that new ones start, too."""
+        changes = self._confs.take(name)
+        if name is None:
+            self._apply(changes, reading)
+
+    def _apply(self, changes: Plan, reading: Reading) -> None:
+        for name in changes.stop:
+            self._retire(name)
+        for name in changes.start:
+            if name in reading.verdicts:
+                self.host.journal.info("its conf file came", name)
+                self.unit(name, reading).start("its conf file came")
+        for name in changes.edited:
+            if name in reading.verdicts:
+                self._edited(self.unit(name, reading))
+
+    def _edited(self, unit: Unit) -> None:
+        journal = self.host.journal
+        if unit.problems:
+            return  # said by reject
+        if unit.state in (State.FATAL, State.BACKOFF):
+            unit.start("its conf file was corrected" if unit.state is State.FATAL else "its conf file was edited")
+        elif unit.process.is_at_rest:
+            journal.info("its conf file was edited and is right; start applies it", unit.name)
+        else:
+            journal.info("its conf file was edited and is right; reload or restart applies it", unit.name)
+
+    def _retire(self, name: str) -> None:
+        unit = self.units.get(name)
+        if unit is not None:
+            unit.is_retired = True
+            unit.stop("its conf file is gone")
+
+    def unit(self, name: str, reading: Reading) -> Unit:
+        """The unit of that name, made if need be, with the conf just read."""
+        if name not in self.units:
+            self.units[name] = Unit(name, self.host)
+        unit = self.units[name]
+        unit.is_retired = False
+        verdict = reading.verdicts[name]
+        if verdict.instance is not None:
+            unit.adopt(verdict.instance)
+        elif verdict.problems != unit.problems:
+            unit.reject(verdict.problems)
+        return unit
+
+    def _read_or_complain(self) -> Reading | None:
+        try:
+            return self.read()
+        except ConfError as error:
+            self.host.journal.problems(error.problems)
+            return None
+
+    def _check_main(self) -> None:
+        if self._read_or_complain() is not None:
+            self.host.journal.info("skitaid.conf was edited and is right; reload applies it")

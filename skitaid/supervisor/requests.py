@@ -1,0 +1,168 @@
+"""What is asked of the fleet: start, stop, restart, reload, rotate, for one instance or all. Each answers through its
+reply, at once or when its instances have come to what was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from skitaid.exceptions import ConfError
+from skitaid.supervisor.confs import Reading
+from skitaid.supervisor.fleet import Fleet
+from skitaid.supervisor.jobs import Job, Outcome, Wait, reload_outcome, start_outcome, stop_outcome
+from skitaid.supervisor.reply import Answer, Reply, refusal
+from skitaid.supervisor.states import State
+from skitaid.supervisor.unit import Unit
+
+__all__ = ["Requests"]
+
+
+class Requests:
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    def begin(self, only: Iterable[str], reply: Reply) -> None:
+        """The first start: every enabled instance, or `only` those; the others are known and stopped. Raises ConfError
+        when skitaid.conf is wrong."""
+        reading = self._fleet.read()
+        wanted = frozenset(only) or frozenset(reading.verdicts)
+        units = [self._fleet.unit(name, reading) for name in sorted(reading.verdicts)]
+        chosen = [unit for unit in units if unit.name in wanted]
+        for unit in chosen:
+            unit.start("the daemon starts")
+        missing = {name: Outcome(False, _no_such(name, reading.verdicts), 1)
+                   for name in sorted(wanted - reading.verdicts.keys())}
+        self._wait_started(chosen, reply, settled=missing)
+
+    def start(self, name: str | None, reply: Reply) -> None:
+        """One, or all that do not run."""
+        reading = self._read(name, reply)
+        if reading is None:
+            return
+        units = self._chosen(name, reading)
+        if name is not None and units[0].state is State.RUNNING:
+            reply.finish(refusal(f"{name} runs already, {units[0].process.reason}; restart and reload act on one that "
+                                 "runs"))
+            return
+        for unit in units:
+            unit.start("start was asked for")
+        self._wait_started(units, reply)
+
+    def stop(self, name: str, reply: Reply, *, fast: bool) -> None:
+        unit = self._fleet.units.get(name)
+        if unit is None:
+            reply.finish(refusal(_no_such(name, self._fleet.units)))
+            return
+        if unit.state in (State.STOPPED, State.EXITED, State.FATAL):
+            reply.finish(refusal(f"{name} is not running, it is {unit.state.value}"))
+            return
+        unit.stop("terminate was asked for" if fast else "stop was asked for", fast=fast)
+        self._fleet.wait(Job(reply, [(unit, stop_outcome)], _first_text))
+
+    def stop_all(self, reason: str, reply: Reply, *, fast: bool) -> None:
+        """Everything; what is at rest stays so."""
+        units = list(self._fleet.units.values())
+        waits = [(unit, stop_outcome) for unit in units if not unit.process.is_at_rest]
+        for unit in units:
+            unit.stop(reason, fast=fast)
+        self._fleet.wait(Job(reply, waits, lambda outcomes: "skitaid has stopped"))
+
+    def restart(self, name: str, reply: Reply) -> None:
+        """Stop it and start it by its conf of now. A conf that is wrong is refused, and the old one goes on."""
+        reading = self._read(name, reply)
+        if reading is None:
+            return
+        unit = self._fleet.unit(name, reading)
+        if unit.problems and not unit.process.is_at_rest:
+            reply.finish(_wrong_conf(unit))
+            return
+        if unit.process.is_at_rest:
+            unit.start("restart was asked for")
+        else:
+            unit.stop("restart was asked for", again=True)
+        self._wait_started([unit], reply)
+
+    def reload(self, name: str | None, reply: Reply, *, start: bool = False) -> None:
+        """New workers by the confs of now. One whose conf is wrong goes on as it is. `start`: those that do not run are
+        started (restart of all)."""
+        reading = self._read(name, reply)
+        if reading is None:
+            return
+        self._fleet.host.main = reading.main
+        units = self._chosen(name, reading)
+        if name is not None and units[0].process.is_at_rest and not units[0].problems:
+            reply.finish(refusal(f"{name} is not running, it is {units[0].state.value}; start it"))
+            return
+        waits: list[tuple[Unit, Wait]] = []
+        settled: dict[str, Outcome] = {}
+        for unit in units:
+            if unit.problems:
+                settled[unit.name] = Outcome(False, _wrong_conf(unit).message, 2)
+            elif unit.state is State.RUNNING:
+                unit.begin_reload()
+                waits.append((unit, reload_outcome))
+            elif start or unit.state is not State.STOPPED:
+                unit.start("restart was asked for" if start else "reload was asked for")
+                waits.append((unit, start_outcome))
+        self._fleet.wait(Job(reply, waits, _summary, settled=settled))
+
+    def rotate(self, name: str | None, reply: Reply) -> None:
+        """Ask the masters to put their logs aside, and do so with skitaid.log unless one is named."""
+        units = [unit for unit in self._fleet.units.values() if name in (None, unit.name)]
+        if name is not None and not units:
+            reply.finish(refusal(_no_such(name, self._fleet.units)))
+            return
+        asked = [unit.name for unit in units if unit.rotate()]
+        if name is None:
+            self._fleet.host.journal.rotate()
+            asked.insert(0, "skitaid")
+        if asked:
+            reply.finish(Answer(True, f"logs rotated: {', '.join(asked)}"))
+        else:
+            reply.finish(refusal(f"{name} is not running, so nobody writes its logs"))
+
+    def _read(self, name: str | None, reply: Reply) -> Reading | None:
+        """The confs as they are now; None: the reply was told why it cannot go on."""
+        try:
+            reading = self._fleet.read()
+        except ConfError as error:
+            reply.finish(Answer(False, f"skitaid.conf is wrong, everything goes on as it is\n{error}", 2))
+            return None
+        if name is not None and name not in reading.verdicts:
+            reply.finish(refusal(_no_such(name, reading.verdicts)))
+            return None
+        self._fleet.take(reading, name)
+        return reading
+
+    def _chosen(self, name: str | None, reading: Reading) -> list[Unit]:
+        names = sorted(reading.verdicts) if name is None else [name]
+        return [self._fleet.unit(each, reading) for each in names]
+
+    def _wait_started(self, units: Sequence[Unit], reply: Reply,
+                      *, settled: Mapping[str, Outcome] | None = None) -> None:
+        self._fleet.wait(Job(reply, [(unit, start_outcome) for unit in units], _summary, settled=settled))
+
+
+def _no_such(name: str, known: Iterable[str]) -> str:
+    there = ", ".join(sorted(known))
+    return f"no instance {name!r} in servers-enabled" + (f"; there are: {there}" if there else ", which is empty")
+
+
+def _wrong_conf(unit: Unit) -> Answer:
+    problems = "\n".join(str(problem) for problem in unit.problems)
+    goes_on = "" if unit.process.is_at_rest else ", the running one goes on"
+    return Answer(False, f"{unit.name}: its conf file is wrong{goes_on}\n{problems}", 2)
+
+
+def _first_text(outcomes: Mapping[str, Outcome]) -> str:
+    return next(outcome.text for outcome in outcomes.values())
+
+
+def _summary(outcomes: Mapping[str, Outcome]) -> str:
+    """One: what became of it. Several: how many, and which are not well."""
+    if len(outcomes) == 1:
+        return _first_text(outcomes)
+    if not outcomes:
+        return "nothing to run: no conf file in servers-enabled; one that is put there starts by itself"
+    failed = [name for name, outcome in outcomes.items() if not outcome.ok]
+    well = len(outcomes) - len(failed)
+    return f"{well} of {len(outcomes)} instances run" + (f"; not: {', '.join(failed)}" if failed else "")
