@@ -99,7 +99,7 @@ class AppLoader:
 
     def _import(self, project: Project, path: str) -> ModuleType:
         importlib.invalidate_caches()
-        dotted = _dotted_name(project.root, path)
+        dotted = _dotted_name(path)
         if dotted is None:
             return _import_file(project, path)
         loaded = importlib.import_module(self._projects.real_name(project, dotted))
@@ -144,10 +144,10 @@ def _file_of(path: str) -> str:
     return os.path.join(path, "__init__.py") if os.path.isdir(path) else path
 
 
-def _dotted_name(root: str, path: str) -> str | None:
+def _dotted_name(path: str) -> str | None:
     """`mysite.wsgi` for ROOT/mysite/wsgi.py; None for a file that `import` could not find by a name."""
     stem, suffix = (path, ".py") if os.path.isdir(path) else os.path.splitext(path)
-    parts = os.path.relpath(stem, root).split(os.sep)
+    parts = os.path.relpath(stem, root_of(path)).split(os.sep)
     return ".".join(parts) if suffix == ".py" and all(part.isidentifier() for part in parts) else None
 
 
@@ -158,7 +158,7 @@ def _is_from(module: ModuleType, path: str) -> bool:
 
 def _import_file(project: Project, path: str) -> ModuleType:
     """Import a file by its path alone, as a module of the project's package."""
-    name = f"{project.package}.{os.path.relpath(path, project.root).replace('.', '_').replace(os.sep, '_')}"
+    name = f"{project.package}.{os.path.relpath(path, root_of(path)).replace('.', '_').replace(os.sep, '_')}"
     if name in sys.modules:
         return sys.modules[name]
     spec = spec_from_file_location(name, path, loader=SourceFileLoader(name, path))

@@ -53,11 +53,12 @@ def kind_of(app: Callable[..., Any]) -> AppKind:
 def is_asgi(app: Callable[..., Any]) -> bool:
     """Whether `app` is an ASGI 3 callable: a coroutine function, an object with an async `__call__`, or anything
     that needs exactly three positional arguments (a class with `__await__`, a plain function that returns one)."""
-    while isinstance(app, functools.partial):
-        app = app.func
-    if inspect.iscoroutinefunction(app):
+    inner = app
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    if inspect.iscoroutinefunction(inner):
         return True
-    if not inspect.isclass(app) and inspect.iscoroutinefunction(getattr(app, "__call__", None)):  # noqa: B004
+    if not inspect.isclass(inner) and inspect.iscoroutinefunction(getattr(inner, "__call__", None)):  # noqa: B004
         return True
     return _needed_arguments(app) == ASGI_ARGUMENTS
 
