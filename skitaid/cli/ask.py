@@ -20,17 +20,18 @@ def run(session: Session) -> int:
 
 def ask(session: Session, command: str, on_progress: Callable[[str], None] | None = None) -> Answer:
     """The running daemon's answer to `command`, for the instance of -f or for all. Raises RefusedError, with what to
-    do, when no daemon runs."""
-    from skitaid.supervisor import control
+    do, when no daemon runs or no conf has the instance's name."""
+    from skitaid.supervisor import control, lock
 
     name = session.options.name
     run_path = session.load_main().global_.run_path
     request = {"command": command, "name": name, "fast": command == "terminate"}
-    try:
+    if lock.is_held(run_path):
         return control.ask(run_path, request, on_progress or show_progress)
-    except RefusedError as error:
-        start = session.hint(f"-f {name} start" if name else "start")
-        raise RefusedError(f"{error}; to start: {start}") from error
+    if name is not None:
+        session.require_instance()
+    start = session.hint(f"-f {name} start" if name else "start")
+    raise RefusedError(f"skitaid is not running (nobody holds {run_path / lock.LOCK_FILE}); to start: {start}")
 
 
 def show_progress(text: str) -> None:

@@ -10,31 +10,22 @@ from skitaid.exceptions import Problem
 
 def run(session: Session) -> int:
     session.refuse_agents()
-    session.require_etc()
-    name = session.options.name
-    if name is not None:
+    if session.options.name is not None:
+        session.load_main()
         session.require_instance()
-    problems = found_problems(session, name)
+    problems = found_problems(load_all(session.etc), session.options.name)
     complain_problems(problems)
     errors = sum(not problem.is_warning for problem in problems)
     out(verdict(session, errors, len(problems) - errors))
     return 2 if errors else 0
 
 
-def found_problems(session: Session, name: str | None) -> tuple[Problem, ...]:
-    """Everything wrong or doubtful in skitaid.conf and in the conf of instance `name`, or of all. Raises ConfError
-    when skitaid.conf cannot be used: the others depend on it."""
-    loaded = load_all(session.etc)
-    problems: list[Problem] = list(loaded.main.warnings)
-    for instance_name in sorted({*loaded.instances, *loaded.failures}):
-        if name in (None, instance_name):
-            problems += _of_instance(loaded, instance_name)
-    return tuple(problems)
-
-
-def _of_instance(loaded: Loaded, name: str) -> tuple[Problem, ...]:
+def found_problems(loaded: Loaded, name: str | None) -> tuple[Problem, ...]:
+    """Everything wrong or doubtful; with `name` in that instance's conf and in skitaid.conf alone."""
+    if name is None:
+        return loaded.problems
     failure = loaded.failures.get(name)
-    return failure.problems if failure else loaded.instances[name].warnings
+    return (*loaded.main.warnings, *(failure.problems if failure else loaded.instances[name].warnings))
 
 
 def verdict(session: Session, errors: int, warnings: int) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from skitaid.cli.doctor_instance import check_instance
+from skitaid.cli.doctor_instance import check_conf, check_instance
 from skitaid.cli.doctor_machine import check_agents, check_daemon, check_file_limit, check_folders, check_packages
-from skitaid.cli.finding import Finding, Level, fine, wrong
+from skitaid.cli.finding import Finding, Level, wrong
 from skitaid.cli.session import Session, out, out_style
 from skitaid.cli.style import Style, Tone
 from skitaid.config.model import Main
@@ -17,7 +17,7 @@ TONES = {Level.FINE: Tone.GOOD, Level.WARNING: Tone.WARNING, Level.WRONG: Tone.B
 
 def run(session: Session) -> int:
     session.refuse_agents()
-    session.require_etc()
+    session.load_main()
     if session.options.name is not None:
         session.require_instance()
     findings = examine(session)
@@ -30,19 +30,15 @@ def examine(session: Session) -> list[Finding]:
     """Every finding, for the instance of -f or for all."""
     from skitaid.config.load import load_all
 
-    findings = [*check_packages(), check_file_limit()]
-    try:
-        loaded = load_all(session.etc)
-    except ConfError as error:
-        return [*findings, _conf(error, "skitaid.conf", session)]
-    findings += check_folders(loaded.main)
+    loaded = load_all(session.etc)
+    findings = [*check_packages(), check_file_limit(), *check_folders(loaded.main)]
     findings += check_daemon(loaded.main, session.hint)
     findings += check_agents(loaded.main)
     findings += [_conf(error, name, session) for name, error in loaded.failures.items() if _is_meant(session, name)]
     running = running_instances(loaded.main)
     for name, instance in loaded.instances.items():
         if _is_meant(session, name):
-            findings.append(fine(name, f"{instance.path} is in order"))
+            findings += check_conf(instance)
             findings += check_instance(instance, loaded.main, is_running=name in running)
     return findings
 
@@ -78,8 +74,7 @@ def _is_meant(session: Session, name: str) -> bool:
 
 def _conf(error: ConfError, name: str, session: Session) -> Finding:
     more = f" and {len(error.problems) - 1} more" if len(error.problems) > 1 else ""
-    words = "check" if name == "skitaid.conf" else f"-f {name} check"
-    return wrong(name, f"{error.problems[0]}{more}", session.hint(words))
+    return wrong(name, f"{error.problems[0]}{more}", session.hint(f"-f {name} check"))
 
 
 def _sum(findings: Sequence[Finding]) -> str:

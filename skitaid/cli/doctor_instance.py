@@ -1,4 +1,4 @@
-"""What doctor looks at for one instance: its ports and rights, its interpreter, its certificate, its user."""
+"""What doctor looks at for one instance: its ports and rights, its interpreter, its certificate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from skitaid.cli.finding import Finding, fine, warning, wrong
 from skitaid.cli.ports import Availability, availability
-from skitaid.config.model import AppTarget, Instance, Listen, Main, Tls
+from skitaid.config.model import Instance, Listen, Main, Tls
 
 PYTHON_WANTED = (3, 11)
 PYTHON_TIMEOUT_S = 10
@@ -26,7 +26,14 @@ def check_instance(instance: Instance, main: Main, *, is_running: bool) -> Itera
     yield check_python(instance, main)
     if instance.server.tls is not None:
         yield from check_certificate(instance.name, instance.server.tls)
-    yield from check_user(instance, main)
+
+
+def check_conf(instance: Instance) -> Iterator[Finding]:
+    """What loading it warned about, e.g. apps that run as root."""
+    for problem in instance.warnings:
+        yield warning(instance.name, f"{problem.path}:{problem.line}: {problem.text}", problem.fix)
+    if not instance.warnings:
+        yield fine(instance.name, f"{instance.path} is in order")
 
 
 def check_address(instance: Instance, listen: Listen, *, is_running: bool) -> Finding:
@@ -108,14 +115,3 @@ def _expiry_finding(name: str, certfile: Path, left_s: float) -> Finding:
     if left_s < EXPIRY_NOTICE_S:
         return warning(name, f"certificate {certfile} ends in {days} days", "renew it, then reload")
     return fine(name, f"certificate {certfile} is valid for {days} days and fits its key")
-
-
-def check_user(instance: Instance, main: Main, *, euid: int | None = None) -> Iterator[Finding]:
-    """Apps that would run as root. `euid` None: this process's own."""
-    has_apps = any(isinstance(mount.target, AppTarget) for host in instance.hosts for mount in host.mounts)
-    is_root = (os.geteuid() if euid is None else euid) == 0
-    if is_root and has_apps and not (instance.server.user or main.global_.user):
-        yield warning(instance.name, "its apps run as root, so a fault in one gives the machine away",
-                      f"set user in [server] of {instance.path} or in [global] of skitaid.conf")
-
-

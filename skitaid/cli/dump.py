@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from skitaid.cli.session import Session, out
+from collections.abc import Callable
+from pathlib import Path
+
+from skitaid.cli.session import Session, complain_problems, out
+from skitaid.config.model import Instance, Main
+from skitaid.exceptions import ConfError
 
 
 def run(session: Session) -> int:
@@ -15,9 +20,21 @@ def run(session: Session) -> int:
         path = session.instance_files()[session.require_instance()]
         out(to_text(load_instance(path, main)).rstrip("\n"))
         return 0
-    out(f"# {session.etc}/skitaid.conf")
+    out(f"# {main.path or session.etc / 'skitaid.conf'}")
     out(to_text(main).rstrip("\n"))
-    for path in session.instance_files().values():
-        out(f"\n# {path}")
-        out(to_text(load_instance(path, main)).rstrip("\n"))
-    return 0
+    bad = [path for path in session.instance_files().values() if not _shown(path, main, to_text)]
+    return 2 if bad else 0
+
+
+def _shown(path: Path, main: Main, to_text: Callable[[Instance], str]) -> bool:
+    """False: its conf is wrong, which is said on standard error."""
+    from skitaid.config.load import load_instance
+
+    try:
+        text = to_text(load_instance(path, main))
+    except ConfError as error:
+        complain_problems(error.problems)
+        return False
+    out(f"\n# {path}")
+    out(text.rstrip("\n"))
+    return True

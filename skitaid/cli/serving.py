@@ -9,7 +9,7 @@ from pathlib import Path
 
 from skitaid.cli import watch
 from skitaid.cli.foreground import ForegroundMaster
-from skitaid.cli.session import complain_error, complain_problems, out, out_style
+from skitaid.cli.session import complain_error, complain_problems, out, out_style, short
 from skitaid.cli.style import Tone
 from skitaid.cli.urls import urls_of
 from skitaid.config.model import Instance, Main
@@ -105,12 +105,6 @@ def welcome(site: Site, addresses: tuple[str, ...]) -> list[str]:
              f"  conf  {short(site.instance.path)}"]
     lines += [f"  apps  {short(folder)}/" for folder in watch.watched_by(site.instance).folders]
     return [*lines, f"  logs  {short(site.log_folder)}/", "Edit and save, it reloads by itself. Ctrl-C ends it."]
-
-
-def short(path: Path) -> str:
-    """Relative to the working folder when it lies below."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def ended(site: Site, code: int) -> int:

@@ -11,7 +11,7 @@ from skitaid.cli.nearest import did_you_mean
 from skitaid.cli.options import Options
 from skitaid.cli.style import Style, Tone, style_for
 from skitaid.config.model import Main
-from skitaid.exceptions import ConfError, Problem, RefusedError
+from skitaid.exceptions import Problem, RefusedError
 
 AGENTS = {"smtpda": "mail agent", "cron": "cron agent"}
 """Names that -f gives to the daemon's own agents, not to instances."""
@@ -31,16 +31,10 @@ class Session:
         return f"{self.program}{etc} {words}"
 
     def load_main(self) -> Main:
-        """skitaid.conf. Raises ConfError, or RefusedError when there is no such folder."""
+        """skitaid.conf. Raises ConfError, also when there is no such folder."""
         from skitaid.config.load import load_main
 
-        self.require_etc()
         return load_main(self.etc)
-
-    def require_etc(self) -> None:
-        if not self.etc.is_dir():
-            raise ConfError([Problem(str(self.etc), 0, "there is no such folder; it holds skitaid.conf and "
-                                     "servers-enabled/", "name another with --etc DIR or SKITAID_ETC")])
 
     def instance_files(self) -> dict[str, Path]:
         """Conf file of each enabled instance."""
@@ -72,6 +66,12 @@ class Session:
         off = self.etc / "servers-available" / f"{name}.conf"
         fix = f"; it is switched off: ln -s ../servers-available/{name}.conf {where}/" if off.is_file() else nearest
         return RefusedError(f"no instance {name!r}: {where}/{name}.conf does not exist{fix}")
+
+
+def short(path: Path) -> str:
+    """A path for people: relative to the working folder when it lies below."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def out(text: str = "") -> None:

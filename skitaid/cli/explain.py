@@ -1,0 +1,163 @@
+"""explain URL: which instance, host block and mount answer it, from which line of which conf, and what is tried
+before. Asks the conf files and the folders that are mounted, not the running daemon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from skitaid.cli.explain_static import Outcome, look_for
+from skitaid.cli.options import UsageError
+from skitaid.cli.session import Session, complain_problems, out, out_style, short
+from skitaid.cli.style import Style, Tone
+from skitaid.config.load import load_all
+from skitaid.config.model import AppTarget, Host, Instance, Mount, Origin, StaticTarget
+from skitaid.config.targets import show_target
+from skitaid.exceptions import RefusedError
+from skitaid.handlers.router import HostTable, Route, RouteKind, Router
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The parts of a URL that choose who answers. `host` is "" and `port` None when it names none."""
+
+    host: str
+    port: int | None
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One mount that is tried. `answers`: no later one is asked."""
+
+    mount: Mount
+    kind: RouteKind
+    text: str
+    answers: bool
+
+
+def run(session: Session) -> int:
+    session.refuse_agents()
+    if session.options.argument is None:
+        raise UsageError("explain which URL? e.g. explain http://127.0.0.1:5000/static/logo.svg")
+    address = parse_url(session.options.argument)
+    instances = chosen(session, address)
+    style = out_style()
+    answers = [explain(instance, address, style) for instance in instances]
+    return 0 if any(answers) else 1
+
+
+def parse_url(text: str) -> Address:
+    """`http://host:port/path`, `host:port/path`, `host/path` or `/path`. Raises UsageError."""
+    has_scheme = "://" in text
+    parts = urlsplit(text if has_scheme or text.startswith("/") else f"//{text}")
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise UsageError(f"{text}: {error}") from error
+    if has_scheme and parts.scheme not in DEFAULT_PORTS:
+        raise UsageError(f"{text}: expected http:// or https://")
+    if port is None and has_scheme:
+        port = DEFAULT_PORTS[parts.scheme]
+    path = unquote_to_bytes(parts.path or "/").decode("latin-1")  # as the engine reads it
+    return Address(parts.hostname or "", port, path)
+
+
+def chosen(session: Session, address: Address) -> list[Instance]:
+    """The instances that could get such a request. Raises RefusedError when there is none."""
+    if session.options.name is not None:
+        session.load_main()
+        session.require_instance()
+    loaded = load_all(session.etc)
+    wanted = session.options.name
+    complain_problems(tuple(problem for name, error in loaded.failures.items() if wanted in (None, name)
+                            for problem in error.problems))
+    instances = [instance for name, instance in loaded.instances.items() if wanted in (None, name)]
+    listening = [instance for instance in instances if wanted or listens(instance, address.port)]
+    if not listening:
+        raise RefusedError(nobody(session, address, instances))
+    return listening
+
+
+def listens(instance: Instance, port: int | None) -> bool:
+    return port is None or any(listen.path is None and listen.port == port for listen in instance.server.listen)
+
+
+def nobody(session: Session, address: Address, instances: Iterable[Instance]) -> str:
+    known = "; ".join(f"{instance.name} listens on {', '.join(map(str, instance.server.listen))}"
+                      for instance in instances)
+    where = f"on port {address.port}" if address.port is not None else "at all"
+    return f"no instance of {session.etc} listens {where}" + (f"; {known}" if known else "")
+
+
+def explain(instance: Instance, address: Address, style: Style) -> bool:
+    """Print how an instance answers; False when it has nothing at that address."""
+    host = host_block(instance, address.host)
+    out(f"{style.paint('instance', Tone.FAINT)}  {style.paint(instance.name, Tone.STRONG)} ({short(instance.path)}), "
+        f"listens on {', '.join(map(str, instance.server.listen))}")
+    if host is None:
+        out(f"no host block is for {address.host or 'a request without a host'}, and there is no default one: 404")
+        return False
+    names = " ".join(host.names) or "default"
+    out(f"{style.paint('host', Tone.FAINT)}      {names} ({place(host.origin)})")
+    found = steps(instance, host, address.path)
+    for number, step in enumerate(found, 1):
+        out(_step_line(number, step, style))
+    if not found or not found[-1].answers:
+        out("Nothing answers: 404.")
+        return False
+    return True
+
+
+def host_block(instance: Instance, name: str) -> Host | None:
+    """The block that the router chooses for a host's name."""
+    tables = {HostTable(host.names, ()): host for host in instance.hosts}
+    bracketed = f"[{name}]" if ":" in name else name
+    table = Router(list(tables)).table(bracketed.encode("latin-1", "replace"))
+    return None if table is None else tables[table]
+
+
+def steps(instance: Instance, host: Host, path: str) -> list[Step]:
+    """The mounts that are tried for `path`, in the router's order, up to the one that answers."""
+    routes = {Route("" if mount.path == "/" else mount.path, kind_of(mount)): mount for mount in host.mounts}
+    found: list[Step] = []
+    for route in HostTable(host.names, list(routes)).match(path):
+        step = _step(routes[route], route, path)
+        found.append(step)
+        if step.answers:
+            break
+    return found
+
+
+def kind_of(mount: Mount) -> RouteKind:
+    if isinstance(mount.target, StaticTarget):
+        return RouteKind.STATIC
+    return RouteKind.APP if isinstance(mount.target, AppTarget) else RouteKind.PROXY
+
+
+def _step(mount: Mount, route: Route, path: str) -> Step:
+    target = mount.target
+    rest = path[len(route.path):]
+    if isinstance(target, StaticTarget):
+        outcome, text = look_for(target.root, rest, mount.options.index)
+        return Step(mount, route.kind, text, outcome is not Outcome.MISSING)
+    if isinstance(target, AppTarget):
+        text = f"the app gets SCRIPT_NAME {route.path!r}, PATH_INFO {rest!r}"
+        return Step(mount, route.kind, text, True)
+    return Step(mount, route.kind, f"passed to a member of @{target.alias}", True)
+
+
+def place(origin: Origin) -> str:
+    return f"{short(Path(origin.path))}:{origin.line}" if origin.line else str(origin)
+
+
+def _step_line(number: int, step: Step, style: Style) -> str:
+    verdict = style.paint("answers", Tone.GOOD) if step.answers else style.paint("goes on", Tone.WARNING)
+    kind = step.kind.name.lower()
+    return (f"{number}. {verdict}  {step.mount.path} = {show_target(step.mount.target)} ({place(step.mount.origin)})\n"
+            f"            {kind}: {step.text}")

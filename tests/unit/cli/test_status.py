@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skitaid.cli.options import parse
+from skitaid.cli.session import Session
+from skitaid.cli.status import chosen, detail, overview
+from skitaid.cli.style import PLAIN
+from skitaid.exceptions import RefusedError
+
+DAEMON = {"pid": 7, "uptime_s": 3725.0, "version": "1.2"}
+WORKER = {"id": 0, "pid": 12, "requests": 40, "rss_bytes": 21_000_000, "state": "ready", "connections": 3,
+          "uptime_s": 61.0}
+
+
+def figures(**changes: Any) -> dict[str, Any]:
+    return {"name": "shop", "state": "running", "pid": 11, "address": "0.0.0.0:5000", "uptime_s": 65.0, "restarts": 2,
+            "workers": [WORKER], "requests_per_s": 12.34, "rss_bytes": 9_000_000, "problems": [], **changes}
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Session:
+    (tmp_path / "servers-enabled").mkdir()
+    (tmp_path / "servers-enabled" / "shop.conf").write_text("")
+    return Session(parse(["-f", "shop", "status"]), tmp_path)
+
+
+def test_the_table_shows_every_figure(session: Session) -> None:
+    assert overview(session, DAEMON, [figures()], PLAIN) == [
+        "skitaid 1.2  pid 7, up 1h 02m",
+        "",
+        "NAME  STATE    PID  WORKERS  UPTIME  RESTARTS  REQ/S   MEMORY  ADDRESS",
+        "shop  running   11        1  1m 05s         2   12.3  30.0 MB  0.0.0.0:5000",
+    ]
+
+
+def test_what_does_not_run_has_dashes_and_a_reason(session: Session) -> None:
+    stopped = figures(state="backoff", pid=None, address=None, uptime_s=None, workers=[], rss_bytes=0, requests_per_s=0,
+                      reason="exited with code 1", fix="its stderr.log says why")
+    assert overview(session, DAEMON, [stopped], PLAIN)[3:] == [
+        "shop  backoff    -        -       -         2      -       -  -",
+        "",
+        "shop: backoff: exited with code 1",
+        "  fix: its stderr.log says why",
+    ]
+
+
+def test_problems_of_an_edited_conf_are_told(session: Session) -> None:
+    lines = overview(session, DAEMON, [figures(problems=["shop.conf:3: wrong"])], PLAIN)
+    assert lines[4:] == ["", "shop: running", "  shop.conf:3: wrong", "  fix: look at skitaid -f shop log -s stderr"]
+
+
+def test_no_instance_at_all_says_what_to_do(session: Session) -> None:
+    assert "put a conf file into" in overview(session, DAEMON, [], PLAIN)[-1]
+
+
+def test_detail_has_a_row_for_each_worker(session: Session) -> None:
+    lines = detail(session, figures(), PLAIN)
+    assert lines[3:5] == [
+        "WORKER  PID  STATE  UPTIME  REQUESTS  CONNECTIONS   MEMORY",
+        "#0       12  ready  1m 01s        40            3  21.0 MB",
+    ]
+    assert lines[-1].endswith("/log/instances/shop/")
+
+
+def test_an_unknown_name_gets_the_nearest(tmp_path: Path, session: Session) -> None:
+    assert chosen(session, [figures()]) == [figures()]
+    other = Session(parse(["-f", "shpo", "status"]), tmp_path)
+    with pytest.raises(RefusedError, match="did you mean shop"):
+        chosen(other, [figures()])
