@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
-from skitaid.exceptions import ConfError
+from skitaid.exceptions import ConfError, Problem
 from skitaid.supervisor.confs import Confs, Reading
 from skitaid.supervisor.jobs import Job
 from skitaid.supervisor.plan import Plan
 from skitaid.supervisor.process import Tick, next_deadline
 from skitaid.supervisor.states import State
-from skitaid.supervisor.unit import Host, Unit
+from skitaid.supervisor.unit import Shared, Unit
 
 __all__ = ["Fleet"]
 
 class Fleet:
     """The units by name, and the jobs that wait for them."""
 
-    def __init__(self, host: Host, confs: Confs) -> None:
+    def __init__(self, shared: Shared, confs: Confs) -> None:
         self.units: dict[str, Unit] = {}
-        self.host = host
+        self.shared = shared
         self._confs = confs
         self._jobs: list[Job] = []
+        self._warned: tuple[Problem, ...] = ()
 
     # ------------------------------------------------------------ what time brings
 
@@ -82,28 +84,29 @@ class Fleet:
     def read(self) -> Reading:
         """Every conf, anew. Raises ConfError when skitaid.conf is wrong."""
         reading = self._confs.read()
-        self.host.journal.problems(reading.warnings)
+        self.shared.journal.problems(warning for warning in reading.warnings if warning not in self._warned)
+        self._warned = reading.warnings
         return reading
 
     def take(self, reading: Reading, name: str | None) -> None:
         """The file of `name` as it is now counts at once; None: every file, so that new ones start, too."""
         changes = self._confs.take(name)
         if name is None:
-            self._apply(changes, reading)
+            self._apply(replace(changes, edited=()), reading)
 
     def _apply(self, changes: Plan, reading: Reading) -> None:
         for name in changes.stop:
             self._retire(name)
         for name in changes.start:
             if name in reading.verdicts:
-                self.host.journal.info("its conf file came", name)
+                self.shared.journal.info("its conf file came", name)
                 self.unit(name, reading).start("its conf file came")
         for name in changes.edited:
             if name in reading.verdicts:
                 self._edited(self.unit(name, reading))
 
     def _edited(self, unit: Unit) -> None:
-        journal = self.host.journal
+        journal = self.shared.journal
         if unit.problems:
             return  # said by reject
         if unit.state in (State.FATAL, State.BACKOFF):
@@ -122,7 +125,7 @@ class Fleet:
     def unit(self, name: str, reading: Reading) -> Unit:
         """The unit of that name, made if need be, with the conf just read."""
         if name not in self.units:
-            self.units[name] = Unit(name, self.host)
+            self.units[name] = Unit(name, self.shared)
         unit = self.units[name]
         unit.is_retired = False
         verdict = reading.verdicts[name]
@@ -136,9 +139,9 @@ class Fleet:
         try:
             return self.read()
         except ConfError as error:
-            self.host.journal.problems(error.problems)
+            self.shared.journal.problems(error.problems)
             return None
 
     def _check_main(self) -> None:
         if self._read_or_complain() is not None:
-            self.host.journal.info("skitaid.conf was edited and is right; reload applies it")
+            self.shared.journal.info("skitaid.conf was edited and is right; reload applies it")

@@ -49,7 +49,9 @@ class ControlListener:
         loop.watch(self._socket.fileno(), self._accept)
 
     def tick(self, now: float) -> None:
-        """Let go of clients that neither ask nor read."""
+        """Once a second: let go of clients that neither ask nor read."""
+        if self._socket.fileno() >= 0:
+            self._loop.watch(self._socket.fileno(), self._accept)
         for client in [client for client in self._clients if client.is_stale(now)]:
             client.close()
 
@@ -68,7 +70,9 @@ class ControlListener:
         try:
             channel, _ = self._socket.accept()
         except OSError:
-            return  # the client left again, or no descriptor is free: the next turn tries again
+            # The client left again, or no descriptor is free: not at once again, that would be a busy loop.
+            self._loop.forget(self._socket.fileno())
+            return
         if len(self._clients) >= CLIENTS_MAX:
             channel.close()
             return

@@ -230,7 +230,7 @@ def _died(process: Process, code: int, now: float) -> Step:
 
 def _stopped(process: Process, now: float) -> Step:
     if process.after is After.AGAIN:
-        return _spawn(replace(process, restarts=process.restarts + 1), now, process.reason)
+        return _spawn(process, now, process.reason)
     if process.after is After.BACK_OFF:
         return _back_off(process, now, process.reason)
     return _to(process, State.STOPPED, now, reason=process.reason, fix=f"-f {process.name} start runs it again"), ()

@@ -87,7 +87,7 @@ class Requests:
         reading = self._read(name, reply)
         if reading is None:
             return
-        self._fleet.host.main = reading.main
+        self._fleet.shared.main = reading.main
         units = self._chosen(name, reading)
         if name is not None and units[0].process.is_at_rest and not units[0].problems:
             reply.finish(refusal(f"{name} is not running, it is {units[0].state.value}; start it"))
@@ -113,7 +113,7 @@ class Requests:
             return
         asked = [unit.name for unit in units if unit.rotate()]
         if name is None:
-            self._fleet.host.journal.rotate()
+            self._fleet.shared.journal.rotate()
             asked.insert(0, "skitaid")
         if asked:
             reply.finish(Answer(True, f"logs rotated: {', '.join(asked)}"))

@@ -27,7 +27,7 @@ from skitaid.supervisor.requests import Requests
 from skitaid.supervisor.spawn import BOOT
 from skitaid.supervisor.states import State
 from skitaid.supervisor.status import daemon_figures, instance_figures
-from skitaid.supervisor.unit import Host
+from skitaid.supervisor.unit import Shared
 
 __all__ = ["Settings", "Supervisor", "main", "run"]
 
@@ -89,8 +89,8 @@ class Supervisor:
         self._signals = SignalPipe((SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD))
         self._lifeline = Lifeline.create()
         self._notifier = Notifier()
-        host = Host(conf, self._loop, self._journal, self._lifeline, settings.boot, settings.verbose)
-        self._fleet = Fleet(host, Confs(settings.etc, self._journal))
+        shared = Shared(conf, self._loop, self._journal, self._lifeline, settings.boot, settings.verbose)
+        self._fleet = Fleet(shared, Confs(settings.etc, self._journal))
         self._requests = Requests(self._fleet)
         self._listener = ControlListener(self._loop, self._run_path, self._requested)
         self._farewells: list[tuple[Reply, Answer]] = []
@@ -108,6 +108,10 @@ class Supervisor:
             self._requests.begin(self._settings.only, HookReply(reply, self._begun))
             while not self._is_over:
                 self._turn_safely()
+        except ConfError as error:  # it became wrong since it was read a moment ago
+            self._journal.problems(error.problems)
+            self._farewells.append((reply, Answer(False, str(error), EXIT_CONF_WRONG)))
+            return EXIT_CONF_WRONG
         finally:
             self._end()
         return 0
@@ -133,6 +137,7 @@ class Supervisor:
     def _look(self, now: float) -> None:
         if not self._is_closing:
             self._fleet.look_at_files()
+        self._fleet.reap()  # also what a SIGCHLD told of, should its byte be lost
         self._fleet.tick(now)
         self._listener.tick(now)
         self._journal.tick()
@@ -161,7 +166,8 @@ class Supervisor:
         if number is SIGCHLD:
             self._fleet.reap()
         elif number in (SIGTERM, SIGINT):
-            self._stop_all(f"{number.name} was received", NullReply(), fast=False)
+            # A second one is impatience: whoever presses Ctrl-C twice does not want to wait.
+            self._stop_all(f"{number.name} was received", NullReply(), fast=self._is_closing)
         elif number is SIGHUP and not self._is_closing:
             self._reload_all("SIGHUP was received", NullReply(), start=False)
         elif number is SIGUSR1:

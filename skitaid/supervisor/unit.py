@@ -27,7 +27,7 @@ from skitaid.supervisor.scoreboard import Scoreboard
 from skitaid.supervisor.spawn import Command, Pipes, SpawnError, interpreter, spawn
 from skitaid.supervisor.states import State
 
-__all__ = ["Host", "Reload", "ReloadStatus", "Unit"]
+__all__ = ["Reload", "ReloadStatus", "Shared", "Unit"]
 
 GRACE_BEYOND_RESPONSE_S = 5.0
 GRACE_LEAST_S = 10.0
@@ -35,7 +35,7 @@ RELOAD_BEYOND_START_S = 10.0
 
 
 @dataclass(slots=True)
-class Host:
+class Shared:
     """What every unit needs of the supervisor. `main` changes when skitaid.conf is read again."""
 
     main: Main
@@ -64,7 +64,7 @@ class Reload:
 
 
 class Unit:
-    def __init__(self, name: str, host: Host) -> None:
+    def __init__(self, name: str, shared: Shared) -> None:
         self.process = Process(name, since=time.monotonic())
         self.since = time.time()
         self.instance: Instance | None = None
@@ -75,7 +75,7 @@ class Unit:
         self.rates = RateWindow()
         self.is_retired = False
         """Its conf file is gone: it is forgotten once it has stopped."""
-        self._host = host
+        self._shared = shared
         self._remains = Remains()
         self._report_fd: int | None = None
         self._reader = ReportReader()
@@ -98,9 +98,9 @@ class Unit:
     def reject(self, problems: tuple[Problem, ...]) -> None:
         """Its conf file is wrong: one that runs goes on, one that does not cannot start."""
         self.problems = problems
-        self._host.journal.problems(problems, self.name)
+        self._shared.journal.problems(problems, self.name)
         if not self.process.is_at_rest:
-            self._host.journal.warn("its conf file is wrong, it goes on with the one it has", self.name)
+            self._shared.journal.warn("its conf file is wrong, it goes on with the one it has", self.name)
         elif self.state is not State.STOPPED:
             self.break_off()
 
@@ -172,7 +172,7 @@ class Unit:
             return
         deadline = time.monotonic() + self.limits.start_timeout_s + RELOAD_BEYOND_START_S
         self.reload = Reload(ReloadStatus.PENDING, deadline=deadline)
-        self._host.journal.info("reloading", self.name)
+        self._shared.journal.info("reloading", self.name)
         self._signal(SIGHUP)
 
     def rotate(self) -> bool:
@@ -211,7 +211,7 @@ class Unit:
         read_fd, write_fd = os.pipe()
         stderr = self._open_stderr()
         try:
-            pid = spawn(self._command(), Pipes(self._host.lifeline.read_fd, write_fd, self.board.fd, stderr))
+            pid = spawn(self._command(), Pipes(self._shared.lifeline.read_fd, write_fd, self.board.fd, stderr))
         except SpawnError:
             os.close(read_fd)
             raise
@@ -220,21 +220,21 @@ class Unit:
             os.close(stderr)
         os.set_blocking(read_fd, False)
         self._report_fd, self._reader = read_fd, ReportReader()
-        self._host.loop.watch(read_fd, lambda events: self._read_reports())
+        self._shared.loop.watch(read_fd, lambda events: self._read_reports())
         return pid
 
     def _command(self) -> Command:
-        main = self._host.main
+        main = self._shared.main
         instance = self.instance
         named = instance.server.python if instance is not None else None
         python = interpreter(named or main.global_.python, sys.executable)
         environment = instance.environment if instance is not None else ()
-        return Command(python, self._host.boot, self.name, main.etc, self._host.verbose, environment)
+        return Command(python, self._shared.boot, self.name, main.etc, self._shared.verbose, environment)
 
     def _open_stderr(self) -> int:
-        if self._host.verbose:
+        if self._shared.verbose:
             return os.dup(2)
-        folder = self._host.main.global_.log_path / "instances" / self.name
+        folder = self._shared.main.global_.log_path / "instances" / self.name
         folder.mkdir(parents=True, exist_ok=True)
         return os.open(folder / "stderr.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
 
@@ -243,7 +243,7 @@ class Unit:
         if pid is None:
             return  # not made, or reaped: its number may be somebody else's
         if number is SIGKILL:
-            self._host.journal.warn(f"killing pid {pid} and what it started", self.name)
+            self._shared.journal.warn(f"killing pid {pid} and what it started", self.name)
         if group:
             signal_group(pid, number)
         else:
@@ -273,15 +273,15 @@ class Unit:
     def _reload_ended(self, result: Reload) -> None:
         is_again, self.reload = self.reload.again, result
         if result.status is ReloadStatus.DONE:
-            self._host.journal.info("reloaded", self.name)
+            self._shared.journal.info("reloaded", self.name)
         else:
-            self._host.journal.error(f"reload failed, the old workers go on: {result.reason}", self.name)
+            self._shared.journal.error(f"reload failed, the old workers go on: {result.reason}", self.name)
         if is_again and self.state is State.RUNNING:
             self.begin_reload()
 
     def _drop_report_pipe(self) -> None:
         if self._report_fd is not None:
-            self._host.loop.forget(self._report_fd)
+            self._shared.loop.forget(self._report_fd)
             os.close(self._report_fd)
             self._report_fd = None
 
@@ -289,6 +289,6 @@ class Unit:
         after = self.process
         where = f", pid {after.pid}" if after.pid and after.state is not State.STOPPING else ""
         text = f"{before.state.name} -> {after.state.name}{where}: {after.reason}"
-        text += f" ({after.fix})" if after.fix else ""
         troubled = after.state in (State.FATAL, State.BACKOFF)
-        (self._host.journal.error if troubled else self._host.journal.info)(text, self.name)
+        text += f" ({after.fix})" if troubled and after.fix else ""
+        (self._shared.journal.error if troubled else self._shared.journal.info)(text, self.name)
