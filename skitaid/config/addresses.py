@@ -6,7 +6,7 @@ import re
 import socket
 
 from skitaid.config.document import Value
-from skitaid.config.fields import Kind, Place, scalar, sequence
+from skitaid.config.fields import Kind, Place, each, scalar, sequence
 from skitaid.config.model import Listen, Origin
 from skitaid.config.paths import resolve
 from skitaid.config.report import UnfitError
@@ -57,9 +57,14 @@ def split_port(text: str) -> tuple[str, str | None]:
     if bracketed:
         return bracketed[1], bracketed[2]
     if text.count(":") > 1:
-        raise UnfitError(f"{text!r}: an IPv6 address stands in brackets", f"write [{text}] or [ADDRESS]:PORT")
+        raise UnfitError(f"{text!r}: an IPv6 address stands in brackets", f"write {_bracketed(text)}")
     host, colon, port = text.partition(":")
     return host, port if colon else None
+
+
+def _bracketed(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    return f"[{host}]:{port}" if is_ipv6(host) else f"[{text}]:PORT"
 
 
 # ---------------------------------------------------------------- listen
@@ -92,7 +97,7 @@ def listen_list() -> Kind:
 
 def _read_listen(value: Value, place: Place) -> tuple[Listen, ...]:
     origin = Origin(place.path, value.line)
-    found = tuple(parse_listen(item, place, origin) for item in value.items)
+    found = each(value.items, lambda item: parse_listen(item, place, origin))
     if not found:
         raise UnfitError("is empty", "remove the line to listen on port 5000")
     return found
@@ -103,7 +108,7 @@ def parse_listen(item: str, place: Place, origin: Origin) -> Listen:
     if item.startswith("unix:"):
         path = str(resolve(item[5:], place.folder))
         if len(path.encode()) > 107:  # sun_path of sockaddr_un holds 108 bytes, the last of them zero
-            raise UnfitError(f"{item}: the path of a unix socket has at most 107 bytes", "choose a shorter one")
+            raise UnfitError("the path of a unix socket has at most 107 bytes", "choose a shorter one")
         return Listen(port=0, path=path, origin=origin)
     if item.startswith("/"):
         raise UnfitError(f"{item!r} is no address", f"did you mean unix:{item}?")

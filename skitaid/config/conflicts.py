@@ -52,10 +52,11 @@ def _host(listen: Listen) -> str:
 
 
 def _twice(instance: Instance, first: Listen, second: Listen) -> Problem:
-    text = f"[server] listen names {second}, which {first} at line {first.origin.line} takes in"
+    text = f"[server] listen names {first} and {second}, which overlap; expected addresses that differ"
     return Problem(str(instance.path), second.origin.line, text, "keep one of the two")
 
 
 def _taken(instance: Instance, mine: Listen, theirs: Listen, other: Instance) -> Problem:
     text = f"[server] {mine} is taken by instance {other.name}, {theirs} ({theirs.origin}); expected a free address"
-    return Problem(str(instance.path), mine.origin.line, text, "choose another port")
+    fix = "choose another port" if mine.origin.line else "write port = NUMBER below [server]"
+    return Problem(str(instance.path), mine.origin.line, text, fix)

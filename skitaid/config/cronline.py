@@ -39,7 +39,8 @@ def check_cron_line(line: str) -> None:
         return
     words = line.split(None, len(FIELDS))
     if len(words) <= len(FIELDS):
-        raise UnfitError("is too short: expected minute hour day month weekday command", "*/5 * * * * /path/command")
+        expected = "expected minute hour day month weekday command"
+        raise UnfitError(f"{line!r} is too short: {expected}", "such as */5 * * * * /path/command")
     for field, word in zip(FIELDS, words, strict=False):
         for item in word.split(","):
             _check_item(field, item, word)

@@ -30,6 +30,7 @@ from skitaid.config.targets import show_target
 __all__ = ["dump_conf", "dump_yaml"]
 
 Shown = str | tuple[str, ...]
+_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_/.-]*|0|[1-9][0-9]*(\.[0-9]+)?", re.ASCII)
 
 
 def dump_conf(config: Instance | Main) -> str:
@@ -199,8 +200,8 @@ def _yaml_mounts(mounts: Iterable[Mount], indent: str) -> Iterator[str]:
 
 
 def _yaml_scalar(text: str) -> str:
-    """Plain where no YAML reader could take it for anything but this text or this number."""
-    if re.fullmatch(r"[A-Za-z0-9/][A-Za-z0-9_/.-]*", text, re.ASCII) and text.lower() != "null":
+    """Plain for words, paths and numbers; in quotes whatever another YAML reader could take for something else."""
+    if _PLAIN.fullmatch(text) and text.lower() != "null":
         return text
     return '"' + "".join(_yaml_escaped(char) for char in text) + '"'
 

@@ -6,21 +6,22 @@ A reader raises `UnfitError`; where the value stands is known to the caller only
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from skitaid.config.document import Value
 from skitaid.config.report import UnfitError, did_you_mean
 
 __all__ = [
-    "Kind", "Place", "account", "choice", "convert", "identifier", "number", "optional", "scalar", "seconds",
+    "Kind", "Place", "account", "choice", "convert", "each", "identifier", "number", "optional", "scalar", "seconds",
     "sequence", "size", "text", "truth", "whole", "whole_seconds",
 ]
 
 Shown = str | tuple[str, ...]
 DAY_S = 86400
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +72,25 @@ def sequence(expected: str, parse: Callable[[str, Place], Any], show: Callable[[
     """A comma list (in YAML also a list) of items; may be empty."""
     return Kind(
         expected,
-        lambda value, place: tuple(parse(item, place) for item in value.items),
+        lambda value, place: each(value.items, lambda item: parse(item, place)),
         lambda found: tuple(show(item) for item in found),
         is_list=True,
         takes_empty=True,
     )
+
+
+def each(items: Iterable[str], parse: Callable[[str], Found]) -> tuple[Found, ...]:
+    """The meaning of every item. Raises UnfitError that tells of all the items that do not fit."""
+    found, unfit = [], []
+    for item in items:
+        try:
+            found.append(parse(item))
+        except UnfitError as error:
+            unfit.append(error)
+    if unfit:
+        fixes = dict.fromkeys(error.fix for error in unfit if error.fix)
+        raise UnfitError("; ".join(error.text for error in unfit if error.text), "; ".join(fixes))
+    return tuple(found)
 
 
 # ---------------------------------------------------------------- truth and numbers
@@ -113,7 +128,7 @@ def number(low: float, high: float) -> Kind:
 
 
 def _parse_whole(word: str) -> int:
-    if re.fullmatch(r"0[0-7_]+", word):
+    if re.fullmatch(r"0[0-9_]+", word):
         # YAML 1.1 and C mean octal by it, people mean decimal: nobody is served by a guess
         plain = word.lstrip("0") or "0"
         raise UnfitError("starts with a zero, which some read as octal", f"write {plain}")

@@ -59,8 +59,15 @@ def _host_and_port(address: str, shown: str, *, alias_type: str, is_tls: bool) -
     if not is_host(host):
         raise UnfitError(f"{shown!r}: {host!r} is no host", "write host:port, user:password@host:port/db or unix:/path")
     if port is not None:
-        return host.lower(), parse_port(port, 1)
+        return host.lower(), _port(port, shown)
     return host.lower(), DEFAULT_PORTS["https" if is_tls and alias_type in ("http", "ws") else alias_type]
+
+
+def _port(text: str, shown: str) -> int:
+    try:
+        return parse_port(text, 1)
+    except UnfitError as error:
+        raise UnfitError(f"{shown!r}: {error.text}", error.fix) from None
 
 
 def _split_weight(text: str) -> tuple[str, int]:

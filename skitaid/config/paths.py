@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from skitaid.config.document import Value
-from skitaid.config.fields import Kind, Place, sequence
+from skitaid.config.fields import Kind, Place, each, sequence
 from skitaid.config.report import UnfitError, nearest
 
 __all__ = [
@@ -59,7 +59,7 @@ def folders() -> Kind:
 
     def read(value: Value, place: Place) -> tuple[Path, ...]:
         parts = [part for item in value.items for part in item.split(":") if part]
-        return tuple(_existing_folder(part, place) for part in parts)
+        return each(parts, lambda part: _existing_folder(part, place))
 
     return Kind(kind.expected, read, kind.show, is_list=True, takes_empty=True)
 

@@ -55,13 +55,18 @@ def read_bytes(path: Path, report: Report) -> bytes | None:
     except OSError as error:
         report.error(0, _why_unreadable(path, error), _how_readable(error))
         return None
-    with open(descriptor, "rb", buffering=0) as file:
+    try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
             what = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
             report.error(0, f"is {what}: expected a text file", "remove it or give it another ending")
             return None
-        data = file.read(MAX_BYTES + 1)
+        data = os.read(descriptor, MAX_BYTES + 1)
+    except OSError as error:
+        report.error(0, _why_unreadable(path, error))
+        return None
+    finally:
+        os.close(descriptor)
     if len(data) > MAX_BYTES:
         report.error(0, f"is larger than {MAX_BYTES} bytes: expected a conf file", "remove it from this folder")
         return None

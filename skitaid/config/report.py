@@ -27,10 +27,10 @@ class Report:
         self._problems: list[Problem] = []
 
     def error(self, line: int, text: str, fix: str = "") -> None:
-        self._problems.append(Problem(self.path, line, text, fix))
+        self._problems.append(Problem(_printable(self.path), line, _printable(text), _printable(fix)))
 
     def warn(self, line: int, text: str, fix: str = "") -> None:
-        self._problems.append(Problem(self.path, line, text, fix, is_warning=True))
+        self._problems.append(Problem(_printable(self.path), line, _printable(text), _printable(fix), is_warning=True))
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -51,6 +51,11 @@ class Report:
             raise ConfError(self.problems)
 
 
+def _printable(text: str) -> str:
+    """What was found in a file ends up on terminals and in logs: nothing in it may act there."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """The known word that looks most like `word`, or ""."""
     from difflib import get_close_matches  # imported late: only a conf with a mistake pays for it
@@ -61,9 +66,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A fix to show: the nearest known word, or else the list of all of them if it is short."""
+    """A fix to show: the nearest known word, or else the list of all of them if it is not long."""
     names = list(known)
     found = nearest(word, names)
     if found:
         return f"did you mean {found}?"
-    return f"known here: {', '.join(names)}" if names and len(names) <= 12 else ""
+    return f"known here: {', '.join(names)}" if names and len(names) <= 30 else ""

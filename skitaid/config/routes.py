@@ -56,7 +56,7 @@ def build_hosts(context: Context, alias_types: Mapping[str, str]) -> tuple[Host,
 
 
 def _host(context: Context, block: _Block) -> Host:
-    if not block.mounts:
+    if not block.mounts and not context.report.has_errors:
         context.report.warn(block.line, f"[routes] host {block.label} has no mounts: it answers 404 to everything")
     return Host(block.names, tuple(block.mounts), Origin(context.place.path, block.line))
 
@@ -129,13 +129,16 @@ class _RoutesReader:
             self._report.error(line.line, f"[routes] {line.text!r}: expected /path = target", _mount_hint(line.text))
             return
         where = f"[routes] {path} = {target}"
-        block.refused.add(path.rstrip("/") or "/")
+        path = path.rstrip("/") or "/"
+        if not _is_mount_path(path):
+            self._report.error(line.line, f"{where}: expected a path as in a URL, such as /shop", "without ? # and ..")
+            return
         try:
-            path = _mount_path(path)
             found = parse_target(unquote(target), self._context.place, self._alias_types)
         except UnfitError as error:
             expected = "expected a folder, module:callable or @alias"
             self._report.error(line.line, f"{where}: {error.text}; {expected}", error.fix)
+            block.refused.add(path)
             return
         mount = Mount(path, found, origin=Origin(self._context.place.path, line.line))
         self._warn_if_hidden(mount, block)
@@ -162,11 +165,9 @@ def _mount_hint(text: str) -> str:
     return "a host line starts with a colon" if "=" not in text else ""
 
 
-def _mount_path(path: str) -> str:
-    """`/static/` and `/static` are the same mount point. Raises UnfitError."""
-    if "//" in path or ".." in path.split("/") or re.search(r"[\s?#\"'%]", path):
-        raise UnfitError(f"{path!r} is no path to mount at", "write /path, as in a URL, without ? and #")
-    return path.rstrip("/") or "/"
+def _is_mount_path(path: str) -> bool:
+    is_plain = "//" not in path and not {".", ".."} & set(path.split("/"))
+    return is_plain and not re.search(r"[\s?#\"'%\\]", path)
 
 
 # ---------------------------------------------------------------- options

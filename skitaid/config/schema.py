@@ -62,6 +62,10 @@ def _secret() -> Kind:
     return optional(text())
 
 
+def _texts(expected: str) -> Kind:
+    return Kind(expected, lambda value, _: value.items, is_list=True, takes_empty=True)
+
+
 GLOBAL: Keys = {
     "log_path": Key("log_path", place_for_files()),
     "var_path": Key("var_path", place_for_files()),
@@ -134,8 +138,7 @@ CRITICAL_POINT: Keys = {
 ALIAS: Keys = {
     "type": Key("type", choice(*ALIAS_TYPES)),
     # taken as text: how a member is read depends on the type, which may be written below it
-    "members": Key("members", Kind("members, separated by commas", lambda value, _: value.items, is_list=True),
-                   is_secret=True),
+    "members": Key("members", _texts("host:port, user:password@host:port/db, unix:/path or a file"), is_secret=True),
     "ssl": Key("ssl", truth()),
     "roles": Key("roles", sequence("names, separated by commas", role)),
     "source": Key("source", networks()),

@@ -10,7 +10,7 @@ from typing import Any
 
 from skitaid.config.cronline import check_cron_line
 from skitaid.config.document import Section
-from skitaid.config.fields import identifier
+from skitaid.config.fields import each, identifier
 from skitaid.config.members import TLS_TYPES, parse_member
 from skitaid.config.model import (
     Alias,
@@ -239,13 +239,14 @@ def _members(
         return ()
     if kind[0] == UNKNOWN_TYPE:
         return ()
-    found = []
-    for item in written.entry.value.items:
-        try:
-            found.append(parse_member(item, context.place, alias_type=kind[0], is_tls=kind[1]))
-        except UnfitError as error:
-            report_unfit(context.report, written, ALIAS["members"], error)
-    return tuple(found)
+    try:
+        return each(
+            written.entry.value.items,
+            lambda item: parse_member(item, context.place, alias_type=kind[0], is_tls=kind[1]),
+        )
+    except UnfitError as error:
+        report_unfit(context.report, written, ALIAS["members"], error)
+    return ()
 
 
 # ---------------------------------------------------------------- names of sections
@@ -270,9 +271,13 @@ def _report_unknown(context: Context, section: Section, fixed: Mapping[str, bool
         context.report.error(section.line, text, f"it belongs in {where}")
         return
     found = nearest(section.name, _candidates(context, fixed))
-    shown = f"{found}:line" if fixed.get(found) else found
-    known = ", ".join(f"[{name}]" for name in fixed)
-    context.report.error(section.line, text, f"did you mean [{shown}]?" if found else f"known are {known}")
+    known = ", ".join(_header(name, fixed) for name in fixed)
+    fix = f"did you mean {_header(found, fixed)}?" if found else f"known here: {known}"
+    context.report.error(section.line, text, fix)
+
+
+def _header(name: str, fixed: Mapping[str, bool]) -> str:
+    return f"[{name}:line]" if fixed.get(name) else f"[{name}]"
 
 
 def _candidates(context: Context, fixed: Iterable[str]) -> Iterable[str]:
