@@ -138,6 +138,8 @@ class LogFile:
         except OSError as error:
             self._reason = f"cannot open {self.path}: {error.strerror or error}"
             return False
+        if not os.path.sameopenfile(fresh, self._fd):
+            self._is_torn = False  # the line without an end is in the other file
         os.dup2(fresh, self._fd, inheritable=False)
         os.close(fresh)
         for copy in self._copies:

@@ -213,6 +213,22 @@ def test_line_torn_by_a_size_limit_is_ended_before_the_next(tmp_path: Path) -> N
     assert lines[2].endswith("[info] whole")
 
 
+def test_notice_of_a_loss_needs_no_line_end_in_a_new_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    log = LogFile(path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50, limits[1]))
+        log.write("info", "x" * 100)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, previous)
+    log.rotate()
+    log.write("info", "whole")
+    assert [line.partition("] ")[2] for line in path.read_text().splitlines()][1:] == ["whole"]
+
+
 def test_after_close_lines_are_counted(tmp_path: Path) -> None:
     log = LogFile(tmp_path / "a.log")
     log.close()
