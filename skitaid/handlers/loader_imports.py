@@ -184,7 +184,7 @@ class Projects(MetaPathFinder):
 
 def top_level_names(root: str) -> set[str]:
     """The names that a folder offers to `import`: modules, packages, and folders with Python files in them."""
-    return {name for entry in _entries(root) if (name := _importable_name(entry)).isidentifier()}
+    return {name for entry in _entries(root) if (name := _importable_name(entry))}
 
 
 def module_file(module: ModuleType) -> str | None:
@@ -300,16 +300,24 @@ def _index_after(path: Sequence[str], earlier: Sequence[str]) -> int:
 
 def _importable_name(entry: os.DirEntry[str]) -> str:
     """The module's name that a directory entry makes, or ""."""
-    if entry.is_dir():
-        return entry.name if _holds_python(entry.path) else ""
-    return next((entry.name.removesuffix(suffix) for suffix in _SUFFIXES if entry.name.endswith(suffix)), "")
+    if _is_folder(entry):
+        return entry.name if entry.name.isidentifier() and _holds_python(entry.path) else ""
+    stem = next((entry.name.removesuffix(suffix) for suffix in _SUFFIXES if entry.name.endswith(suffix)), "")
+    return stem if stem.isidentifier() else ""
 
 
 def _holds_python(folder: str, *, depth: int = 1) -> bool:
     entries = list(_entries(folder))
     if any(entry.name.endswith(".py") for entry in entries):
         return True
-    return depth > 0 and any(entry.is_dir() and _holds_python(entry.path, depth=depth - 1) for entry in entries)
+    return depth > 0 and any(_is_folder(entry) and _holds_python(entry.path, depth=depth - 1) for entry in entries)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _entries(folder: str) -> Iterator[os.DirEntry[str]]:

@@ -15,6 +15,7 @@ import pytest
 
 import skitaid
 from skitaid.handlers.loader import AppLoader, AppLoadError, load_app, root_of
+from skitaid.handlers.loader_imports import top_level_names
 
 PRELUDE = """
 import json, sys
@@ -429,6 +430,16 @@ def test_file_beside_a_package_of_the_same_name(tmp_path: Path) -> None:
 def test_suffix_may_be_left_out(tmp_path: Path) -> None:
     write(tmp_path, {"wsgiapp.py": "app = print"})
     assert run(tmp_path, "result = load('wsgiapp').module.__name__") == "wsgiapp"
+
+
+def test_names_a_folder_offers(tmp_path: Path) -> None:
+    files = ["app.py", "my-app.py", "notes.txt", "services/views.py", "deep/below/x.py", "static/css/a.css",
+             "fast.abi3.so", "node-tools/x.py"]  # fmt: skip
+    write(tmp_path, dict.fromkeys(files, ""))
+    (tmp_path / "itself").symlink_to("itself")
+    (tmp_path / "dangling.py").symlink_to("nowhere")
+    assert top_level_names(str(tmp_path)) == {"app", "services", "deep", "fast", "dangling"}
+    assert top_level_names(str(tmp_path / "nowhere")) == set()
 
 
 # ---------------------------------------------------------------- failures
