@@ -41,7 +41,8 @@ def split_items(text: str) -> tuple[str, ...]:
 def quote(text: str, *, in_list: bool = False) -> str:
     """`text` as it has to be written so that `unquote` (or `split_items`) gives it back; plain where that will do."""
     plain = text == text.strip() and strip_comment(f" {text}") == text and unquote(text) == text
-    if plain and not _has_control(text) and not (in_list and (not text or "," in text or text[0] in "\"'")):
+    # in a list a lone quote could find its partner in another item
+    if plain and not _has_control(text) and not (in_list and (not text or any(char in text for char in ",\"'"))):
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     for letter, char in _ESCAPES.items():
