@@ -212,10 +212,11 @@ def test_python_by_its_name(etc: Path) -> None:
 
 def test_what_loading_does_not_import() -> None:
     """The supervisor keeps these modules for as long as it lives: what it does not need is not in them."""
+    # -S: what the environment's own start-up files import is not ours to answer for
     heavy = "yaml difflib asyncio logging ssl subprocess email http.client json tempfile shutil"
     code = "import sys, skitaid.config.load; print(*[n for n in sys.argv[1].split() if n in sys.modules])"
     root = Path(__file__).parents[3]
     done = subprocess.run(
-        [sys.executable, "-c", code, heavy], cwd=root, capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-S", "-c", code, heavy], cwd=root, capture_output=True, text=True, check=True, timeout=30
     )
     assert done.stdout.split() == []
