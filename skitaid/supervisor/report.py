@@ -55,6 +55,12 @@ class Reporter:
     def stopping(self) -> None:
         self._send({"event": Event.STOPPING.value})
 
+    def close(self) -> None:
+        """In a forked child: the pipe is the parent's, which must see its end when the parent dies."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
     def _send(self, message: Mapping[str, object]) -> None:
         if self._fd is None:
             return

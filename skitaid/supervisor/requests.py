@@ -163,6 +163,6 @@ def _summary(outcomes: Mapping[str, Outcome]) -> str:
         return _first_text(outcomes)
     if not outcomes:
         return "nothing to run: no conf file in servers-enabled; one that is put there starts by itself"
-    failed = [name for name, outcome in outcomes.items() if not outcome.ok]
+    failed = sorted(name for name, outcome in outcomes.items() if not outcome.ok)
     well = len(outcomes) - len(failed)
     return f"{well} of {len(outcomes)} instances run" + (f"; not: {', '.join(failed)}" if failed else "")
