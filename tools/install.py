@@ -230,10 +230,19 @@ def install_docs(places: Places) -> None:
 def make_folders(places: Places) -> None:
     """Open to read: a site may run as a user of its own, which must get through to its part. Logs are closed each."""
     for folder in FOLDERS:
-        places.staged(folder).mkdir(parents=True, exist_ok=True)
+        make_folder(places.staged(folder), 0o755)
     for folder in SECRET_FOLDERS:
-        places.staged(folder).mkdir(parents=True, exist_ok=True)
-        places.staged(folder).chmod(0o700)
+        make_folder(places.staged(folder), 0o700)
+
+
+def make_folder(path: Path, mode: int) -> None:
+    """A folder that is there stays as it is. Debian's /var/local hands its group and its setgid bit on: not wanted."""
+    if path.is_dir():
+        return
+    path.mkdir(parents=True)
+    path.chmod(mode)
+    if os.geteuid() == 0:
+        os.chown(path, 0, 0)
 
 
 def add_user() -> None:
@@ -263,7 +272,7 @@ def install(places: Places, wheel: str, pip_flags: Sequence[str]) -> None:
         check_python_is_for_everyone()
     install_program(places, wheel, pip_flags)
     link_commands(places)
-    make_folders(places)
+    make_folders(places)  # before the conf files, which would make them with the usual rights
     install_conf(places)
     install_services(places)
     install_docs(places)
