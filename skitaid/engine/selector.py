@@ -19,13 +19,14 @@ import traceback
 from collections.abc import Callable, Mapping
 from contextvars import Context
 from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVarTuple, Unpack
 
 from skitaid.engine.poller import EXCLUSIVE, READ, WRITE, make_poller
 
 __all__ = ["EngineLoop", "EngineSelector", "Served", "Turn"]
 
 _BATCH: Final = 256
+_Arguments = TypeVarTuple("_Arguments")
 
 
 class Served(Protocol):
@@ -219,14 +220,22 @@ class EngineLoop(asyncio.SelectorEventLoop):
         super().__init__(selector)
         self.engine_selector = selector
 
+    def stop(self) -> None:
+        self.engine_selector.is_interrupted = True
+        super().stop()
+
     def call_soon(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, callback: Callable[[Unpack[_Arguments]], object], *args: Unpack[_Arguments], context: Context | None = None
     ) -> asyncio.Handle:
         self.engine_selector.is_interrupted = True
         return super().call_soon(callback, *args, context=context)
 
     def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        when: float,
+        callback: Callable[[Unpack[_Arguments]], object],
+        *args: Unpack[_Arguments],
+        context: Context | None = None,
     ) -> asyncio.TimerHandle:
         self.engine_selector.is_interrupted = True
         return super().call_at(when, callback, *args, context=context)

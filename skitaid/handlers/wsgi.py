@@ -9,7 +9,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any, Final, TextIO
+from io import TextIOBase
+from typing import Any, Final
 
 from skitaid.engine.server import Engine
 from skitaid.engine.stream import ClientGoneError, Stream
@@ -31,7 +32,7 @@ class WsgiSettings:
 
     def __init__(
         self,
-        errors: TextIO,
+        errors: TextIOBase,
         report: ErrorReporter,
         *,
         is_multithread: bool = True,

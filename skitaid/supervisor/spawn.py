@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ BOOT = Path(__file__).resolve().parent.parent / "instance" / "boot.py"
 _NOT_INHERITED = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES")
 """What systemd says to the supervisor is not for its children."""
 _OWN_PREFIX = "SKITAID_"
+_PATH = "SKITAID_PATH"
+"""Where our dependencies are, for a master that runs in another interpreter (see instance/boot.py)."""
+_PACKAGES = ("site-packages", "dist-packages")
 _PERMANENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ENOEXEC, errno.ELOOP})
 _DEFAULT_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGCHLD,
                     signal.SIGPIPE)
@@ -54,6 +58,7 @@ class Command:
     def environ(self, ours: Mapping[str, str]) -> dict[str, str]:
         """`ours` is the supervisor's own environment."""
         kept = {name: value for name, value in ours.items() if name not in _NOT_INHERITED}
+        kept[_PATH] = os.pathsep.join(entry for entry in sys.path if entry.endswith(_PACKAGES))
         return kept | {name: value for name, value in self.environment if not name.startswith(_OWN_PREFIX)}
 
 

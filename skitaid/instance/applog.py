@@ -1,0 +1,56 @@
+"""What apps say, and how they fail, on its way into app.log."""
+
+from __future__ import annotations
+
+import io
+import threading
+
+from skitaid.engine.stream import Stream
+from skitaid.logs.lines import LogFile
+
+__all__ = ["AppLog"]
+
+
+class AppLog:
+    """`stream` is `wsgi.errors`: what is written there becomes lines of type `error`."""
+
+    def __init__(self, log: LogFile) -> None:
+        self._log = log
+        self.stream = _LineStream(log)
+
+    def app_failed(self, stream: Stream, error: BaseException) -> None:
+        """An exception that an app did not handle. The frame that called the app is ours and left out."""
+        trace = error.__traceback__
+        if trace is not None and trace.tb_next is not None:
+            error = error.with_traceback(trace.tb_next)
+        line = stream.head.line
+        self._log.write_traceback(f"{line.method} {line.target}"[:200], error=error)
+
+    def load_failed(self, summary: str, traceback: str) -> None:
+        """An app that could not be loaded; `traceback` may be empty."""
+        self._log.write_block("expt", [summary, *traceback.splitlines()], "load")
+
+
+class _LineStream(io.TextIOBase):
+    """Text to log lines. Each thread's unfinished line is its own."""
+
+    def __init__(self, log: LogFile) -> None:
+        self._log = log
+        self._unfinished = threading.local()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        *lines, rest = (getattr(self._unfinished, "text", "") + text).split("\n")
+        self._unfinished.text = rest
+        lines = [line for line in lines if line.strip()]
+        if lines:
+            self._log.write_block("error", lines)
+        return len(text)
+
+    def flush(self) -> None:
+        """Lines are written when they end; what is unfinished is written now."""
+        rest = getattr(self._unfinished, "text", "")
+        if rest:
+            self.write("\n")

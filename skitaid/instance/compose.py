@@ -1,0 +1,118 @@
+"""From a conf to routes: each mount becomes a handler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from skitaid.config.model import AppTarget, Host, Instance, Mount, ProxyTarget, StaticTarget
+from skitaid.engine.server import Engine, EngineSettings
+from skitaid.engine.stream import Stream
+from skitaid.engine.timeouts import Timeouts
+from skitaid.handlers.loader import AppKind, AppLoader, AppLoadError
+from skitaid.handlers.router import HostTable, Route, RouteHandler, RouteKind, Router
+from skitaid.handlers.static import StaticFolder, StaticSettings
+from skitaid.handlers.wsgi import WsgiApp, WsgiSettings
+from skitaid.instance.applog import AppLog
+
+__all__ = ["Composition", "engine_settings", "make_router"]
+
+
+@dataclass(slots=True)
+class Composition:
+    """What a worker's routes are made with, and what came of it: `failed` says, a line each, which apps could not be
+    loaded."""
+
+    engine: Engine
+    instance: Instance
+    app_log: AppLog
+    loader: AppLoader = field(default_factory=AppLoader)
+    failed: list[str] = field(default_factory=list)
+
+
+class Unavailable:
+    """A route that leads nowhere for now, and says so."""
+
+    def __init__(self, engine: Engine, code: int, text: str) -> None:
+        self._engine = engine
+        self._code = code
+        self._text = text
+
+    def serve(self, stream: Stream, route: Route) -> bool:
+        self._engine.respond_error(stream, self._code, self._text)
+        return True
+
+
+def engine_settings(instance: Instance) -> EngineSettings:
+    """The engine's slice of the conf."""
+    server = instance.server
+    timeouts = Timeouts(keep_alive_s=server.keep_alive_s, stall_s=server.response_timeout_s)
+    return EngineSettings(threads=server.threads, timeouts=timeouts)
+
+
+def make_router(making: Composition) -> Router:
+    """Load every app and make every route. An app that fails to load is told in the app log and in `failed`, and
+    answers 500; the others are served."""
+    return Router([_table(making, host) for host in making.instance.hosts])
+
+
+def _table(making: Composition, host: Host) -> HostTable:
+    routes = [_route(making, mount) for mount in host.mounts]
+    return HostTable(host.names, routes, str(host.origin))
+
+
+def _route(making: Composition, mount: Mount) -> Route:
+    kind, make = _MAKERS[type(mount.target)]
+    return Route("" if mount.path == "/" else mount.path, kind, make(making, mount), str(mount.origin), _shown(mount))
+
+
+def _static(making: Composition, mount: Mount) -> RouteHandler:
+    assert isinstance(mount.target, StaticTarget)
+    options, server = mount.options, making.instance.server
+    max_age_s = server.static_max_age_s if options.max_age_s is None else options.max_age_s
+    settings = StaticSettings(max_age_s)
+    if options.index is not None:
+        settings = replace(settings, index=options.index)
+    return StaticFolder(making.engine, str(mount.target.root), settings)
+
+
+def _proxy(making: Composition, mount: Mount) -> RouteHandler:
+    return Unavailable(making.engine, 501, "This address is to be answered by other servers; that is not built yet.")
+
+
+def _app(making: Composition, mount: Mount) -> RouteHandler:
+    target = mount.target
+    assert isinstance(target, AppTarget)
+    try:
+        loaded = making.loader.load(target.module, target.callable)
+    except AppLoadError as error:
+        making.app_log.load_failed(f"{mount.origin}: {error}", error.traceback)
+        making.failed.append(f"{mount.path} ({mount.origin}): {error}")
+        return Unavailable(making.engine, 500, "The app could not be loaded. What happened is in its log.")
+    if loaded.kind is AppKind.ASGI:
+        text = f"{mount.path} ({mount.origin}): {target.module}:{target.callable} is an ASGI app, only WSGI is served"
+        making.app_log.load_failed(text, "")
+        making.failed.append(text)
+        return Unavailable(making.engine, 501, "This is an ASGI app; they are not served yet.")
+    server = making.instance.server
+    settings = WsgiSettings(
+        making.app_log.stream, making.app_log.app_failed, is_multithread=server.threads > 0,
+        is_multiprocess=server.processes > 1, max_body_bytes=mount.options.max_body_bytes,
+    )
+    return WsgiApp(making.engine, loaded.callable, settings)
+
+
+_MAKERS: dict[type, tuple[RouteKind, Callable[[Composition, Mount], RouteHandler]]] = {
+    StaticTarget: (RouteKind.STATIC, _static),
+    ProxyTarget: (RouteKind.PROXY, _proxy),
+    AppTarget: (RouteKind.APP, _app),
+}
+
+
+def _shown(mount: Mount) -> str:
+    target = mount.target
+    if isinstance(target, StaticTarget):
+        return str(target.root)
+    if isinstance(target, ProxyTarget):
+        return f"@{target.alias}{target.remap or ''}"
+    return f"{target.module}:{target.callable}"

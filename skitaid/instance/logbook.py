@@ -1,0 +1,42 @@
+"""The log files of an instance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from skitaid.logs.lines import LogFile
+
+__all__ = ["Logbook"]
+
+
+class Logbook:
+    """`server`: what the instance does. `app`: what its apps say and how they fail. `request`: one line a request.
+    `stderr`: what anything prints. The master makes the files, gives them to the workers' user and rotates them."""
+
+    def __init__(self, folder: Path, *, owner: tuple[int, int] | None = None, is_verbose: bool = False) -> None:
+        self.folder = folder
+        self.server = LogFile(folder / "server.log", echo=is_verbose, owner=owner)
+        self.app = LogFile(folder / "app.log", echo=is_verbose, owner=owner)
+        self.request = LogFile(folder / "request.log", echo=is_verbose, owner=owner)
+        self.stderr = LogFile(folder / "stderr.log", owner=owner)
+
+    def __iter__(self) -> Iterator[LogFile]:
+        return iter((self.server, self.app, self.request, self.stderr))
+
+    def reopen(self) -> None:
+        for log in self:
+            log.reopen()
+
+    def reopen_if_moved(self) -> None:
+        """After an external rotation; a file that is gone is made anew."""
+        for log in self:
+            log.reopen_if_moved()
+
+    def rotate(self) -> None:
+        for log in self:
+            log.rotate()
+
+    def rotate_daily(self) -> bool:
+        """True: at least one was rotated."""
+        return any([log.rotate_daily() for log in self])

@@ -1,0 +1,211 @@
+"""A worker: the forked child that imports the apps and serves."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import gc
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from skitaid.engine.server import Engine
+from skitaid.handlers.router import Router
+from skitaid.handlers.site import Site
+from skitaid.instance.applog import AppLog
+from skitaid.instance.arguments import Conf
+from skitaid.instance.compose import Composition, engine_settings, make_router
+from skitaid.instance.identity import Identity, become
+from skitaid.instance.logbook import Logbook
+from skitaid.instance.messages import say_ready, say_reload
+from skitaid.instance.reloader import Reloader
+from skitaid.instance.title import set_title
+from skitaid.logs.writer import RequestLogWriter
+from skitaid.supervisor.scoreboard import Slot, WorkerState
+
+__all__ = ["WorkerTask", "run_worker"]
+
+SWITCH_INTERVAL_S: Final = 0.001
+"""How long a thread may hold the interpreter while others want it. The default of 5 ms lets one app that computes
+delay every other request by as much; 1 ms doubles the throughput beside it and costs nothing otherwise."""
+FAST_STOP_S: Final = 1.0
+ORPHAN_STOP_S: Final = 2.0
+IDLE_GRACE_S: Final = 1.0
+"""A graceful stop leaves idle connections open so long: the request that is on its way finds somebody."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerTask:
+    """What the master gives a worker it forks. The lifeline's and the pipe's descriptors are the worker's ends."""
+
+    conf: Conf
+    index: int
+    slot: Slot
+    sockets: list[socket.socket]
+    logbook: Logbook
+    pipe_fd: int
+    lifeline_fd: int
+    identity: Identity | None
+
+
+def run_worker(task: WorkerTask) -> int:
+    """Serve until asked to stop. The exit code of the process; call `leave` with it."""
+    _calm_signals()
+    _settle(task)
+    worker = _Worker(task)
+    try:
+        worker.serve()
+    finally:
+        worker.end()
+    return 0
+
+
+def leave(code: int) -> None:
+    """End a forked child without running what belongs to the master."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
+
+
+def _calm_signals() -> None:
+    """Until the loop handles them: the master's handlers are not ours."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGUSR1):
+        # Ctrl-C reaches the whole process group; the master decides what it means.
+        signal.signal(number, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    # The default of SIGQUIT is a core dump.
+    signal.signal(signal.SIGQUIT, lambda number, frame: os._exit(0))
+
+
+def _settle(task: WorkerTask) -> None:
+    """User, folder, environment and import path of the apps."""
+    conf = task.conf
+    server = conf.instance.server
+    set_title(f"{conf.instance.name} worker #{task.index}")
+    os.umask(0o022)
+    os.environ.update(conf.instance.environment)
+    os.environ.update(
+        SKITAID_INSTANCE=conf.instance.name,
+        SKITAID_ETC=str(conf.main.etc),
+        SKITAID_LOG_PATH=str(conf.log_folder),
+        SKITAID_VAR_PATH=str(conf.var_folder),
+    )
+    if task.identity is not None:
+        become(task.identity)
+    os.chdir(server.directory or conf.var_folder)
+    sys.path[:0] = [str(path) for path in server.pythonpath]
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.enable()
+
+
+class _Worker:
+    """The engine and what keeps the master informed."""
+
+    def __init__(self, task: WorkerTask) -> None:
+        self._task = task
+        conf = task.conf
+        self._log = RequestLogWriter(task.logbook.request, f"W{task.index}", log_off=conf.instance.server.log_off)
+        self._site = Site(Router([]))
+        self._engine = Engine(engine_settings(conf.instance), self._site, log=self._log.append)
+        self._site.engine = self._engine
+        self._started_at = time.time()
+        self._state = WorkerState.STARTING
+        self._stop_at: float | None = None
+        self._reloader: Reloader | None = None
+
+    def serve(self) -> None:
+        """Load the apps, accept, and run until stopped."""
+        engine = self._engine
+        asyncio.set_event_loop(engine.loop)
+        self._watch_lifeline()
+        making = Composition(engine, self._task.conf.instance, AppLog(self._task.logbook.app))
+        self._site.router = make_router(making)
+        if any(mount.options.use_reloader for host in self._task.conf.instance.hosts for mount in host.mounts):
+            self._reloader = Reloader(making.loader.files)
+        # What lives as long as the worker need not be looked at by every collection.
+        gc.collect()
+        gc.freeze()
+        for sock in self._task.sockets:
+            engine.listen(sock)
+        for number, patience_s in ((signal.SIGTERM, FAST_STOP_S), (signal.SIGQUIT, None)):
+            engine.loop.add_signal_handler(number, self.stop, patience_s)
+        engine.loop.add_signal_handler(signal.SIGUSR1, self._reopen_logs)
+        self._state = WorkerState.READY
+        self._tick()
+        engine.on_tick.append(self._tick)
+        say_ready(self._task.pipe_fd, making.failed)
+        engine.loop.run_forever()
+
+    def stop(self, patience_s: float | None) -> None:
+        """Take no more connections and end when those that are open are done; after `patience_s` at the latest (None:
+        the master has the patience, and an end of it)."""
+        engine = self._engine
+        now = engine.loop.time()
+        if patience_s is not None:
+            self._stop_at = min(self._stop_at or now + patience_s, now + patience_s)
+        if self._state is WorkerState.DRAINING:
+            return
+        self._state = WorkerState.DRAINING
+        engine.drain()
+        self._close_idle_at = now + (IDLE_GRACE_S if patience_s is None else 0.0)
+        self._look_for_end()
+
+    def end(self) -> None:
+        """The loop has stopped."""
+        patience_s = 0.0 if self._stop_at is not None else FAST_STOP_S
+        self._engine.close(patience_s)
+        self._log.close()
+
+    def _look_for_end(self) -> None:
+        loop = self._engine.loop
+        now = loop.time()
+        if now >= self._close_idle_at:
+            self._engine.close_idle()
+        if not self._engine.connection_count or (self._stop_at is not None and now >= self._stop_at):
+            loop.stop()
+            return
+        loop.call_later(0.02, self._look_for_end)
+
+    def _tick(self) -> None:
+        """Every second: the heartbeat, the figures, and what else has to be looked at."""
+        engine = self._engine
+        self._task.slot.update(
+            pid=os.getpid(), state=self._state, heartbeat_ns=time.monotonic_ns(), requests=engine.requests,
+            connections=engine.connection_count, rss_bytes=_rss_bytes(), started_s=self._started_at,
+        )
+        for log in (self._task.logbook.server, self._task.logbook.app, self._task.logbook.stderr):
+            log.reopen_if_moved()
+        if self._reloader is not None and self._reloader.has_changed():
+            say_reload(self._task.pipe_fd)
+
+    def _reopen_logs(self) -> None:
+        self._log.reopen()
+        for log in (self._task.logbook.server, self._task.logbook.app, self._task.logbook.stderr):
+            log.reopen()
+
+    def _watch_lifeline(self) -> None:
+        threading.Thread(target=self._outlive_nobody, name="lifeline", daemon=True).start()
+
+    def _outlive_nobody(self) -> None:
+        """A thread's root. Works also while an app holds the loop: then there is nobody to be asked."""
+        os.read(self._task.lifeline_fd, 1)
+        self._engine.portal.call(lambda: self.stop(ORPHAN_STOP_S))
+        time.sleep(ORPHAN_STOP_S + 0.5)
+        os._exit(1)
+
+
+def _rss_bytes() -> int:
+    """Resident memory of this process; 0 where /proc does not tell."""
+    try:
+        with open("/proc/self/statm", "rb", buffering=0) as file:
+            return int(file.read(200).split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
