@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
+import shlex
 import shutil
+import signal
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -146,6 +151,63 @@ def test_the_lsb_header_is_complete() -> None:
     keys = re.findall(r"^# ([\w-]+):", header, re.MULTILINE)
     needed = ["Provides", "Required-Start", "Required-Stop", "Default-Start", "Default-Stop", "Short-Description"]
     assert set(needed) <= set(keys)
+
+
+# ---------------------------------------------------------------- with the daemon itself
+
+CONF = """[server]
+listen = 127.0.0.1:0
+[routes:line]
+/ = static
+"""
+
+
+class RealService(Service):
+    """The init script with the checkout's daemon, its conf and run folder in a folder of the test's own."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        enabled = folder / "etc" / "servers-enabled"
+        (enabled / "static").mkdir(parents=True)
+        (enabled / "site.conf").write_text(CONF, encoding="utf-8")
+        self.pid_file = folder / "var" / "run" / "skitaid.pid"
+        command = shlex.join([sys.executable, str(ROOT / "bin" / "skitaid.py"), "--etc", str(folder / "etc")])
+        self._program(self.daemon, f'#!/bin/sh\nexec {command} "$@"\n')
+
+    def kill(self) -> None:
+        """As a crash would: no time to tidy up. Returns when the kernel has let go of the daemon's lock."""
+        os.kill(int(self.pid_file.read_text(encoding="ascii")), signal.SIGKILL)
+        lock = os.open(self.pid_file.with_name("skitaid.lock"), os.O_RDWR)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        finally:
+            os.close(lock)
+
+
+@pytest.fixture
+def real_service(tmp_path: Path) -> Iterator[RealService]:
+    service = RealService(tmp_path)
+    yield service
+    service("stop")
+
+
+def test_the_daemon_under_the_init_script(real_service: RealService) -> None:
+    assert real_service("status") == 3
+    assert real_service("start") == 0, real_service.said
+    assert real_service("start") == 0
+    assert real_service("status") == 0
+    assert "site" in real_service.said
+    assert real_service("reload") == 0, real_service.said
+    assert real_service("stop") == 0, real_service.said
+    assert real_service("status") == 3
+
+
+def test_a_daemon_that_was_killed_is_dead_with_a_pid_file_and_starts_again(real_service: RealService) -> None:
+    assert real_service("start") == 0, real_service.said
+    real_service.kill()
+    assert real_service("status") == 1
+    assert real_service("start") == 0, real_service.said
+    assert real_service("status") == 0
 
 
 # ---------------------------------------------------------------- systemd
