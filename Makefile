@@ -40,8 +40,9 @@ $(VENV)/.made-dev: $(VENV)/.made
 	@$(VENV)/bin/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
+# Ctrl-C is how it ends, not a failure: the shell must outlive it, and 130 is what it leaves.
 run: venv
-	@exec $(VENV)/bin/python bin/skitaid.py --etc etc/skitaid -f sample run
+	@trap : INT; $(VENV)/bin/python bin/skitaid.py --etc etc/skitaid -f sample run $(ARGS) || [ $$? = 130 ]
 
 test:
 	@tools/apt.sh
