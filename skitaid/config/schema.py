@@ -63,7 +63,7 @@ def _secret() -> Kind:
 
 
 def _texts(expected: str) -> Kind:
-    return Kind(expected, lambda value, _: value.items, is_list=True, takes_empty=True)
+    return Kind(expected, lambda value, _: value.items, tuple, is_list=True, takes_empty=True)
 
 
 GLOBAL: Keys = {
