@@ -48,7 +48,8 @@ def reload_outcome(unit: Unit) -> Outcome | None:
     if unit.reload.status is ReloadStatus.PENDING:
         return None
     if unit.reload.status is ReloadStatus.DONE and unit.state is State.RUNNING:
-        return Outcome(True, f"{unit.name}: reloaded")
+        rest = ", but under the old python: restart applies the new one" if unit.needs_new_master else ""
+        return Outcome(True, f"{unit.name}: reloaded{rest}")
     if unit.reload.status is ReloadStatus.FAILED:
         return Outcome(False, f"{unit.name}: reload failed, the old workers go on: {unit.reload.reason}", 1)
     return start_outcome(unit)

@@ -92,17 +92,8 @@ class Requests:
         if name is not None and units[0].process.is_at_rest and not units[0].problems:
             reply.finish(refusal(f"{name} is not running, it is {units[0].state.value}; start it"))
             return
-        waits: list[tuple[Unit, Wait]] = []
-        settled: dict[str, Outcome] = {}
-        for unit in units:
-            if unit.problems:
-                settled[unit.name] = Outcome(False, _wrong_conf(unit).message, 2)
-            elif unit.state is State.RUNNING:
-                unit.begin_reload()
-                waits.append((unit, reload_outcome))
-            elif start or unit.state is not State.STOPPED:
-                unit.start("restart was asked for" if start else "reload was asked for")
-                waits.append((unit, start_outcome))
+        settled = {unit.name: Outcome(False, _wrong_conf(unit).message, 2) for unit in units if unit.problems}
+        waits = [(unit, wait) for unit in units if not unit.problems for wait in _renew(unit, start=start)]
         self._fleet.wait(Job(reply, waits, _summary, settled=settled))
 
     def rotate(self, name: str | None, reply: Reply) -> None:
@@ -140,6 +131,20 @@ class Requests:
     def _wait_started(self, units: Sequence[Unit], reply: Reply,
                       *, settled: Mapping[str, Outcome] | None = None) -> None:
         self._fleet.wait(Job(reply, [(unit, start_outcome) for unit in units], _summary, settled=settled))
+
+
+def _renew(unit: Unit, *, start: bool) -> list[Wait]:
+    """Have it run by its conf of now, refusing no connection where that can be; what to wait for, if anything."""
+    if unit.state is State.RUNNING and start and unit.needs_new_master:
+        unit.stop("restart was asked for, with another python", again=True)
+        return [start_outcome]
+    if unit.state is State.RUNNING:
+        unit.begin_reload()
+        return [reload_outcome]
+    if start or unit.state is not State.STOPPED:
+        unit.start("restart was asked for" if start else "reload was asked for")
+        return [start_outcome]
+    return []
 
 
 def _no_such(name: str, known: Iterable[str]) -> str:

@@ -77,6 +77,7 @@ class Unit:
         """Its conf file is gone: it is forgotten once it has stopped."""
         self._shared = shared
         self._remains = Remains()
+        self._runs_under = ""
         self._report_fd: int | None = None
         self._reader = ReportReader()
 
@@ -110,6 +111,11 @@ class Unit:
         count = f"{len(errors)} problems" if len(errors) > 1 else "a problem"
         self.happen(events.Broken(f"its conf file has {count}, first {errors[0]}" if errors else "its conf is wrong",
                                   "it starts when the file is corrected"))
+
+    @property
+    def needs_new_master(self) -> bool:
+        """It runs under another interpreter than its conf names now: no reload can change that."""
+        return self.state is State.RUNNING and self._runs_under != self._python()
 
     @property
     def limits(self) -> events.Limits:
@@ -225,11 +231,13 @@ class Unit:
 
     def _command(self) -> Command:
         main = self._shared.main
-        instance = self.instance
-        named = instance.server.python if instance is not None else None
-        python = interpreter(named or main.global_.python, sys.executable)
-        environment = instance.environment if instance is not None else ()
-        return Command(python, self._shared.boot, self.name, main.etc, self._shared.verbose, environment)
+        environment = self.instance.environment if self.instance is not None else ()
+        self._runs_under = self._python()
+        return Command(self._runs_under, self._shared.boot, self.name, main.etc, self._shared.verbose, environment)
+
+    def _python(self) -> str:
+        named = self.instance.server.python if self.instance is not None else None
+        return interpreter(named or self._shared.main.global_.python, sys.executable)
 
     def _open_stderr(self) -> int:
         if self._shared.verbose:

@@ -347,6 +347,21 @@ def test_restart_of_all_keeps_masters_and_starts_what_is_stopped(daemon: Daemon)
     assert daemon.instance("b")["state"] == "running"
 
 
+def test_another_python_needs_a_restart(daemon: Daemon, tmp_path: Path) -> None:
+    daemon.conf("a")
+    daemon.start()
+    pid = daemon.instance("a")["pid"]
+    python = tmp_path / "python"
+    python.symlink_to(Path(sys.executable).resolve())
+    daemon.conf("a", server=f"python = {python}")
+    assert "restart applies the new one" in daemon.ask("reload", "a")["message"]
+    assert daemon.instance("a")["pid"] == pid
+    assert daemon.ask("restart")["ok"]
+    assert daemon.instance("a")["pid"] != pid
+    assert Path(f"/proc/{daemon.instance('a')['pid']}/cmdline").read_bytes().startswith(os.fsencode(python) + b"\0")
+    assert daemon.ask("reload", "a")["message"] == "a: reloaded"
+
+
 def test_a_master_that_dies_during_its_reload(daemon: Daemon) -> None:
     daemon.conf("a", "mute")
     daemon.start()

@@ -36,7 +36,8 @@ def test_the_child_gets_its_pipes_and_nothing_else(tmp_path: Path) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, output.read_text()
     assert output.read_text().splitlines() == [
         "['-f', 'site', '--etc', '/etc/x', '-v'] True True <built-in function default_int_handler>",
-        "['FOO', 'FOO_SECRET_FD', 'SKITAID_LIFELINE_FD', 'SKITAID_REPORT_FD', 'SKITAID_SCOREBOARD_FD']", "closed"]
+        "['FOO', 'FOO_SECRET_FD', 'SKITAID_LIFELINE_FD', 'SKITAID_PATH', 'SKITAID_REPORT_FD', 'SKITAID_SCOREBOARD_FD']",
+        "closed"]
     assert not any(os.get_inheritable(fd) for fd in pipes)
     for fd in (*pipes, stderr, secret):
         os.close(fd)
@@ -59,6 +60,11 @@ def test_interpreter(tmp_path: Path) -> None:
     assert interpreter(None, "/usr/bin/python3") == "/usr/bin/python3"
     assert interpreter("/opt/python", "/usr/bin/python3") == "/opt/python"
     assert interpreter(str(tmp_path), "/usr/bin/python3") == f"{tmp_path}/bin/python"
+
+
+def test_a_master_in_another_environment_is_told_where_our_packages_are(tmp_path: Path) -> None:
+    told = command(tmp_path).environ({})["SKITAID_PATH"].split(os.pathsep)
+    assert any(Path(folder, "pytest").is_dir() for folder in told)
 
 
 def test_program_of_a_master() -> None:
