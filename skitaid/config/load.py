@@ -63,7 +63,7 @@ def _default_global(etc: Path) -> Global:
     rights."""
     if etc == SYSTEM_ETC:
         return Global(Path("/var/log/skitaid"), Path("/var/local/skitaid"), Path("/run/skitaid"))
-    var = Path(os.path.normpath(etc / ".." / "var"))
+    var = Path(os.path.abspath(etc / ".." / "var"))
     return Global(var / "log", var / "lib", var / "run")
 
 

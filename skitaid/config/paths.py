@@ -22,7 +22,7 @@ def resolve(text: str, folder: Path) -> Path:
     """The absolute path that `text` means in `folder`."""
     if "\0" in text or "\n" in text:
         raise UnfitError("holds a control character")
-    return Path(os.path.normpath(folder / text))
+    return Path(os.path.abspath(folder / text))
 
 
 def explain_missing(path: Path) -> str:

@@ -163,6 +163,14 @@ def test_user_of_skitaid_conf(etc: Path, own: str, effective: tuple[str, str | N
     assert server.python == "/bin/sh"
 
 
+def test_paths_are_absolute_also_below_a_relative_root(etc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(etc, "site.conf", site(5001))
+    monkeypatch.chdir(etc.parent)
+    loaded = load_all(Path("etc"), is_root=False)
+    assert loaded.main.global_.log_path == etc.parent / "var" / "log"
+    assert loaded.instances["site"].hosts[0].mounts[0].target == StaticTarget(etc / "www")
+
+
 def test_conf_and_yaml_mean_the_same(etc: Path) -> None:
     conf = parse_instance(site(5001), etc / "servers-enabled" / "a.conf", default_main(etc), is_root=False)
     text = "server: {port: 5001}\nroutes: [{/: ../www}]\n"
