@@ -20,6 +20,7 @@ from skitaid.config.reader import read_document, read_text
 from skitaid.config.report import Report
 from skitaid.config.sections import build_instance, build_main
 from skitaid.config.take import Context
+from skitaid.config.unserved import unserved
 from skitaid.exceptions import ConfError, Problem
 
 __all__ = [
@@ -185,9 +186,10 @@ def _load_instances(main: Main, is_root: bool | None) -> Loaded:
     for name, path in instance_files(main.etc).items():
         try:
             instance = load_instance(path, main, is_root=is_root)
-            found = conflicts(instance, instances.values())
-            if found:
+            found = [*unserved(instance), *conflicts(instance, instances.values())]
+            if any(not problem.is_warning for problem in found):
                 raise ConfError([*instance.warnings, *found])
+            instance = replace(instance, warnings=(*instance.warnings, *found))
         except ConfError as error:
             failures[name] = error
             problems += error.problems

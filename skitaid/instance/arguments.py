@@ -9,6 +9,7 @@ from pathlib import Path
 
 from skitaid.config.load import instance_files, load_instance, load_main
 from skitaid.config.model import Instance, Listen, Main
+from skitaid.config.unserved import unserved
 from skitaid.exceptions import ConfError, Problem
 
 __all__ = ["RUN_LOG", "RUN_PORT", "Arguments", "Conf", "main", "parse"]
@@ -35,6 +36,9 @@ class Arguments:
             missing = self.etc / "servers-enabled" / f"{self.name}.conf"
             raise ConfError([Problem(str(missing), 0, "there is no such file", "write it, or name another instance")])
         instance = load_instance(path, main)
+        refused = [problem for problem in unserved(instance) if not problem.is_warning]
+        if refused:
+            raise ConfError(refused)
         if self.port is not None:
             instance = replace(instance, server=replace(instance.server, listen=_on_port(instance, self.port)))
         folder = self.log_folder or main.global_.log_path / "instances" / self.name
