@@ -50,8 +50,10 @@ class Fleet:
         """After whatever happened: deadlines that passed, answers that are due."""
         for unit in self.units.values():
             unit.happen(Tick())
-        due, self._jobs = self._jobs, []
-        self._jobs += [job for job in due if not job.look()]
+        for job in list(self._jobs):
+            self._jobs.remove(job)  # first, so that one that raises does not come again
+            if not job.look():
+                self._jobs.append(job)
 
     def next_deadline(self) -> float | None:
         due = [next_deadline(unit.process) for unit in self.units.values()]

@@ -105,6 +105,7 @@ class _Client:
         self._received = b""
         self._unsent = b""
         self._turn = _Turn.ASKING
+        self._has_more = True  # until it closes its sending side
         self._active_at = time.monotonic()
         channel.setblocking(False)
         loop.watch(channel.fileno(), self._serve)
@@ -154,6 +155,11 @@ class _Client:
             return
         except OSError:
             data = b""
+        if not data and self._turn is _Turn.WAITING:
+            # It has said all, and may still read the answer (`echo … | nc -U`); or it is gone, which sending will tell.
+            self._has_more = False
+            self._watch()
+            return
         if not data or len(self._received) + len(data) > REQUEST_MAX_BYTES:
             self.close()
             return
@@ -186,7 +192,10 @@ class _Client:
         if is_over or len(self._unsent) > UNSENT_MAX_BYTES:
             self.close()
             return
-        self._loop.watch(self._channel.fileno(), self._serve, write=bool(self._unsent))
+        self._watch()
+
+    def _watch(self) -> None:
+        self._loop.watch(self._channel.fileno(), self._serve, read=self._has_more, write=bool(self._unsent))
 
 
 class _ClientReply(SendReply):

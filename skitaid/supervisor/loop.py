@@ -18,10 +18,12 @@ class Loop:
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
 
-    def watch(self, fd: int, callback: Callback, *, write: bool = False) -> None:
-        """Call `callback` when `fd` can be read, and with `write` also when it can be written. Again: replaces."""
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if write else 0)
-        if fd in self._selector.get_map():
+    def watch(self, fd: int, callback: Callback, *, read: bool = True, write: bool = False) -> None:
+        """Call `callback` when `fd` can be read, or written. Again: replaces; neither: forgets."""
+        events = (selectors.EVENT_READ if read else 0) | (selectors.EVENT_WRITE if write else 0)
+        if not events:
+            self.forget(fd)
+        elif fd in self._selector.get_map():
             self._selector.modify(fd, events, callback)
         else:
             self._selector.register(fd, events, callback)

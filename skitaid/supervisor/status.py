@@ -25,7 +25,7 @@ def daemon_figures(started_s: float) -> dict[str, Any]:
 
 
 def instance_figures(unit: Unit) -> dict[str, Any]:
-    views = unit.board.read_all()
+    views = unit.workers
     process = unit.process
     return {
         "name": unit.name,
@@ -40,7 +40,7 @@ def instance_figures(unit: Unit) -> dict[str, Any]:
         "fix": process.fix,
         "requests_per_s": round(unit.rates.per_second, 2),
         "connections": sum(view.connections for view in views),
-        "workers_replaced": unit.board.replaced,
+        "workers_replaced": unit.workers_replaced,
         "rss_bytes": _rss_bytes(process.pid) if process.pid else 0,
         "problems": [str(problem) for problem in unit.problems],
     }

@@ -23,7 +23,7 @@ from skitaid.supervisor.process import Process
 from skitaid.supervisor.rates import RateWindow
 from skitaid.supervisor.remains import Remains, signal_group
 from skitaid.supervisor.report import Event, Report, ReportReader
-from skitaid.supervisor.scoreboard import Scoreboard
+from skitaid.supervisor.scoreboard import Scoreboard, SlotView
 from skitaid.supervisor.spawn import Command, Pipes, SpawnError, interpreter, spawn
 from skitaid.supervisor.states import State
 
@@ -71,13 +71,13 @@ class Unit:
         self.problems: tuple[Problem, ...] = ()
         self.addresses: tuple[str, ...] = ()
         self.reload = Reload()
-        self.board = Scoreboard.create()
         self.rates = RateWindow()
         self.is_retired = False
         """Its conf file is gone: it is forgotten once it has stopped."""
         self._shared = shared
         self._remains = Remains()
         self._runs_under = ""
+        self._board: Scoreboard | None = None
         self._report_fd: int | None = None
         self._reader = ReportReader()
 
@@ -111,6 +111,16 @@ class Unit:
         count = f"{len(errors)} problems" if len(errors) > 1 else "a problem"
         self.happen(events.Broken(f"its conf file has {count}, first {errors[0]}" if errors else "its conf is wrong",
                                   "it starts when the file is corrected"))
+
+    @property
+    def workers(self) -> list[SlotView]:
+        """As they wrote it down last; none without a master."""
+        return self._board.read_all() if self._board is not None else []
+
+    @property
+    def workers_replaced(self) -> int:
+        """By this master, because they died or were stuck."""
+        return self._board.replaced if self._board is not None else 0
 
     @property
     def needs_new_master(self) -> bool:
@@ -157,7 +167,7 @@ class Unit:
         if is_wanted_gone:
             self._remains.kill_all()
         self.rates.clear()
-        self.board.clear()
+        self._drop_board()
         self.addresses = ()
         if self.reload.status is ReloadStatus.PENDING:
             self.reload = Reload(ReloadStatus.FAILED, "the master ended")
@@ -166,7 +176,7 @@ class Unit:
     def tick(self, now: float) -> None:
         self._remains.tick(now)
         if self.state is State.RUNNING:
-            self.rates.feed(now, self.board.read_all())
+            self.rates.feed(now, self.workers)
         if self.reload.status is ReloadStatus.PENDING and now >= self.reload.deadline:
             self._reload_ended(Reload(ReloadStatus.FAILED, "no answer from the master; its server.log may say why"))
         self.happen(events.Tick())
@@ -192,7 +202,7 @@ class Unit:
         """It is at rest and will be forgotten."""
         self._remains.kill_all()
         self._drop_report_pipe()
-        self.board.close()
+        self._drop_board()
 
     # ------------------------------------------------------------ performing
 
@@ -214,10 +224,13 @@ class Unit:
             self.happen(events.Spawned(pid))
 
     def _exec(self) -> int:
-        read_fd, write_fd = os.pipe()
+        self._drop_board()
+        # A page of its own for each master: a worker of the last one, on its way out, may still write to the old.
+        board = self._board = Scoreboard.create()
         stderr = self._open_stderr()
+        read_fd, write_fd = os.pipe()
         try:
-            pid = spawn(self._command(), Pipes(self._shared.lifeline.read_fd, write_fd, self.board.fd, stderr))
+            pid = spawn(self._command(), Pipes(self._shared.lifeline.read_fd, write_fd, board.fd, stderr))
         except SpawnError:
             os.close(read_fd)
             raise
@@ -286,6 +299,11 @@ class Unit:
             self._shared.journal.error(f"reload failed, the old workers go on: {result.reason}", self.name)
         if is_again and self.state is State.RUNNING:
             self.begin_reload()
+
+    def _drop_board(self) -> None:
+        if self._board is not None:
+            self._board.close()
+            self._board = None
 
     def _drop_report_pipe(self) -> None:
         if self._report_fd is not None:

@@ -498,6 +498,23 @@ def test_a_file_that_comes_starts_one_that_goes_stops(daemon: Daemon) -> None:
     daemon.until("a", "running")
 
 
+def test_a_file_that_goes_while_its_start_is_waited_for(daemon: Daemon) -> None:
+    path = daemon.conf("a", "never")
+    daemon.start("none")
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(WAIT_S)
+        client.connect(str(daemon.run_path / "skitaid.sock"))
+        client.sendall(b'{"command": "start", "name": "a"}\n')
+        daemon.until("a", "starting")
+        path.unlink()
+        with client.makefile() as lines:
+            answer = json.loads(lines.readlines()[-1])
+    assert (answer["ok"], answer["exit"]) == (False, 1)
+    assert "a: stopped: its conf file is gone" in answer["message"]
+    wait_for(lambda: not daemon.ask("status")["instances"], "its being forgotten")
+    assert "Traceback" not in daemon.log()
+
+
 def test_files_that_do_not_count(daemon: Daemon) -> None:
     folder = daemon.etc / "servers-enabled"
     for name in (".a.conf", "a.conf~", "a.conf.bak", "README"):

@@ -149,10 +149,24 @@ def test_a_client_that_left_is_no_trouble_for_the_answer(server: Server) -> None
     client.sendall(b'{"command": "stop"}\n')
     server.turn(lambda: server.asked)
     client.close()
-    server.turn(lambda: not server.listener._clients)
+    server.loop.turn(10)
     server.asked[0][1].progress("still here?")
-    server.asked[0][1].finish(Answer(True, "done"))
     assert not server.listener._clients
+    server.asked[0][1].finish(Answer(True, "done"))
+
+
+def test_a_client_that_has_said_all_still_gets_the_answer(server: Server) -> None:
+    with server.connect() as client:
+        client.sendall(b'{"command": "stop"}\n')
+        client.shutdown(socket.SHUT_WR)
+        server.turn(lambda: server.asked and not any(each._has_more for each in server.listener._clients))
+        began = time.monotonic()
+        server.loop.turn(0.2)
+        assert time.monotonic() - began >= 0.2  # its end of file does not wake the loop again and again
+        server.asked[0][1].progress("working")
+        server.asked[0][1].finish(Answer(True, "done"))
+        with client.makefile() as lines:
+            assert [next(iter(json.loads(line))) for line in lines] == ["progress", "ok"]
 
 
 def test_no_more_than_so_many_clients(server: Server) -> None:
