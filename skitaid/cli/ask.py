@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from skitaid.cli.log import last_complaint
 from skitaid.cli.nearest import did_you_mean
-from skitaid.cli.session import Session, complain_error, out, out_style
+from skitaid.cli.session import Session, complain, complain_error, out, out_style
 from skitaid.cli.style import Tone
 from skitaid.exceptions import RefusedError
 
@@ -27,7 +28,7 @@ def ask(session: Session, command: str, on_progress: Callable[[str], None] | Non
     run_path = session.load_main().global_.run_path
     request = {"command": command, "name": name, "fast": command == "terminate"}
     if lock.is_held(run_path):
-        return control.ask(run_path, request, on_progress or show_progress)
+        return control.ask(run_path, request, on_progress or (show_progress if name is None else _keep_quiet))
     if name is not None:
         session.require_instance()
     start = session.hint(f"-f {name} start" if name else "start")
@@ -35,17 +36,30 @@ def ask(session: Session, command: str, on_progress: Callable[[str], None] | Non
 
 
 def show_progress(text: str) -> None:
-    out(f"  {text}")
+    """What became of one instance of several, in a line: what is wrong is said in full with the last answer."""
+    out(f"  {text.splitlines()[0]}")
+
+
+def _keep_quiet(text: str) -> None:
+    """Of one instance the last answer says it all."""
 
 
 def report(session: Session, answer: Answer) -> int:
     """Print what the daemon answered. The exit code is the daemon's word."""
-    message = str(answer.get("message") or "")
     if answer.get("ok"):
-        out(out_style().paint(message or "done", Tone.GOOD))
+        out(out_style().paint(str(answer.get("message") or "done"), Tone.GOOD))
         return int(answer.get("exit", 0))
-    complain_error(message + _nearest_instance(session))
+    complain_refusal(session, answer)
     return int(answer.get("exit", 1)) or 1
+
+
+def complain_refusal(session: Session, answer: Answer) -> None:
+    """Why the daemon did not do it, and what the logs of the instances say to it."""
+    complain_error(str(answer.get("message") or "") + _nearest_instance(session))
+    for figures in answer.get("instances") or []:
+        complaint = last_complaint(session.log_folder(figures["name"]))
+        if figures["state"] in ("backoff", "fatal") and complaint:
+            complain(f"  {figures['name']}: {complaint}")
 
 
 def _nearest_instance(session: Session) -> str:

@@ -67,10 +67,10 @@ def check_python(instance: Instance, main: Main) -> Finding:
     try:
         shown = subprocess.run([python, "-c", "import sys; print(*sys.version_info[:3])"], check=True, text=True,
                                capture_output=True, timeout=PYTHON_TIMEOUT_S).stdout
-    except (OSError, subprocess.SubprocessError) as error:
+        version = tuple(int(part) for part in shown.split())
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
         return wrong(instance.name, f"its python {python} does not run: {error}",
                      f"set python in {instance.path} to an interpreter or a virtual environment's folder")
-    version = tuple(int(part) for part in shown.split())
     text = f"python {'.'.join(map(str, version))} ({python})"
     if version[:2] < PYTHON_WANTED:
         return wrong(instance.name, f"{text} is too old", f"skitaid needs 3.11: set python in {instance.path}")
@@ -92,7 +92,7 @@ def check_certificate(name: str, tls: Tls) -> Iterator[Finding]:
     if expires_at is None:
         yield fine(name, f"certificate {tls.certfile} fits its key")
         return
-    yield _expiry_finding(name, tls.certfile, expires_at - time.time())
+    yield expiry_finding(name, tls.certfile, expires_at - time.time())
 
 
 def _expiry(certfile: Path) -> float | None:
@@ -108,7 +108,8 @@ def _expiry(certfile: Path) -> float | None:
     return float(ssl.cert_time_to_seconds(date)) if has_date else None
 
 
-def _expiry_finding(name: str, certfile: Path, left_s: float) -> Finding:
+def expiry_finding(name: str, certfile: Path, left_s: float) -> Finding:
+    """`left_s`: how long the certificate is valid yet, negative when it has ended."""
     days = int(abs(left_s) // 86400)
     if left_s < 0:
         return wrong(name, f"certificate {certfile} ended {days} days ago", "renew it, then reload")

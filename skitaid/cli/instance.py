@@ -27,9 +27,6 @@ OPTIONS = (
     Option("version", ("--version",), "show the version"),
 )
 
-RUN_LOG = "SKITAID_RUN_LOG"
-"""Environment of a master: the folder for its logs instead of the conf's."""
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry of the console script. Returns the exit code; does not return when the instance runs."""
@@ -88,6 +85,7 @@ def load(found: Mapping[str, str]) -> tuple[Main, Instance]:
 
 def become_master(main_conf: Main, instance: Instance, found: Mapping[str, str]) -> int:
     """Replace this process by the instance's master, in the instance's own interpreter."""
+    from skitaid.instance.arguments import RUN_LOG
     from skitaid.supervisor.spawn import BOOT, Command, interpreter
 
     python = interpreter(instance.server.python or main_conf.global_.python, sys.executable)

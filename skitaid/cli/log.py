@@ -63,6 +63,15 @@ def _tail(file: BinaryIO, limit_bytes: int) -> bytes:
     return data[cut + 1:] if 0 <= cut < len(data) - 1 else data[1:]
 
 
+def last_complaint(folder: Path) -> str:
+    """The newest line by which an instance said in its server.log that it cannot go on, "" when it did not."""
+    try:
+        lines = tail(folder / "server.log").decode("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    return next((line for line in reversed(lines) if " [fatal" in line or " [error" in line), "")
+
+
 def write(data: bytes) -> None:
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()

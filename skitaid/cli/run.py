@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import sys
@@ -28,7 +29,6 @@ def run(session: Session) -> int:
     if session.options.argument is not None and session.options.name is not None:
         raise UsageError("run takes a PATH or an instance (-f NAME), not both")
     site = path_site(session) if session.options.name is None else enabled_site(session)
-    complain_problems((*site.main.warnings, *site.instance.warnings))
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     return serve(site)
@@ -45,8 +45,26 @@ def enabled_site(session: Session) -> Site:
 
     name = session.require_instance()
     main = session.load_main()
+    if is_running(main, name):
+        raise RefusedError(f"{name} is running already; stop it first: {session.hint(f'-f {name} stop')}")
     instance = load_instance(session.instance_files()[name], main)
+    complain_problems((*main.warnings, *instance.warnings))
     return Site(main, instance, port_to_use(session, instance))
+
+
+def is_running(main: Main, name: str) -> bool:
+    """Whether some master of this instance runs, the daemon's or another."""
+    try:
+        fd = os.open(main.global_.run_path / "instances" / f"{name}.lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False
 
 
 def port_to_use(session: Session, instance: Instance) -> int | None:
@@ -88,11 +106,13 @@ def _agrees(taken: int, port: int) -> bool:
 
 def path_site(session: Session) -> Site:
     """An app's file or a folder: its conf is written under the user's state folder, where its logs go as well."""
-    from skitaid.config.load import load_instance, load_main
+    from skitaid.config.load import default_main, load_instance, load_main
 
     plan = plan_for(session.options.argument or ".")
-    port = free_port(Listen(HOST, PORT if session.options.port is None else session.options.port))
     etc = state_folder(os.environ) / plan.key / "etc"
+    if is_running(default_main(etc), plan.name):
+        raise RefusedError(f"{session.options.argument or '.'} is being run already; end that one first (Ctrl-C)")
+    port = free_port(Listen(HOST, PORT if session.options.port is None else session.options.port))
     path = write_conf(etc, plan, port)
     show_conf(plan, port)
     main: Main = load_main(etc)

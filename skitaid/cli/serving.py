@@ -14,12 +14,11 @@ from skitaid.cli.style import Tone
 from skitaid.cli.urls import urls_of
 from skitaid.config.model import Instance, Main
 from skitaid.exceptions import ConfError
+from skitaid.instance.arguments import RUN_PORT
 from skitaid.supervisor.report import Event, Report
 from skitaid.supervisor.spawn import BOOT, Command, interpreter
 
 LOOK_INTERVAL_S = 0.5
-RUN_PORT = "SKITAID_RUN_PORT"
-"""Environment of a master: the port to listen on instead of the conf's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,10 @@ class Session:
             raise RefusedError(f"{self.options.name}: the {agent} is not part of this version yet, "
                                "so there is nothing to act on")
 
+    def log_folder(self, name: str) -> Path:
+        """Where an instance's logs are."""
+        return self.load_main().global_.log_path / "instances" / name
+
     def no_such_instance(self, name: str, known: dict[str, Path]) -> RefusedError:
         where = self.etc / "servers-enabled"
         nearest = did_you_mean(name, known)

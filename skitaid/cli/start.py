@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from skitaid.cli import detach
-from skitaid.cli.ask import ask, show_progress
-from skitaid.cli.session import Session, complain_error, complain_problems, out, out_style
+from skitaid.cli.ask import ask, complain_refusal, show_progress
+from skitaid.cli.session import Session, complain_problems, out, out_style
 from skitaid.cli.style import Tone
 from skitaid.cli.urls import urls_of
 from skitaid.config.load import load_all
@@ -90,6 +90,6 @@ def report(session: Session, main: Main, answer: Answer) -> int:
     if answer.get("ok") or running:
         out(f"logs: {main.global_.log_path}/   next: {session.hint('status')}")
     if not answer.get("ok"):
-        complain_error(str(answer.get("message")))
+        complain_refusal(session, answer)
     is_enough = answer.get("ok") or (running and session.options.name is None)
     return 0 if is_enough else int(answer.get("exit", 1)) or 1

@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from skitaid.cli.ask import ask
-from skitaid.cli.session import Session, complain_error, out, out_style
+from skitaid.cli.ask import ask, complain_refusal
+from skitaid.cli.log import last_complaint
+from skitaid.cli.session import Session, out, out_style
 from skitaid.cli.style import Style, Tone
 from skitaid.cli.table import Cell, Column, duration, render, size
 
@@ -25,9 +26,9 @@ WORKER_COLUMNS = (Column("WORKER"), Column("PID", True), Column("STATE"), Column
 
 def run(session: Session) -> int:
     session.refuse_agents()
-    answer = ask(session, "status", lambda text: None)
+    answer = ask(session, "status")
     if not answer.get("ok", True):
-        complain_error(str(answer.get("message")))
+        complain_refusal(session, answer)
         return int(answer.get("exit", 1))
     instances = chosen(session, answer["instances"])
     if session.options.json:
@@ -72,8 +73,7 @@ def detail(session: Session, figures: Figures, style: Style) -> list[str]:
     lines = render(INSTANCE_COLUMNS, [instance_row(figures)], style)
     if figures.get("workers"):
         lines += ["", *render(WORKER_COLUMNS, [worker_row(worker) for worker in figures["workers"]], style)]
-    folder = session.load_main().global_.log_path / "instances" / figures["name"]
-    return [*lines, *trouble(session, figures, style), "", f"logs: {folder}/"]
+    return [*lines, *trouble(session, figures, style), "", f"logs: {session.log_folder(figures['name'])}/"]
 
 
 def daemon_line(daemon: Figures, style: Style) -> str:
@@ -121,6 +121,8 @@ def trouble(session: Session, figures: Figures, style: Style) -> list[str]:
     reason = f": {figures['reason']}" if figures.get("reason") else ""
     lines = ["", style.paint(f"{name}: {state}{reason}", TONES.get(state, Tone.PLAIN))]
     lines += [f"  {problem}" for problem in problems]
+    if complaint := last_complaint(session.log_folder(name)):
+        lines.append(f"  {complaint}")
     fix = figures.get("fix") or f"look at {session.hint(f'-f {name} log -s stderr')}"
     return [*lines, f"  {style.paint('fix:', Tone.STRONG)} {fix}"]
 
