@@ -79,10 +79,9 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Run it; no effect on one that runs. `limits` are the conf's of now."""
+    """Run it; no effect on one that runs."""
 
     reason: str
-    limits: Limits = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,10 +187,10 @@ def _to(process: Process, state: State, now: float, *, reason: str, fix: str = "
 
 def _start(process: Process, event: Start, now: float) -> Step:
     if process.state is State.STOPPING:
-        return replace(process, after=After.AGAIN, limits=event.limits), ()
+        return replace(process, after=After.AGAIN), ()
     if not process.is_at_rest:
         return process, ()
-    asked = replace(process, limits=event.limits, backoff_s=BACKOFF_FIRST_S, quick=())
+    asked = replace(process, backoff_s=BACKOFF_FIRST_S, quick=())
     return _spawn(asked, now, event.reason)
 
 

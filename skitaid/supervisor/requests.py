@@ -89,7 +89,7 @@ class Requests:
             return
         self._fleet.shared.main = reading.main
         units = self._chosen(name, reading)
-        if name is not None and units[0].process.is_at_rest and not units[0].problems:
+        if name is not None and units[0].state in (State.STOPPED, State.EXITED) and not units[0].problems:
             reply.finish(refusal(f"{name} is not running, it is {units[0].state.value}; start it"))
             return
         settled = {unit.name: Outcome(False, _wrong_conf(unit).message, 2) for unit in units if unit.problems}

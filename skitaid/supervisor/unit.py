@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from signal import SIGHUP, SIGKILL, SIGUSR1, Signals
@@ -95,6 +95,9 @@ class Unit:
         """Its conf file is right: the next start uses it."""
         self.instance = instance
         self.problems = ()
+        server = instance.server
+        grace_s = max(GRACE_LEAST_S, server.response_timeout_s + GRACE_BEYOND_RESPONSE_S)
+        self.process = replace(self.process, limits=events.Limits(server.start_timeout_s, grace_s))
 
     def reject(self, problems: tuple[Problem, ...]) -> None:
         """Its conf file is wrong: one that runs goes on, one that does not cannot start."""
@@ -102,7 +105,7 @@ class Unit:
         self._shared.journal.problems(problems, self.name)
         if not self.process.is_at_rest:
             self._shared.journal.warn("its conf file is wrong, it goes on with the one it has", self.name)
-        elif self.state is not State.STOPPED:
+        elif self.state in (State.FATAL, State.BACKOFF):
             self.break_off()
 
     def break_off(self) -> None:
@@ -127,14 +130,6 @@ class Unit:
         """It runs under another interpreter than its conf names now: no reload can change that."""
         return self.state is State.RUNNING and self._runs_under != self._python()
 
-    @property
-    def limits(self) -> events.Limits:
-        if self.instance is None:
-            return events.Limits()
-        server = self.instance.server
-        return events.Limits(server.start_timeout_s,
-                             max(GRACE_LEAST_S, server.response_timeout_s + GRACE_BEYOND_RESPONSE_S))
-
     # ------------------------------------------------------------ what happens to it
 
     def start(self, reason: str) -> None:
@@ -142,7 +137,7 @@ class Unit:
         if self.problems and self.process.is_at_rest:
             self.break_off()
         else:
-            self.happen(events.Start(reason, self.limits))
+            self.happen(events.Start(reason))
 
     def stop(self, reason: str, *, fast: bool = False, again: bool = False) -> None:
         self.happen(events.Stop(reason, fast=fast, again=again))
@@ -186,7 +181,7 @@ class Unit:
         if self.reload.status is ReloadStatus.PENDING:
             self.reload = Reload(ReloadStatus.PENDING, deadline=self.reload.deadline, again=True)
             return
-        deadline = time.monotonic() + self.limits.start_timeout_s + RELOAD_BEYOND_START_S
+        deadline = time.monotonic() + self.process.limits.start_timeout_s + RELOAD_BEYOND_START_S
         self.reload = Reload(ReloadStatus.PENDING, deadline=deadline)
         self._shared.journal.info("reloading", self.name)
         self._signal(SIGHUP)

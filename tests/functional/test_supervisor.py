@@ -554,6 +554,23 @@ def test_a_bad_file_is_fatal_until_corrected_and_others_run(daemon: Daemon) -> N
     daemon.until("bad", "running")
 
 
+def test_reload_starts_a_fatal_one_whose_file_was_corrected_a_moment_ago(daemon: Daemon) -> None:
+    path = daemon.conf("a")
+    path.write_text("[server]\nport = many\n")
+    daemon.start()
+    assert daemon.instance("a")["state"] == "fatal"
+    daemon.conf("a")
+    assert daemon.ask("reload", "a")["ok"]
+    assert daemon.instance("a")["state"] == "running"
+
+
+def test_restart_goes_by_the_limits_of_the_new_conf(daemon: Daemon) -> None:
+    daemon.conf("a")
+    daemon.start()
+    daemon.conf("a", "never", "start_timeout = 1")
+    assert "not ready within 1 s" in daemon.ask("restart", "a")["message"]
+
+
 def test_an_exited_one_is_not_restarted_until_its_file_is_added_again(daemon: Daemon) -> None:
     path = daemon.conf("a", "exit:0")
     daemon.start()

@@ -34,7 +34,7 @@ class Run:
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self.process = Process("site")
+        self.process = Process("site", limits=LIMITS)
         self.actions: list[Action] = []
 
     def do(self, *events: Event, after_s: float = 0.0) -> State:
@@ -56,13 +56,13 @@ def run() -> Run:
 
 @pytest.fixture
 def running(run: Run) -> Run:
-    run.do(Start("asked", LIMITS), Spawned(7), Ready(("127.0.0.1:5000",)))
+    run.do(Start("asked"), Spawned(7), Ready(("127.0.0.1:5000",)))
     run.taken()
     return run
 
 
 def test_start_spawns_and_ready_runs(run: Run) -> None:
-    assert run.do(Start("asked", LIMITS)) is State.STARTING
+    assert run.do(Start("asked")) is State.STARTING
     assert run.taken() == [Spawn()]
     assert run.do(Spawned(7)) is State.STARTING
     assert run.do(Ready(("127.0.0.1:5000", "unix:/s"))) is State.RUNNING
@@ -72,14 +72,14 @@ def test_start_spawns_and_ready_runs(run: Run) -> None:
 
 
 def test_start_of_one_that_runs_does_nothing(running: Run) -> None:
-    assert running.do(Start("asked", LIMITS)) is State.RUNNING
+    assert running.do(Start("asked")) is State.RUNNING
     assert running.taken() == []
 
 
 @pytest.mark.parametrize(("code", "state"), [(0, State.EXITED), (2, State.FATAL), (1, State.BACKOFF),
                                              (3, State.BACKOFF), (-9, State.BACKOFF)])
 def test_death_before_ready(run: Run, code: int, state: State) -> None:
-    run.do(Start("asked", LIMITS), Spawned(7))
+    run.do(Start("asked"), Spawned(7))
     assert run.do(Died(code)) is state
     assert run.process.pid is None
     assert run.process.fix
@@ -116,7 +116,7 @@ def test_restart_now_is_no_failure(running: Run) -> None:
 
 def test_back_off_doubles_to_ten_minutes(run: Run) -> None:
     delays = []
-    run.do(Start("asked", LIMITS))
+    run.do(Start("asked"))
     for pid in range(10):
         run.do(Spawned(pid + 1), Died(1))
         due = next_deadline(run.process)
@@ -129,7 +129,7 @@ def test_back_off_doubles_to_ten_minutes(run: Run) -> None:
 
 
 def test_a_good_run_resets_the_back_off(run: Run) -> None:
-    run.do(Start("asked", LIMITS), Spawned(1), Died(1))
+    run.do(Start("asked"), Spawned(1), Died(1))
     run.do(Tick(), Spawned(2), Died(1), after_s=5)
     assert run.process.backoff_s == 20
     run.do(Tick(), Spawned(3), Ready(), after_s=10)
@@ -141,14 +141,14 @@ def test_a_good_run_resets_the_back_off(run: Run) -> None:
 
 
 def test_asking_resets_the_back_off(run: Run) -> None:
-    run.do(Start("asked", LIMITS), Spawned(1), Died(1))
-    assert run.do(Start("asked", LIMITS)) is State.STARTING
+    run.do(Start("asked"), Spawned(1), Died(1))
+    assert run.do(Start("asked")) is State.STARTING
     run.do(Spawned(2), Died(1))
     assert next_deadline(run.process) == run.now + 5
 
 
 def test_not_ready_in_time_is_killed_and_counts_as_a_failure(run: Run) -> None:
-    run.do(Start("asked", LIMITS), Spawned(7))
+    run.do(Start("asked"), Spawned(7))
     run.taken()
     assert run.do(Tick(), after_s=59.9) is State.STARTING
     assert run.do(Tick(), after_s=0.1) is State.STOPPING
@@ -159,7 +159,7 @@ def test_not_ready_in_time_is_killed_and_counts_as_a_failure(run: Run) -> None:
 
 
 def test_a_stop_during_that_kill_stops(run: Run) -> None:
-    run.do(Start("asked", LIMITS), Spawned(7), Tick(), after_s=0)
+    run.do(Start("asked"), Spawned(7), Tick(), after_s=0)
     run.do(Tick(), after_s=60)
     assert run.do(Stop("asked"), Died(-9)) is State.STOPPED
 
@@ -224,14 +224,14 @@ def test_restart_is_stop_and_start(running: Run) -> None:
 
 
 def test_start_while_stopping_starts_afterwards_and_stop_takes_it_back(running: Run) -> None:
-    running.do(Stop("asked"), Start("asked", LIMITS))
+    running.do(Stop("asked"), Start("asked"))
     assert running.process.after is After.AGAIN
     assert running.do(Stop("asked"), Died(0)) is State.STOPPED
 
 
 @pytest.mark.parametrize("rest", [Died(0), Died(2), Stop("asked")])
 def test_restart_at_rest_is_start(run: Run, rest: Event) -> None:
-    run.do(Start("asked", LIMITS), Spawned(7), rest)
+    run.do(Start("asked"), Spawned(7), rest)
     if run.process.state is State.STOPPING:
         run.do(Died(0))
     assert run.do(Stop("asked", again=True)) is State.STARTING
@@ -239,7 +239,7 @@ def test_restart_at_rest_is_start(run: Run, rest: Event) -> None:
 
 @pytest.mark.parametrize("code", [0, 1, 2])
 def test_stop_at_rest(run: Run, code: int) -> None:
-    run.do(Start("asked", LIMITS), Spawned(7), Died(code))
+    run.do(Start("asked"), Spawned(7), Died(code))
     assert run.do(Stop("asked")) is State.STOPPED
     assert run.do(Stop("asked")) is State.STOPPED
     assert next_deadline(run.process) is None
@@ -248,7 +248,7 @@ def test_stop_at_rest(run: Run, code: int) -> None:
 def test_broken_conf(run: Run) -> None:
     assert run.do(Broken("bad port", "mend it")) is State.FATAL
     assert (run.process.reason, run.process.fix) == ("bad port", "mend it")
-    assert run.do(Start("corrected", LIMITS)) is State.STARTING
+    assert run.do(Start("corrected")) is State.STARTING
 
 
 def test_a_broken_conf_does_not_stop_one_that_runs(running: Run) -> None:
@@ -258,7 +258,7 @@ def test_a_broken_conf_does_not_stop_one_that_runs(running: Run) -> None:
 
 @pytest.mark.parametrize(("is_permanent", "state"), [(True, State.FATAL), (False, State.BACKOFF)])
 def test_spawn_failed(run: Run, is_permanent: bool, state: State) -> None:
-    assert run.do(Start("asked", LIMITS), SpawnFailed("no python", is_permanent)) is state
+    assert run.do(Start("asked"), SpawnFailed("no python", is_permanent)) is state
     assert run.process.reason == "no python"
 
 
@@ -279,7 +279,7 @@ def test_ready_while_stopping_is_too_late(running: Run) -> None:
 
 def test_every_walk_stays_legal() -> None:
     """Every sequence of four events from a start: only a death without a process may be refused."""
-    kinds: list[Event] = [Start("s", LIMITS), Ready(), Died(1), Died(0), Stop("q"), Stop("f", fast=True),
+    kinds: list[Event] = [Start("s"), Ready(), Died(1), Died(0), Stop("q"), Stop("f", fast=True),
                           Stop("r", again=True), Broken("b", "f"), Tick()]
     walks: list[Run] = [Run()]
     for _ in range(4):
