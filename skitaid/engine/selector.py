@@ -56,7 +56,8 @@ class EngineSelector(selectors.BaseSelector):
         self.is_interrupted = False
         self._served: dict[int, Served] = {}
         self._keys: dict[int, SelectorKey] = {}
-        self._map = _KeyMap(self)
+        self._map: _KeyMap | None = _KeyMap(self)
+        self._batch = _BATCH
 
     # ------------------------------------------------------------ the engine's side
 
@@ -89,6 +90,8 @@ class EngineSelector(selectors.BaseSelector):
             raise KeyError(f"{fileobj!r} (FD {key.fd}) is already registered")
         self.poller.register(key.fd, _mask(events))
         self._keys[key.fd] = key
+        # All of asyncio's descriptors fit into one batch: those who use `select` expect it to tell of each.
+        self._batch = max(self._batch, len(self._keys))
         return key
 
     def unregister(self, fileobj: Any) -> SelectorKey:
@@ -121,13 +124,14 @@ class EngineSelector(selectors.BaseSelector):
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
         self.is_interrupted = False
         turn = self.turn
-        now = time.monotonic()
-        deadline = None if timeout is None else now + timeout
+        if timeout is not None and timeout < 0:
+            timeout = 0.0
+        deadline = None if timeout is None else time.monotonic() + timeout
         wait = timeout if turn is None else self._shorter(timeout, turn.end())
         while True:
             if self.is_interrupted:
                 wait = 0.0
-            events = self.poller.poll(wait, _BATCH)
+            events = self.poller.poll(wait, self._batch)
             if turn is not None:
                 turn.begin(len(events))
             ready = self._serve_batch(events) if events else []
@@ -146,9 +150,10 @@ class EngineSelector(selectors.BaseSelector):
         self.poller.close()
         self._keys.clear()
         self._served.clear()
+        self._map = None
 
     def get_map(self) -> Mapping[Any, SelectorKey]:
-        return self._map
+        return self._map  # type: ignore[return-value]  # None once closed, as in selectors
 
     def fileno(self) -> int:
         return self.poller.fileno()
@@ -166,10 +171,17 @@ class EngineSelector(selectors.BaseSelector):
                 continue
             try:
                 one.on_event(mask)
-            except Exception:  # the root of everything that runs for a connection
-                traceback.print_exc(file=sys.stderr)
-                one.on_failure()
+            except Exception:  # noqa: BLE001  # the root of everything that runs for a connection
+                self._fail(one)
         return ready
+
+    def _fail(self, one: Served) -> None:
+        """Tell of the exception being handled, and give up what raised it."""
+        traceback.print_exc(file=sys.stderr)
+        try:
+            one.on_failure()
+        except Exception:  # noqa: BLE001  # a root too: one connection must not end the loop
+            traceback.print_exc(file=sys.stderr)
 
     def _note_ready(self, ready: list[tuple[SelectorKey, int]], fd: int, mask: int) -> None:
         key = self._keys.get(fd)
