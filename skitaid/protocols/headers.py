@@ -13,7 +13,7 @@ from typing import Final
 
 from skitaid.protocols.errors import ProtocolError
 
-__all__ = ["MAX_FIELDS", "FieldLine", "HeaderBlock", "parse_block", "parse_field_line", "tokens"]
+__all__ = ["MAX_FIELDS", "FieldLine", "HeaderBlock", "is_host", "parse_block", "parse_field_line", "tokens"]
 
 MAX_FIELDS: Final = 256
 _MAX_LINES: Final = 4096
@@ -24,8 +24,8 @@ _MAX_LINE_BYTES: Final = 400
 _MAX_BLOCK_BYTES: Final = 2048
 
 # RFC 9110 section 5.6.2 (token), section 5.5 (field content: no control characters but tab), RFC 9112 section 5.1 (no
-# white space before the colon).
-_FIELD: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)").fullmatch
+# white space before the colon). Possessive: a long run of blanks before a bad byte must not cost its square.
+_FIELD: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]++):[ \t]*+([^\x00-\x08\x0a-\x1f\x7f]*+)").fullmatch
 # RFC 3986 section 3.2: reg-name, IPv4 or [IPv6], and a port.
 _HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+(?:%25[\w.~-]+)?\]|[\w.~!$&'()*+,;=%-]*)(?::\d{0,5})?").fullmatch
 _LENGTH: Final = re.compile(rb"\d{1,18}").fullmatch
@@ -79,6 +79,9 @@ class HeaderBlock:
             note = _NOTES.get(line.name)
             if note is not None:
                 note(self, line.value)
+        if self.upgrade is not None and b"upgrade" not in tokens(self.get(b"connection") or b""):
+            # RFC 9110 section 7.8: without the connection option, the field was meant for a hop before us.
+            self.upgrade = None
 
     def get(self, name: bytes) -> bytes | None:
         """The value of field `name` (lower case); repeated fields are joined with a comma (RFC 9110 section 5.3)."""
@@ -114,14 +117,15 @@ def parse_block(raw: bytes) -> HeaderBlock:
         return _BLOCKS[raw]
     except KeyError:
         pass
+    raw_lines = raw.split(b"\r\n") if raw else []
+    if len(raw_lines) > MAX_FIELDS:
+        raise ProtocolError(431, f"more than {MAX_FIELDS} header fields")
     lines = []
-    for line in raw.split(b"\r\n") if raw else ():
+    for line in raw_lines:
         try:
             lines.append(_LINES[line])
         except KeyError:
             lines.append(parse_field_line(line))
-    if len(lines) > MAX_FIELDS:
-        raise ProtocolError(431, f"more than {MAX_FIELDS} header fields")
     block = HeaderBlock(lines)
     if len(raw) <= _MAX_BLOCK_BYTES:
         _remember(raw, block)
@@ -140,6 +144,11 @@ def parse_field_line(raw: bytes) -> FieldLine:
             _LINES.clear()
         _LINES[raw] = line
     return line
+
+
+def is_host(value: bytes) -> bool:
+    """Whether `value` is a host, perhaps an empty one, with an optional port (RFC 3986 section 3.2)."""
+    return _HOST(value) is not None
 
 
 def tokens(value: bytes) -> list[bytes]:
@@ -201,7 +210,8 @@ def _note_transfer_encoding(block: HeaderBlock, value: bytes) -> None:
 
 
 def _note_host(block: HeaderBlock, value: bytes) -> None:
-    if block.host is not None or not _HOST(value):
+    # RFC 9112 section 3.2 has a server refuse both.
+    if block.host is not None or not is_host(value):
         raise ProtocolError(400, "Host is not one host name with an optional port")
     block.host = value
 
@@ -213,7 +223,7 @@ def _note_connection(block: HeaderBlock, value: bytes) -> None:
 
 
 def _note_expect(block: HeaderBlock, value: bytes) -> None:
-    block.expects_continue = value.lower() == b"100-continue"
+    block.expects_continue = block.expects_continue or b"100-continue" in tokens(value)
 
 
 def _note_upgrade(block: HeaderBlock, value: bytes) -> None:
