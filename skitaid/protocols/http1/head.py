@@ -6,10 +6,12 @@ import re
 from typing import Final
 
 from skitaid.protocols.errors import ProtocolError
-from skitaid.protocols.headers import HeaderBlock, parse_block
+from skitaid.protocols.headers import HeaderBlock, is_host, parse_block, tokens
 
-__all__ = ["RequestHead", "RequestLine", "parse_head", "parse_request_line", "unquote"]
+__all__ = ["MAX_LINE_BYTES", "RequestHead", "RequestLine", "parse_head", "parse_request_line", "unquote"]
 
+MAX_LINE_BYTES: Final = 16384
+"""Of a request line, without its CRLF."""
 _MAX_KEPT: Final = 2048
 _MAX_KEPT_BYTES: Final = 256
 
@@ -56,6 +58,9 @@ class RequestLine:
         match = _ABSOLUTE(target)
         if match is None:
             raise ProtocolError(400, "the target is neither a path nor an absolute URL")
+        # An http URL without a host is invalid (RFC 9110 section 4.2.1).
+        if match[1].startswith(b":") or not is_host(match[1]):
+            raise ProtocolError(400, "the host of the target is not one host name with an optional port")
         self.authority = match[1]
         return match[2] or b"/", (match[3] or b"?")[1:]
 
@@ -82,7 +87,10 @@ _KEPT: Final[dict[bytes, RequestLine]] = {}
 
 
 def parse_request_line(raw: bytes) -> RequestLine:
-    """A request line without its CRLF. Raises ProtocolError: 400, or 505 for another major version."""
+    """A request line without its CRLF. Raises ProtocolError: 400, 414 when it is longer than `MAX_LINE_BYTES`, 505 for
+    another major version."""
+    if len(raw) > MAX_LINE_BYTES:
+        raise ProtocolError(414, f"the request line is longer than {MAX_LINE_BYTES} bytes")
     match = _LINE(raw)
     if match is None:
         raise ProtocolError(400, "the request line is not 'METHOD target HTTP/1.1'")
@@ -123,6 +131,10 @@ def parse_head(raw: bytes) -> RequestHead:
 def _check_transfer_encoding(line: RequestLine, fields: HeaderBlock) -> None:
     """RFC 9112 section 6.1: what we can't be sure of, we refuse; a guess here is how requests are smuggled."""
     if not fields.is_chunked:
+        codings = tokens(fields.transfer_encoding or b"")
+        # Section 6.3: unless chunked comes last, and once, nobody knows where the body ends.
+        if codings[-1:] != [b"chunked"] or codings.count(b"chunked") > 1:
+            raise ProtocolError(400, "the last Transfer-Encoding is not chunked")
         raise ProtocolError(501, "the only Transfer-Encoding understood is chunked")
     if fields.content_length is not None:
         raise ProtocolError(400, "both Transfer-Encoding and Content-Length are given")

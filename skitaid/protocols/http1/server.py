@@ -13,14 +13,14 @@ from typing import Final, Protocol
 from skitaid.protocols.errors import ProtocolError
 from skitaid.protocols.headers import FieldLine
 from skitaid.protocols.http1.chunked import ChunkedDecoder
-from skitaid.protocols.http1.head import RequestHead, parse_head
+from skitaid.protocols.http1.head import MAX_LINE_BYTES, RequestHead, parse_head
 
 __all__ = ["MAX_HEAD_BYTES", "Http1Server", "Receiver", "State"]
 
 MAX_HEAD_BYTES: Final = 65536
-_MAX_LINE_BYTES: Final = 16384
 # A method's characters, or the first half of an empty line.
 _BEGINNING: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]|\r\Z").match
+_LF_LF: Final = re.compile(rb"\n\r?\n").search
 _EMPTY_LINES: Final = re.compile(rb"\A(?:\r\n)+")
 
 
@@ -64,12 +64,15 @@ class Http1Server:
         return len(self._buffer)
 
     def feed(self, data: bytes) -> None:
-        """Take what the peer sent."""
+        """Take what the peer sent, at least a byte."""
         state = self.state
         if state is State.HEAD:
-            if self._buffer:
-                data = self._buffer + data
-            self._head(data)
+            known = len(self._buffer)
+            if known:
+                # What was searched before is not searched again, but for an end of which a part was there.
+                self._head(self._buffer + data, max(0, known - 3))
+            else:
+                self._head(data)
         elif state is State.BODY:
             self._body(data)
         else:
@@ -82,10 +85,11 @@ class Http1Server:
         if data:
             self._head(data)
 
-    def _head(self, data: bytes) -> None:
-        end = data.find(b"\r\n\r\n")
+    def _head(self, data: bytes, begin: int = 0) -> None:
+        """`data` from the start of a head; its end is not before `begin`."""
+        end = data.find(b"\r\n\r\n", begin)
         if end < 0 or end > MAX_HEAD_BYTES or data[:2] == b"\r\n":
-            self._unusual_head(data, end)
+            self._unusual_head(data, begin, end)
             return
         head = parse_head(data[:end])
         rest = data[end + 4 :]
@@ -103,7 +107,7 @@ class Http1Server:
         if rest:
             self._body(rest)
 
-    def _unusual_head(self, data: bytes, end: int) -> None:
+    def _unusual_head(self, data: bytes, begin: int, end: int) -> None:
         """Empty lines before a request are skipped (RFC 9112 section 2.2); an incomplete head is kept, unless it can
         be refused already."""
         if data[:2] == b"\r\n":
@@ -114,12 +118,14 @@ class Http1Server:
         if not _BEGINNING(data):
             raise ProtocolError(400, "this is not HTTP (TLS on a port without TLS, perhaps)")
         line_end = data.find(b"\n")
-        if line_end > _MAX_LINE_BYTES or (line_end < 0 and len(data) > _MAX_LINE_BYTES):
-            raise ProtocolError(414, f"the request line is longer than {_MAX_LINE_BYTES} bytes")
-        if end > MAX_HEAD_BYTES or len(data) > MAX_HEAD_BYTES:
-            raise ProtocolError(431, f"the header is longer than {MAX_HEAD_BYTES} bytes")
-        if line_end == 0 or (line_end > 0 and data[line_end - 1] != 13):
-            raise ProtocolError(400, "a line of the header does not end in CRLF")
+        if (len(data) if line_end < 0 else line_end) > MAX_LINE_BYTES + 1:
+            raise ProtocolError(414, f"the request line is longer than {MAX_LINE_BYTES} bytes")
+        # The first three bytes of the empty line may be there already.
+        if end > MAX_HEAD_BYTES or len(data) > MAX_HEAD_BYTES + 3:
+            raise ProtocolError(431, f"the head is longer than {MAX_HEAD_BYTES} bytes")
+        if (line_end >= 0 and data[line_end - 1] != 13) or _LF_LF(data, begin):
+            # Two ends of line that are not the empty line: its sender waits for an answer already.
+            raise ProtocolError(400, "a line of the head does not end in CRLF")
         self._buffer = data
 
     def _body(self, data: bytes) -> None:
