@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from skitaid.protocols.errors import ProtocolError
@@ -14,7 +15,7 @@ __all__ = ["ChunkedDecoder"]
 _SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?").fullmatch
 _MAX_SIZE_LINE: Final = 4096
 _MAX_TRAILER_BYTES: Final = 16384
-# A byte of data may cost this many bytes of chunk headers before we take it for an attack.
+# So many bytes of chunk headers beyond the data they announce are taken for an attack (RFC 9112 section 7.1.1).
 _MAX_OVERHEAD: Final = 65536
 
 
@@ -22,13 +23,14 @@ class ChunkedDecoder:
     """`feed` takes raw bytes and gives the data in them; `is_complete` after the trailers, `rest` then holds what
     came after the body, `trailers` the trailer fields."""
 
-    __slots__ = ("_buffer", "_left", "_overhead", "_state", "is_complete", "rest", "trailers")
+    __slots__ = ("_at", "_buffer", "_left", "_overhead", "_step", "is_complete", "rest", "trailers")
 
     def __init__(self) -> None:
         self._buffer = b""
+        self._at = 0
         self._left = 0
         self._overhead = 0
-        self._state = self._size
+        self._step = _SIZE_STEP
         self.is_complete = False
         self.rest = b""
         self.trailers: list[FieldLine] = []
@@ -36,12 +38,18 @@ class ChunkedDecoder:
     def feed(self, data: bytes) -> list[bytes]:
         """Data of the chunks that `data` completes or begins. Raises ProtocolError 400."""
         self._buffer = self._buffer + data if self._buffer else data
+        self._at = 0
         out: list[bytes] = []
-        while self._state(out):
+        while self._step(self, out):
             pass
+        rest = self._buffer[self._at :]
         if self.is_complete:
-            self.rest, self._buffer = self._buffer, b""
+            self.rest, self._buffer = rest, b""
+        else:
+            self._buffer = rest
         return out
+
+    # Each step takes what it can from `_buffer` at `_at` and says whether another can be made.
 
     def _size(self, out: list[bytes]) -> bool:
         line = self._line(_MAX_SIZE_LINE)
@@ -51,37 +59,35 @@ class ChunkedDecoder:
         if match is None:
             raise ProtocolError(400, "a chunk does not begin with its size")
         self._left = int(match[1], 16)
-        self._overhead += len(line)
-        if self._left:
-            self._overhead = max(0, self._overhead - self._left)
-            self._state = self._data
-        else:
+        if not self._left:
             self._overhead = 0
-            self._state = self._trailer
+            self._step = _TRAILER_STEP
+            return True
+        self._overhead = max(0, self._overhead + len(line) - self._left)
         if self._overhead > _MAX_OVERHEAD:
             raise ProtocolError(400, "chunk extensions outweigh the data")
+        self._step = _DATA_STEP
         return True
 
     def _data(self, out: list[bytes]) -> bool:
-        buffer = self._buffer
-        if not buffer:
+        piece = self._buffer[self._at : self._at + self._left]
+        if not piece:
             return False
-        piece = buffer[: self._left]
-        self._buffer = buffer[self._left :]
-        self._left -= len(piece)
         out.append(piece)
-        if self._left == 0:
-            self._state = self._data_end
+        self._at += len(piece)
+        self._left -= len(piece)
+        if not self._left:
+            self._step = _DATA_END_STEP
         return True
 
     def _data_end(self, out: list[bytes]) -> bool:
-        end = self._buffer[:2]
-        if not b"\r\n".startswith(end):
-            raise ProtocolError(400, "a chunk is longer than its size")
-        if len(end) < 2:
+        end = self._buffer[self._at : self._at + 2]
+        if end != b"\r\n":
+            if end and end != b"\r":
+                raise ProtocolError(400, "a chunk is longer than its size")
             return False
-        self._buffer = self._buffer[2:]
-        self._state = self._size
+        self._at += 2
+        self._step = _SIZE_STEP
         return True
 
     def _trailer(self, out: list[bytes]) -> bool:
@@ -96,12 +102,22 @@ class ChunkedDecoder:
         return True
 
     def _line(self, limit: int) -> bytes | None:
-        end = self._buffer.find(b"\n")
-        if end > limit or (end < 0 and len(self._buffer) > limit):
+        """The next line without its CRLF; None when its end is not there yet."""
+        buffer, begin = self._buffer, self._at
+        end = buffer.find(b"\n", begin)
+        if (len(buffer) if end < 0 else end) - begin > limit + 1:
             raise ProtocolError(400, "a chunk's size line or the trailers are too long")
         if end < 0:
             return None
-        if end == 0 or self._buffer[end - 1] != 13:
+        if end == begin or buffer[end - 1] != 13:
             raise ProtocolError(400, "a line of a chunked body does not end in CRLF")
-        line, self._buffer = self._buffer[: end - 1], self._buffer[end + 1 :]
-        return line
+        self._at = end + 1
+        return buffer[begin : end - 1]
+
+
+# Plain functions: a bound method kept in its own object would make each decoder garbage that only a collection finds.
+_Step = Callable[[ChunkedDecoder, list[bytes]], bool]
+_SIZE_STEP: Final[_Step] = ChunkedDecoder._size
+_DATA_STEP: Final[_Step] = ChunkedDecoder._data
+_DATA_END_STEP: Final[_Step] = ChunkedDecoder._data_end
+_TRAILER_STEP: Final[_Step] = ChunkedDecoder._trailer
