@@ -11,27 +11,33 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from skitaid.protocols.errors import ResponseError
+from skitaid.protocols.headers import tokens
 
 __all__ = ["Http1Exchange", "Stamp"]
 
-Fields = Iterable[tuple[str, str]]
+# WSGI apps give text, ASGI apps bytes.
+Fields = Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]
 
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*").fullmatch
-_STATUS: Final = re.compile(r"[1-9]\d\d(?: [^\x00-\x08\x0a-\x1f\x7f]*)?").fullmatch
+# Final ones: after an interim status the client would go on waiting (RFC 9110 section 15.2).
+_STATUS: Final = re.compile(r"[2-9][0-9][0-9](?: [^\x00-\x08\x0a-\x1f\x7f]*)?").fullmatch
+# No content whatever the app gives (RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5).
+_BODILESS: Final = ("204", "205", "304")
 
 # What the framing has to know of a field; flags, so that a head's fields can be summed up.
 _LENGTH: Final = 1
 _DATE: Final = 2
 _SERVER: Final = 4
-_CONNECTION: Final = 8
-_DROPPED: Final = 16
+_DROPPED: Final = 8
+_CLOSE: Final = 16
 _NOTED: Final = {
-    "content-length": _LENGTH, "date": _DATE, "server": _SERVER, "connection": _CONNECTION,
+    "content-length": _LENGTH, "date": _DATE, "server": _SERVER,
     # Hop-by-hop fields are the server's business (PEP 3333, RFC 9110 section 7.6.1).
-    "transfer-encoding": _DROPPED, "keep-alive": _DROPPED, "te": _DROPPED, "trailer": _DROPPED,
+    "connection": _DROPPED, "transfer-encoding": _DROPPED, "keep-alive": _DROPPED, "te": _DROPPED, "trailer": _DROPPED,
     "proxy-connection": _DROPPED,
 }
+_PLAIN: Final = {str, bytes}
 _MAX_KEPT: Final = 1024
 _MAX_KEPT_CHARS: Final = 128
 
@@ -62,34 +68,28 @@ class Http1Exchange:
     def respond(self, status: str, fields: Fields, body: bytes, stamp: Stamp) -> bytes:
         """A whole response. Raises ResponseError for a status or a field that can't be sent."""
         head, flags, length = _head(status, fields)
-        code = status[:3]
-        if flags:
-            head, stamp_line = self._apply(head, flags, fields, stamp)
-        else:
-            stamp_line = stamp.both
+        stamp_line = self._heed(flags, stamp) if flags else stamp.both
         self.is_started = True
-        if code in ("204", "304") or code < "200":
+        code = status[:3]
+        if code in _BODILESS:
             return self._bodiless(head, stamp_line, code, length)
         if length is None:
-            head += b"Content-Length: %d\r\n" % len(body)
+            # Apps leave the body of a response to HEAD out, so its length says nothing (RFC 9110 section 8.6).
+            length = len(body) if body or not self._is_head else None
         elif length != len(body) and not self._is_head:
             self.is_persistent = self.is_persistent and length < len(body)
             body = body[:length]
-            head += b"Content-Length: %d\r\n" % length
-        else:
+        if length is not None:
             head += b"Content-Length: %d\r\n" % length
         return b"%b%b%b\r\n%b" % (head, stamp_line, self._connection(), b"" if self._is_head else body)
 
     def start(self, status: str, fields: Fields, stamp: Stamp) -> bytes:
-        """The head of a response whose body comes in pieces."""
+        """The head of a response whose body comes in pieces. Raises ResponseError as `respond` does."""
         head, flags, length = _head(status, fields)
-        code = status[:3]
-        if flags:
-            head, stamp_line = self._apply(head, flags, fields, stamp)
-        else:
-            stamp_line = stamp.both
+        stamp_line = self._heed(flags, stamp) if flags else stamp.both
         self.is_started = True
-        if code in ("204", "304") or code < "200":
+        code = status[:3]
+        if code in _BODILESS:
             self._is_head = True
             return self._bodiless(head, stamp_line, code, length)
         if length is not None:
@@ -134,18 +134,20 @@ class Http1Exchange:
         return b"" if self._minor else b"Connection: keep-alive\r\n"
 
     def _bodiless(self, head: bytes, stamp_line: bytes, code: str, length: int | None) -> bytes:
-        if length is not None and code == "304":
+        # RFC 9110 section 8.6: none with 204; with 304 that of the 200 it stands for.
+        if code == "205":
+            head += b"Content-Length: 0\r\n"
+        elif length is not None and code == "304":
             head += b"Content-Length: %d\r\n" % length
         return b"%b%b%b\r\n" % (head, stamp_line, self._connection())
 
-    def _apply(self, head: bytes, flags: int, fields: Fields, stamp: Stamp) -> tuple[bytes, bytes]:
-        if flags & _CONNECTION and any(
-            name.lower() == "connection" and "close" in value.lower() for name, value in fields
-        ):
+    def _heed(self, flags: int, stamp: Stamp) -> bytes:
+        """Do as the app's fields say; gives the lines that the server adds to them."""
+        if flags & _CLOSE:
             self.is_persistent = False
         if flags & _DATE:
-            return head, b"" if flags & _SERVER else stamp.server
-        return head, stamp.date if flags & _SERVER else stamp.both
+            return b"" if flags & _SERVER else stamp.server
+        return stamp.date if flags & _SERVER else stamp.both
 
 
 _STATUS_LINES: Final[dict[str, bytes]] = {}
@@ -167,6 +169,8 @@ def _head(status: str, fields: Fields) -> tuple[bytes, int, int | None]:
             line, flag = _field_line(field)
         if flag:
             if flag == _LENGTH:
+                if length is not None:
+                    raise ResponseError("Content-Length is given twice")
                 length = _length(field[1])
                 continue
             flags |= flag
@@ -176,8 +180,8 @@ def _head(status: str, fields: Fields) -> tuple[bytes, int, int | None]:
 
 def _status_line(status: str) -> bytes:
     if not isinstance(status, str) or not _STATUS(status):
-        raise ResponseError(f"the status is {status!r}, expected something like '200 OK'")
-    line = b"HTTP/1.1 %b\r\n" % (status if len(status) > 3 else status + " ").encode("latin-1", "replace")
+        raise ResponseError(f"the status is {status!r}, expected a final one, such as '200 OK'")
+    line = "".join(("HTTP/1.1 ", status, "\r\n" if len(status) > 3 else " \r\n")).encode("latin-1", "replace")
     if len(_STATUS_LINES) < _MAX_KEPT:
         _STATUS_LINES[status] = line
     return line
@@ -187,24 +191,30 @@ def _field_line(field: tuple[str, str]) -> tuple[bytes, int]:
     """One field as (line, flag); kept for the next time when it is short."""
     try:
         name, value = field
+        if isinstance(name, bytes) and isinstance(value, bytes):
+            name, value = name.decode("latin-1"), value.decode("latin-1")
         if not _NAME(name) or not _VALUE(value):
             raise ResponseError(f"the header field {name!r}: {value!r} holds a character that can't be sent")
-        line = f"{name}: {value}\r\n".encode("latin-1")
+        # join takes the characters that were checked; a subclass of str could format as others.
+        line = "".join((name, ": ", value, "\r\n")).encode("latin-1")
     except (TypeError, ValueError) as error:
         raise ResponseError(f"the header field {field!r} is not a (name, value) pair of latin-1 texts") from error
     flag = _NOTED.get(name.lower(), 0)
-    if flag & (_DROPPED | _CONNECTION):
+    if flag == _DROPPED:
         line = b""
+        if name.lower() == "connection" and b"close" in tokens(value.encode("latin-1")):
+            flag |= _CLOSE
     entry = (line, flag)
-    # Exactly str: a subclass may hash alike and print otherwise.
-    if len(value) <= _MAX_KEPT_CHARS and type(field) is tuple and type(name) is str and type(value) is str:
+    # Exactly these types: a subclass may hash alike and print otherwise.
+    if len(value) <= _MAX_KEPT_CHARS and type(field) is tuple and {type(part) for part in field} <= _PLAIN:
         if len(_FIELDS) >= _MAX_KEPT:
             _FIELDS.clear()
         _FIELDS[field] = entry
     return entry
 
 
-def _length(value: str) -> int:
-    if not value.isascii() or not value.isdigit():
+def _length(value: str | bytes) -> int:
+    # 18 digits are as many as a request may have; more would not even be an int for Python.
+    if not value.isascii() or not value.isdigit() or len(value) > 18:
         raise ResponseError(f"Content-Length is {value!r}, expected a number of bytes")
     return int(value)
