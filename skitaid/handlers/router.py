@@ -81,6 +81,9 @@ class HostTable:
 
     def _find(self, path: str) -> tuple[Route, ...]:
         found: list[Route] = []
+        if not path.startswith("/"):
+            # The targets of OPTIONS * and of CONNECT lie under no mount point (RFC 9112 section 3.2).
+            return ()
         point = path.rstrip("/")
         while True:
             for route in self._mounts.get(point, ()):
@@ -114,9 +117,9 @@ class Router:
             table = self._kept[host]
         except KeyError:
             table = self.table(host)
-            if len(self._kept) >= _MAX_KEPT:
-                self._kept.clear()
             if len(host) <= _MAX_KEPT_CHARS:
+                if len(self._kept) >= _MAX_KEPT:
+                    self._kept.clear()
                 self._kept[host] = table
         return () if table is None else table.match(path)
 
