@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from html import escape
 from http import HTTPStatus
 from typing import Final
 
 from skitaid.engine.stream import Fields, Stream
+from skitaid.protocols.headers import tokens
 
 __all__ = ["error_page", "status_line"]
 
+_FORMS: Final = (b"text/html", b"application/json")
+_Q: Final = re.compile(rb"(?:^|;)[ \t]*q=([01](?:\.[0-9]*)?)").search
 _STYLE: Final = (
     "body{font:16px/1.5 system-ui,sans-serif;margin:15vh auto;max-width:34em;padding:0 1.5em;color:#222;"
     "background:#fff}h1{font-size:1.4em;margin:0}h1 b{color:#888;font-weight:400;margin-right:.5em}"
@@ -31,14 +35,31 @@ def error_page(stream: Stream | None, code: int, text: str) -> tuple[str, Fields
     """Status line, fields and body that tell the client what is wrong. `text` is shown to strangers: no paths, no
     names of modules."""
     line = status_line(code)
-    accept = b"" if stream is None else stream.head.fields.get(b"accept") or b""
-    if b"text/html" in accept:
+    form = _form(b"" if stream is None else stream.head.fields.get(b"accept") or b"")
+    if form == b"text/html":
         kind, body = "text/html; charset=utf-8", _html(line, text)
-    elif b"application/json" in accept:
+    elif form == b"application/json":
         kind, body = "application/json", json.dumps({"code": code, "message": line[4:], "detail": text}) + "\n"
     else:
         kind, body = "text/plain; charset=utf-8", f"{line}\n{text}\n"
     return line, [("Content-Type", kind), ("Cache-Control", "no-store")], body.encode()
+
+
+def _form(accept: bytes) -> bytes:
+    """Which of the forms the client names: the one of most weight, of two alike the first (RFC 9110 section 12.5.1).
+    Ranges such as */* name none: plain text is what a terminal shows best."""
+    best, most = b"", 0.0
+    for element in tokens(accept):
+        form, _, parameters = element.partition(b";")
+        if form.rstrip() in _FORMS and (weight := _weight(parameters)) > most:
+            best, most = form.rstrip(), weight
+    return best
+
+
+def _weight(parameters: bytes) -> float:
+    """The q of an element of Accept; 1 when it has none, or none that can be read."""
+    match = _Q(parameters)
+    return float(match[1]) if match else 1.0
 
 
 def _html(line: str, text: str) -> str:
