@@ -1,0 +1,104 @@
+"""What is measured: the cases, and the figures that skitaid holds or aims at. Data alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from benchmarks.load import Load
+
+__all__ = ["CASES", "TARGETS", "Case", "Quantity", "Target"]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """`loads`: the first is measured, the others run beside it."""
+
+    key: str
+    title: str
+    servers: tuple[str, ...]
+    loads: tuple[Load, ...]
+
+
+class Quantity(Enum):
+    """What a target compares. RPS: more is better, the ratio is ours by theirs. COST: processor time of the server
+    per request, the ratio is theirs by ours. GROWTH: our cost by our other cost. P99: milliseconds, no ratio."""
+
+    RPS = "requests/s"
+    COST = "by server CPU"
+    GROWTH = "cost grows by"
+    P99 = "p99 in ms"
+
+    @property
+    def is_limit(self) -> bool:
+        """Whether less is better."""
+        return self in (Quantity.GROWTH, Quantity.P99)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """`case` and `server` against `other` (of the case `other_case`, when it is another). `bound` is held; `goal` is
+    aimed at. Either may be None."""
+
+    case: str
+    server: str
+    other: str = ""
+    bound: float | None = None
+    goal: float | None = None
+    quantity: Quantity = Quantity.RPS
+    other_case: str = ""
+
+
+_LOGGED = ("skitaid+log", "granian+log")
+_UNLOGGED = ("skitaid", "granian")
+_FOUR = _LOGGED + _UNLOGGED
+
+CASES = (
+    Case("hello", "hello WSGI",
+         (*_FOUR, "bjoern", "gunicorn+log", "gunicorn", "waitress", "a2wsgi"), (Load(),)),
+    Case("cookie", "hello, every request with another cookie", (*_FOUR, "bjoern"), (Load(script="cookie.lua"),)),
+    Case("browser-cookie", "hello, 15 header fields, every request with another cookie", _FOUR,
+         (Load(script="browser_cookie.lua"),)),
+    Case("browser", "hello, 15 header fields", _FOUR, (Load(script="browser.lua"),)),
+    Case("json", "10 KB of JSON", _FOUR, (Load("/json"),)),
+    Case("post", "64 KB POST", _FOUR, (Load("/post", script="post.lua"),)),
+    Case("sleepers", "hello, while four connections sleep 50 ms per request (8 threads)",
+         ("skitaid/8+log", "granian/8+log", "skitaid/8", "granian/8", "gunicorn/8"), (Load(), Load("/sleep", 4))),
+    Case("burners", "hello, while two connections compute 20 ms per request (8 threads)",
+         ("skitaid/8", "granian/8", "gunicorn/8"), (Load(), Load("/burn", 2))),
+    Case("asgi", "hello ASGI", ("skitaid/asgi", "granian/asgi", "uvicorn"), (Load(),)),
+    Case("static-1k", "static file of 1 KB", ("skitaid", "nginx"), (Load("/static/1k.txt", 32),)),
+    Case("static-1m", "static file of 1 MB", ("skitaid", "nginx"), (Load("/static/1m.bin", 32),)),
+    Case("mounts", "1,000 paths, one mount or 1,000", ("skitaid", "skitaid/mounts"), (Load("/", script="mounts.lua"),)),
+    Case("connections", "hello, 4,096 connections", ("skitaid", "granian"), (Load("/", 4096),)),
+)  # fmt: skip
+
+TARGETS = (
+    Target("hello", "skitaid+log", "gunicorn+log", 8.0, 10.0),
+    Target("hello", "skitaid+log", "gunicorn", 8.0),
+    Target("hello", "skitaid+log", "granian+log", 1.8, 2.2),
+    Target("hello", "skitaid+log", "granian", 0.7, 0.9),
+    Target("hello", "skitaid", "granian", goal=1.0),
+    Target("hello", "skitaid", "bjoern", goal=0.65),
+    Target("hello", "skitaid+log", goal=3.0, quantity=Quantity.P99),
+    Target("cookie", "skitaid+log", "granian+log", goal=0.9),
+    Target("cookie", "skitaid", "granian", goal=0.9),
+    Target("browser-cookie", "skitaid+log", "granian+log"),
+    Target("browser-cookie", "skitaid", "granian"),
+    Target("browser", "skitaid+log", "granian+log", goal=1.2),
+    Target("browser", "skitaid", "granian", goal=1.2),
+    Target("json", "skitaid+log", "granian+log", goal=1.2),
+    Target("json", "skitaid", "granian", goal=1.2),
+    Target("post", "skitaid+log", "granian+log", goal=1.0),
+    Target("post", "skitaid", "granian", goal=1.0),
+    Target("sleepers", "skitaid/8+log", "granian/8", 0.9),
+    Target("sleepers", "skitaid/8+log", "granian/8+log", goal=1.3),
+    Target("sleepers", "skitaid/8", "granian/8", goal=1.3),
+    Target("burners", "skitaid/8", "granian/8", goal=1.3),
+    Target("asgi", "skitaid/asgi", "granian/asgi", goal=1.25),
+    Target("asgi", "skitaid/asgi", "uvicorn", goal=1.6),
+    Target("static-1k", "skitaid", "nginx", goal=1.0),
+    Target("static-1m", "skitaid", "nginx", goal=0.8, quantity=Quantity.COST),
+    Target("mounts", "skitaid/mounts", "skitaid", goal=1.1, quantity=Quantity.GROWTH),
+    Target("connections", "skitaid", "skitaid", goal=1.3, quantity=Quantity.GROWTH, other_case="hello"),
+)
