@@ -16,7 +16,8 @@ from skitaid.protocols.headers import tokens
 __all__ = ["Http1Exchange", "Stamp"]
 
 # WSGI apps give text, ASGI apps bytes.
-Fields = Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]
+Field = tuple[str, str] | tuple[bytes, bytes]
+Fields = Iterable[Field]
 
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*").fullmatch
@@ -151,7 +152,7 @@ class Http1Exchange:
 
 
 _STATUS_LINES: Final[dict[str, bytes]] = {}
-_FIELDS: Final[dict[tuple[str, str], tuple[bytes, int]]] = {}
+_FIELDS: Final[dict[Field, tuple[bytes, int]]] = {}
 
 
 def _head(status: str, fields: Fields) -> tuple[bytes, int, int | None]:
@@ -187,18 +188,16 @@ def _status_line(status: str) -> bytes:
     return line
 
 
-def _field_line(field: tuple[str, str]) -> tuple[bytes, int]:
+def _field_line(field: Field) -> tuple[bytes, int]:
     """One field as (line, flag); kept for the next time when it is short."""
     try:
-        name, value = field
-        if isinstance(name, bytes) and isinstance(value, bytes):
-            name, value = name.decode("latin-1"), value.decode("latin-1")
+        name, value = (part.decode("latin-1") if isinstance(part, bytes) else part for part in field)
         if not _NAME(name) or not _VALUE(value):
             raise ResponseError(f"the header field {name!r}: {value!r} holds a character that can't be sent")
         # join takes the characters that were checked; a subclass of str could format as others.
         line = "".join((name, ": ", value, "\r\n")).encode("latin-1")
     except (TypeError, ValueError) as error:
-        raise ResponseError(f"the header field {field!r} is not a (name, value) pair of latin-1 texts") from error
+        raise ResponseError(f"the header field {field!r} is not a (name, value) pair of texts or bytes") from error
     flag = _NOTED.get(name.lower(), 0)
     if flag == _DROPPED:
         line = b""

@@ -37,6 +37,14 @@ def test_a_response() -> None:
     )
 
 
+def test_fields_of_bytes_are_as_those_of_text() -> None:
+    """ASGI apps give bytes, WSGI apps text."""
+    text = [("Content-Type", "text/plain"), ("Content-Length", "5"), ("X", "caf\xe9"), ("Connection", "close")]
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in text]
+    for _ in range(2):
+        assert respond("200 OK", raw, b"hello") == respond("200 OK", text, b"hello")
+
+
 def test_the_second_time_is_as_the_first() -> None:
     fields = [("Content-Type", "text/plain"), ("Content-Length", "5"), ("Connection", "close"), ("Date", "mine")]
     first = respond("200 OK", fields, b"hello")
@@ -110,8 +118,10 @@ def test_other_connection_options_of_an_app_do_not_close_it(value: str) -> None:
         [("X", "\u2713")],
         [("X", "\u010a")],
         [("X", 1)],
-        [("X", b"a")],
-        [(b"X", "a")],
+        [(b"X", b"a\r\nSet-Cookie: b")],
+        [(b"X\n", b"a")],
+        [(b"X", 1)],
+        [(b"Content-Length", b"x")],
         [("X", None)],
         [("X",)],
         [("X", "a", "b")],
