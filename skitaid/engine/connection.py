@@ -88,6 +88,11 @@ class Connection:
     # ------------------------------------------------------------ what a stream asks
 
     @property
+    def client_address(self) -> tuple[str, int] | None:
+        """Host and port of the peer; None on a unix socket."""
+        return (self.peer, int(self.peer_port)) if self.peer_port else None
+
+    @property
     def stamp(self) -> Stamp:
         """The Date and Server lines of this second."""
         return self.engine.stamp
@@ -284,6 +289,9 @@ class Connection:
             return
         if self._parser.state is State.BODY:
             self._fail_body(stream, PeerError("the client closed the connection before its request was complete"))
+        elif stream.body is not None and stream.is_on_loop and stream.is_dispatched:
+            # Nobody waits for more of the body; an app that waits for the client to go is told.
+            stream.body.fail(PeerError("the client closed its side of the connection"))
 
     def _lose(self) -> None:
         """The connection is gone in both directions."""

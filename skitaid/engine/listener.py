@@ -34,6 +34,11 @@ class Listener:
         self.is_paused = False
         self.host, self.port = self._name(sock)
 
+    @property
+    def address(self) -> tuple[str, int | None]:
+        """Host and port, as ASGI has them; a unix socket has no port."""
+        return self.host, int(self.port) if self.port else None
+
     def open(self) -> None:
         """Begin to accept."""
         self.is_paused = False

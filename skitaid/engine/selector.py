@@ -16,10 +16,10 @@ import selectors
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextvars import Context
 from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
-from typing import Any, Final, Protocol, TypeVarTuple, Unpack
+from typing import Any, Final, Protocol, TypeVar, TypeVarTuple, Unpack
 
 from skitaid.engine.poller import EXCLUSIVE, READ, WRITE, make_poller
 
@@ -27,6 +27,7 @@ __all__ = ["EngineLoop", "EngineSelector", "Served", "Turn"]
 
 _BATCH: Final = 256
 _Arguments = TypeVarTuple("_Arguments")
+_Result = TypeVar("_Result")
 
 
 class Served(Protocol):
@@ -231,6 +232,25 @@ class EngineLoop(asyncio.SelectorEventLoop):
     def __init__(self, selector: EngineSelector) -> None:
         super().__init__(selector)
         self.engine_selector = selector
+        self._is_starting = False
+        self._first_step: tuple[Callable[..., object], Context | None] | None = None
+
+    def start_task(self, coroutine: Coroutine[Any, Any, _Result]) -> asyncio.Task[_Result]:
+        """A task whose first step is run here and now, not in the next turn: most responses are done within it.
+
+        On the loop thread, while no task runs (inside `select`). The task is current during that step, as asyncio's
+        own time-outs and task groups need it.
+        """
+        self._is_starting = True
+        task = asyncio.Task(coroutine, loop=self)
+        assert self._first_step is not None
+        step, context = self._first_step
+        self._first_step = None
+        if context is None:
+            step()
+        else:
+            context.run(step)
+        return task
 
     def stop(self) -> None:
         self.engine_selector.is_interrupted = True
@@ -239,6 +259,11 @@ class EngineLoop(asyncio.SelectorEventLoop):
     def call_soon(
         self, callback: Callable[[Unpack[_Arguments]], object], *args: Unpack[_Arguments], context: Context | None = None
     ) -> asyncio.Handle:
+        if self._is_starting:
+            # A new task schedules its first step, and nothing else: `start_task` takes it.
+            self._is_starting = False
+            self._first_step = (callback, context)
+            return asyncio.Handle(callback, args, self, context)
         self.engine_selector.is_interrupted = True
         return super().call_soon(callback, *args, context=context)
 

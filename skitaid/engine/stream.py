@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from skitaid.engine.body import RequestBody
 from skitaid.exceptions import PeerError
@@ -14,9 +14,22 @@ from skitaid.protocols.http1.response import Http1Exchange
 if TYPE_CHECKING:
     from skitaid.engine.connection import Connection
 
-__all__ = ["ClientGoneError", "Fields", "Stream"]
+__all__ = ["BodySink", "ClientGoneError", "Fields", "Stream"]
 
-Fields = Sequence[tuple[str, str]]
+Fields = Sequence[tuple[str, str]] | Sequence[tuple[bytes, bytes]]
+
+
+class BodySink(Protocol):
+    """Where a request's body goes, on the loop thread; `received` is in bytes."""
+
+    received: int
+    before_read: Callable[[], None] | None
+
+    @property
+    def is_complete(self) -> bool: ...
+    def feed(self, data: bytes) -> None: ...
+    def end(self) -> None: ...
+    def fail(self, error: PeerError) -> None: ...
 
 
 class ClientGoneError(PeerError, OSError):
@@ -40,7 +53,7 @@ class Stream:
         self.connection = connection
         self.head = head
         self.exchange = Http1Exchange(head.line.method, head.line.minor, head.is_persistent)
-        self.body: RequestBody | None = None
+        self.body: BodySink | None = None
         self.is_on_loop = True
         self.is_dispatched = False
         self.started_at = time.time()

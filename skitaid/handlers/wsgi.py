@@ -12,6 +12,7 @@ from functools import partial
 from io import TextIOBase
 from typing import Any, Final
 
+from skitaid.engine.body import RequestBody
 from skitaid.engine.server import Engine
 from skitaid.engine.stream import ClientGoneError, Stream
 from skitaid.handlers.router import Route
@@ -173,6 +174,7 @@ class WsgiApp:
         if body is None:
             environ["wsgi.input"] = _EMPTY
         else:
+            assert isinstance(body, RequestBody)
             environ["wsgi.input"] = body.whole() if body.is_complete else body
         return environ
 

@@ -9,6 +9,8 @@ from skitaid.config.model import AppTarget, Host, Instance, Mount, ProxyTarget, 
 from skitaid.engine.server import Engine, EngineSettings
 from skitaid.engine.stream import Stream
 from skitaid.engine.timeouts import Timeouts
+from skitaid.handlers.asgi import AsgiApp, AsgiCallable
+from skitaid.handlers.lifespan import Lifespans
 from skitaid.handlers.loader import AppKind, AppLoader, AppLoadError
 from skitaid.handlers.router import HostTable, Route, RouteHandler, RouteKind, Router
 from skitaid.handlers.static import StaticFolder, StaticSettings
@@ -28,6 +30,7 @@ class Composition:
     app_log: AppLog
     loader: AppLoader = field(default_factory=AppLoader)
     failed: list[str] = field(default_factory=list)
+    lifespans: Lifespans = field(default_factory=Lifespans)
 
 
 class Unavailable:
@@ -90,16 +93,21 @@ def _app(making: Composition, mount: Mount) -> RouteHandler:
         making.failed.append(f"{mount.path} ({mount.origin}): {error}")
         return Unavailable(making.engine, 500, "The app could not be loaded. What happened is in its log.")
     if loaded.kind is AppKind.ASGI:
-        text = f"{mount.path} ({mount.origin}): {target.module}:{target.callable} is an ASGI app, only WSGI is served"
-        making.app_log.load_failed(text, "")
-        making.failed.append(text)
-        return Unavailable(making.engine, 501, "This is an ASGI app; they are not served yet.")
+        return _asgi(making, mount, loaded.callable)
     server = making.instance.server
     settings = WsgiSettings(
         making.app_log.stream, making.app_log.app_failed, is_multithread=server.threads > 0,
         is_multiprocess=server.processes > 1, max_body_bytes=mount.options.max_body_bytes,
     )
     return WsgiApp(making.engine, loaded.callable, settings)
+
+
+def _asgi(making: Composition, mount: Mount, app: AsgiCallable) -> RouteHandler:
+    handler = AsgiApp(
+        making.engine, app, making.app_log.app_failed, max_body_bytes=mount.options.max_body_bytes
+    )
+    making.lifespans.add(app, handler, f"{mount.path} ({mount.origin})")
+    return handler
 
 
 _MAKERS: dict[type, tuple[RouteKind, Callable[[Composition, Mount], RouteHandler]]] = {

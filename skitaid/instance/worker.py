@@ -12,15 +12,18 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from skitaid.engine.server import Engine
+from skitaid.exceptions import SkitaidError
+from skitaid.handlers.lifespan import Lifespans
 from skitaid.handlers.router import Router
 from skitaid.handlers.site import Site
 from skitaid.instance.applog import AppLog
 from skitaid.instance.arguments import Conf
 from skitaid.instance.compose import Composition, engine_settings, make_router
-from skitaid.instance.identity import Identity, become
+from skitaid.instance.identity import become, identity_of
 from skitaid.instance.logbook import Logbook
 from skitaid.instance.messages import say_ready, say_reload
 from skitaid.instance.reloader import Reloader
@@ -28,7 +31,7 @@ from skitaid.instance.title import set_title
 from skitaid.logs.writer import RequestLogWriter
 from skitaid.supervisor.scoreboard import Slot, WorkerState
 
-__all__ = ["WorkerTask", "run_worker"]
+__all__ = ["SettleError", "WorkerTask", "calm_signals", "leave", "run_worker"]
 
 SWITCH_INTERVAL_S: Final = 0.001
 """How long a thread may hold the interpreter while others want it. The default of 5 ms lets one app that computes
@@ -39,9 +42,14 @@ IDLE_GRACE_S: Final = 1.0
 """A graceful stop leaves idle connections open so long: the request that is on its way finds somebody."""
 
 
+class SettleError(SkitaidError):
+    """The instance's user can't use what the conf gives it; the machine's administrator must act."""
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerTask:
-    """What the master gives a worker it forks. The lifeline's and the pipe's descriptors are the worker's ends."""
+    """What the master gives a worker it forks. The lifeline's and the pipe's descriptors are the worker's ends. `unset`: names
+    of the environment that the conf no longer has."""
 
     conf: Conf
     index: int
@@ -50,12 +58,11 @@ class WorkerTask:
     logbook: Logbook
     pipe_fd: int
     lifeline_fd: int
-    identity: Identity | None
+    unset: tuple[str, ...] = ()
 
 
 def run_worker(task: WorkerTask) -> int:
-    """Serve until asked to stop. The exit code of the process; call `leave` with it."""
-    _calm_signals()
+    """Serve until asked to stop. The exit code of the process; call `leave` with it, whatever is raised."""
     _settle(task)
     worker = _Worker(task)
     try:
@@ -66,15 +73,18 @@ def run_worker(task: WorkerTask) -> int:
 
 
 def leave(code: int) -> None:
-    """End a forked child without running what belongs to the master."""
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    os._exit(code)
+    """End a forked child without running what belongs to the master. Whatever fails on the way: the child must not get
+    back into the master's code."""
+    try:
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    finally:
+        os._exit(code)
 
 
-def _calm_signals() -> None:
-    """Until the loop handles them: the master's handlers are not ours."""
+def calm_signals() -> None:
+    """The first thing in the child. Until the loop handles them: the master's handlers are not ours."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGUSR1):
         # Ctrl-C reaches the whole process group; the master decides what it means.
@@ -91,6 +101,8 @@ def _settle(task: WorkerTask) -> None:
     server = conf.instance.server
     set_title(f"{conf.instance.name} worker #{task.index}")
     os.umask(0o022)
+    for name in task.unset:
+        os.environ.pop(name, None)
     os.environ.update(conf.instance.environment)
     os.environ.update(
         SKITAID_INSTANCE=conf.instance.name,
@@ -98,12 +110,30 @@ def _settle(task: WorkerTask) -> None:
         SKITAID_LOG_PATH=str(conf.log_folder),
         SKITAID_VAR_PATH=str(conf.var_folder),
     )
-    if task.identity is not None:
-        become(task.identity)
-    os.chdir(server.directory or conf.var_folder)
+    _become_user(conf)
+    _enter(server.directory or conf.var_folder)
     sys.path[:0] = [str(path) for path in server.pythonpath]
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.enable()
+
+
+def _become_user(conf: Conf) -> None:
+    identity = identity_of(conf.instance.server, conf.main.global_)
+    if identity is None:
+        return
+    become(identity)
+    library = os.path.dirname(os.__file__)
+    if not os.access(library, os.R_OK | os.X_OK):
+        advice = f"let that user read it, or name another python for {conf.instance.path}"
+        raise SettleError(f"user {identity.user} can't read the interpreter's library {library} ({advice})")
+
+
+def _enter(folder: Path) -> None:
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        advice = "let the user of this instance enter it and every folder above it"
+        raise SettleError(f"cannot use {folder} as the working folder: {error.strerror} ({advice})") from error
 
 
 class _Worker:
@@ -120,6 +150,7 @@ class _Worker:
         self._state = WorkerState.STARTING
         self._stop_at: float | None = None
         self._reloader: Reloader | None = None
+        self._lifespans: Lifespans | None = None
 
     def serve(self) -> None:
         """Load the apps, accept, and run until stopped."""
@@ -128,6 +159,8 @@ class _Worker:
         self._watch_lifeline()
         making = Composition(engine, self._task.conf.instance, AppLog(self._task.logbook.app))
         self._site.router = make_router(making)
+        making.failed.extend(engine.loop.run_until_complete(making.lifespans.start(making.app_log.load_failed)))
+        self._lifespans = making.lifespans
         if any(mount.options.use_reloader for host in self._task.conf.instance.hosts for mount in host.mounts):
             self._reloader = Reloader(making.loader.files)
         # What lives as long as the worker need not be looked at by every collection.
@@ -141,7 +174,7 @@ class _Worker:
         self._state = WorkerState.READY
         self._tick()
         engine.on_tick.append(self._tick)
-        say_ready(self._task.pipe_fd, making.failed)
+        say_ready(self._task.pipe_fd, making.failed, making.loader.files() if making.failed and self._reloader else ())
         engine.loop.run_forever()
 
     def stop(self, patience_s: float | None) -> None:
@@ -158,9 +191,21 @@ class _Worker:
         self._close_idle_at = now + (IDLE_GRACE_S if patience_s is None else 0.0)
         self._look_for_end()
 
+    def _load(self) -> Composition:
+        """Load the apps and make the routes."""
+        instance = self._task.conf.instance
+        making = Composition(self._engine, instance, AppLog(self._task.logbook.app))
+        since_ns = time.time_ns()
+        self._site.router = make_router(making)
+        if any(mount.options.use_reloader for host in instance.hosts for mount in host.mounts):
+            self._reloader = Reloader(making.loader.files, since_ns=since_ns)
+        return making
+
     def end(self) -> None:
         """The loop has stopped."""
         patience_s = 0.0 if self._stop_at is not None else FAST_STOP_S
+        if self._lifespans is not None and not self._engine.loop.is_closed():
+            self._engine.loop.run_until_complete(self._lifespans.stop(FAST_STOP_S))
         self._engine.close(patience_s)
         self._log.close()
 
