@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 from skitaid.config.load import instance_files, load_instance, load_main
@@ -14,6 +16,7 @@ from skitaid.exceptions import ConfError, Problem
 
 __all__ = ["RUN_LOG", "RUN_PORT", "Arguments", "Conf", "main", "parse"]
 
+EXIT_USAGE = 2
 RUN_LOG = "SKITAID_RUN_LOG"
 RUN_PORT = "SKITAID_RUN_PORT"
 
@@ -56,8 +59,10 @@ class Conf:
 
 
 def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Arguments:
-    """Only programs write this command line; people use `skitaid-instance`."""
-    words = dict(zip(argv[::1], argv[1::1], strict=False))
+    """Only programs write this command line; people use `skitaid-instance`. Raises ValueError."""
+    words = dict(pairwise(argv))
+    if not {"-f", "--etc"} <= words.keys():
+        raise ValueError("expected -f NAME --etc DIR")
     log_folder, port = environ.get(RUN_LOG), environ.get(RUN_PORT, "")
     return Arguments(
         words["-f"], Path(words["--etc"]), "-v" in argv, Path(log_folder) if log_folder else None,
@@ -66,10 +71,15 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Arguments:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the master until it ends; its exit code."""
+    """Run the master until it ends; its exit code (see Master), 2 also for a wrong command line."""
     from skitaid.instance.master import Master
 
-    return Master(parse(argv, os.environ)).run()
+    try:
+        arguments = parse(argv, os.environ)
+    except ValueError as error:
+        print(f"{sys.argv[0]}: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    return Master(arguments).run()
 
 
 def _on_port(instance: Instance, port: int) -> tuple[Listen, ...]:

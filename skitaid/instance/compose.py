@@ -22,14 +22,19 @@ __all__ = ["Composition", "engine_settings", "make_router"]
 
 @dataclass(slots=True)
 class Composition:
-    """What a worker's routes are made with, and what came of it: `failed` says, a line each, which apps could not be
-    loaded."""
+    """What a worker's routes are made with, and what came of it: `failed` says, a line each that begins with host and
+    mount point, which apps could not be loaded. `host` is the one whose mounts are made now."""
 
     engine: Engine
     instance: Instance
     app_log: AppLog
     loader: AppLoader = field(default_factory=AppLoader)
     failed: list[str] = field(default_factory=list)
+    host: str = ""
+
+    def note_failed(self, mount: Mount, text: str) -> None:
+        """Keep what is to be told of a mount whose app is not served."""
+        self.failed.append(f"{self.host}{mount.path} ({mount.origin}): {text}")
     lifespans: Lifespans = field(default_factory=Lifespans)
 
 
@@ -60,6 +65,7 @@ def make_router(making: Composition) -> Router:
 
 
 def _table(making: Composition, host: Host) -> HostTable:
+    making.host = host.names[0] if host.names else ""
     routes = [_route(making, mount) for mount in host.mounts]
     return HostTable(host.names, routes, str(host.origin))
 
@@ -90,7 +96,7 @@ def _app(making: Composition, mount: Mount) -> RouteHandler:
         loaded = making.loader.load(target.module, target.callable)
     except AppLoadError as error:
         making.app_log.load_failed(f"{mount.origin}: {error}", error.traceback)
-        making.failed.append(f"{mount.path} ({mount.origin}): {error}")
+        making.note_failed(mount, str(error))
         return Unavailable(making.engine, 500, "The app could not be loaded. What happened is in its log.")
     if loaded.kind is AppKind.ASGI:
         return _asgi(making, mount, loaded.callable)

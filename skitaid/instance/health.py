@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from skitaid.supervisor.scoreboard import SlotView, WorkerState
 
-__all__ = ["INLINE_REQUEST_S", "CpuWatch", "is_stuck"]
+__all__ = ["INLINE_REQUEST_S", "CpuWatch", "cpu_seconds", "is_stuck"]
 
 INLINE_REQUEST_S = 60.0
 """Without app threads a request holds the loop and so the heartbeat: it is given this long at least."""
@@ -32,27 +32,32 @@ class CpuWatch:
     _last: dict[int, tuple[float, float]] = field(default_factory=dict)
     _counts: dict[int, int] = field(default_factory=dict)
 
-    def look(self, pids: list[int], now: float) -> list[int]:
-        """The workers that are over the limit for too long; each is named once."""
-        if now < self._next_look:
-            return []
+    def is_due(self, now: float) -> bool:
+        """Whether it is time for the next look."""
+        return now >= self._next_look
+
+    def look(self, used: dict[int, float], now: float) -> list[int]:
+        """`used`: processor seconds of each worker so far, by pid. Gives those that were over the limit for too long;
+        each is named once."""
         self._next_look = now + self.interval_s
-        over = []
-        for pid in pids:
-            used = cpu_seconds(pid)
-            before = self._last.get(pid)
-            self._last[pid] = (now, used)
-            if before is None or now <= before[0]:
-                continue
-            is_over = (used - before[1]) / (now - before[0]) * 100.0 >= self.percent
-            self._counts[pid] = self._counts.get(pid, 0) + 1 if is_over else 0
-            if self._counts[pid] >= self.looks:
-                over.append(pid)
-        alive = set(pids)
-        for table in (self._last, self._counts):
-            for pid in [pid for pid in table if pid not in alive or pid in over]:
-                del table[pid]
+        self._forget(set(self._last) - used.keys())
+        over = [pid for pid, seconds in used.items() if self._is_over(pid, seconds, now)]
+        self._forget(over)
         return over
+
+    def _is_over(self, pid: int, seconds: float, now: float) -> bool:
+        before = self._last.get(pid)
+        self._last[pid] = (now, seconds)
+        if before is None or now <= before[0]:
+            return False
+        is_hot = (seconds - before[1]) / (now - before[0]) * 100.0 >= self.percent
+        self._counts[pid] = self._counts.get(pid, 0) + 1 if is_hot else 0
+        return self._counts[pid] >= self.looks
+
+    def _forget(self, pids: set[int] | list[int]) -> None:
+        for pid in pids:
+            self._last.pop(pid, None)
+            self._counts.pop(pid, None)
 
 
 def cpu_seconds(pid: int) -> float:

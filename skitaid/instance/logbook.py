@@ -28,6 +28,11 @@ class Logbook:
         for log in self:
             log.reopen()
 
+    def close(self) -> None:
+        """Another logbook takes its place."""
+        for log in self:
+            log.close()
+
     def reopen_if_moved(self) -> None:
         """After an external rotation; a file that is gone is made anew."""
         for log in self:
@@ -39,4 +44,5 @@ class Logbook:
 
     def rotate_daily(self) -> bool:
         """True: at least one was rotated."""
-        return any([log.rotate_daily() for log in self])
+        rotated = [log.rotate_daily() for log in self]
+        return any(rotated)

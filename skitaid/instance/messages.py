@@ -4,31 +4,40 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum
 
-__all__ = ["MessageReader", "WorkerMessage", "say_ready", "say_reload"]
+__all__ = ["Kind", "MessageReader", "WorkerMessage", "say_ready", "say_reload"]
+
+
+class Kind(Enum):
+    """READY: it can serve. RELOAD: a file of an app with `use_reloader` changed."""
+
+    READY = "ready"
+    RELOAD = "reload"
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerMessage:
-    """`kind` is "ready" (with the apps that failed to load) or "reload" (a file of an app with `use_reloader`
-    changed)."""
+    """`failed`: the apps that could not be loaded, each "MOUNT (…): why". `files`: the source files to be watched for
+    their correction."""
 
-    kind: str
+    kind: Kind
     failed: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
 
-def say_ready(fd: int, failed: Sequence[str]) -> None:
-    _say(fd, {"kind": "ready", "failed": list(failed)})
+def say_ready(fd: int, failed: Iterable[str] = (), files: Iterable[str] = ()) -> None:
+    _say(fd, {"kind": Kind.READY.value, "failed": list(failed), "files": list(files)})
 
 
 def say_reload(fd: int) -> None:
-    _say(fd, {"kind": "reload"})
+    _say(fd, {"kind": Kind.RELOAD.value})
 
 
-def _say(fd: int, message: dict[str, object]) -> None:
+def _say(fd: int, message: Mapping[str, object]) -> None:
     # A master that is gone is noticed by the lifeline.
     with suppress(BrokenPipeError):
         os.write(fd, json.dumps(message).encode() + b"\n")
@@ -42,11 +51,17 @@ class MessageReader:
 
     def feed(self, data: bytes) -> list[WorkerMessage]:
         *lines, self._rest = (self._rest + data).split(b"\n")
-        messages = []
-        for line in lines:
-            try:
-                found = json.loads(line)
-                messages.append(WorkerMessage(str(found["kind"]), tuple(map(str, found.get("failed", ())))))
-            except (ValueError, KeyError, TypeError):
-                continue
-        return messages
+        messages = (_parse(line) for line in lines)
+        return [message for message in messages if message is not None]
+
+
+def _parse(line: bytes) -> WorkerMessage | None:
+    try:
+        found = json.loads(line)
+        return WorkerMessage(Kind(found["kind"]), _texts(found.get("failed")), _texts(found.get("files")))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list) else ()

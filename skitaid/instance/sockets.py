@@ -6,23 +6,23 @@ import errno
 import os
 import socket
 import stat
-import time
 from collections.abc import Iterable
 
 from skitaid.config.model import Listen
 from skitaid.exceptions import SkitaidError
 
-__all__ = ["BindError", "Sockets"]
+__all__ = ["BindError", "BusyError", "Sockets"]
 
 BACKLOG = 2048
 """The kernel cuts it to net.core.somaxconn. What waits here while workers are replaced is served, not refused."""
-PATIENCE_S = 6.0
-"""How long an address may still be held by a master that is on its way out after its supervisor was killed."""
-_LOOK_S = 0.05
 
 
 class BindError(SkitaidError):
     """An address can't be listened on; the conf's author or the machine's administrator must act."""
+
+
+class BusyError(BindError):
+    """Somebody else listens there, maybe not for long."""
 
 
 class Sockets:
@@ -32,26 +32,29 @@ class Sockets:
         self._by_listen: dict[Listen, socket.socket] = {}
 
     @property
-    def all(self) -> list[socket.socket]:
-        return list(self._by_listen.values())
-
-    @property
     def addresses(self) -> list[str]:
         """As bound: a port that was given as 0 has its number here."""
         return [_bound_address(listen, sock) for listen, sock in self._by_listen.items()]
 
-    def open(self, wanted: Iterable[Listen], *, patience_s: float = 0.0) -> list[Listen]:
+    def open(self, wanted: Iterable[Listen]) -> list[Listen]:
         """Listen on those of `wanted` that are not open yet; gives them. Raises BindError, with nothing opened."""
         opened: list[Listen] = []
         try:
             for listen in wanted:
                 if listen not in self._by_listen:
-                    self._by_listen[listen] = _bind_patiently(listen, patience_s)
+                    self._by_listen[listen] = self._bind(listen)
                     opened.append(listen)
         except BindError:
             self.close(opened)
             raise
         return opened
+
+    def take(self, wanted: Iterable[Listen]) -> list[socket.socket]:
+        """In a forked worker: the sockets of `wanted`. The others are closed here; they stay open in the master."""
+        kept = [self._by_listen.pop(listen) for listen in wanted]
+        for sock in self._by_listen.values():
+            sock.close()
+        return kept
 
     def keep_only(self, wanted: Iterable[Listen]) -> None:
         """Close the others."""
@@ -68,21 +71,27 @@ class Sockets:
     def close_all(self) -> None:
         self.close(list(self._by_listen))
 
-
-def _bind_patiently(listen: Listen, patience_s: float) -> socket.socket:
-    deadline = time.monotonic() + patience_s
-    while True:
+    def _bind(self, listen: Listen) -> socket.socket:
         try:
-            return _bind(listen)
+            return _bind_tcp(listen) if listen.path is None else _bind_unix(listen.path)
         except OSError as error:
-            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
-                raise BindError(_explain(listen, error)) from error
-        time.sleep(_LOOK_S)
+            if error.errno == errno.EADDRINUSE and self._overlaps(listen):
+                text = f"{_where(listen)}cannot listen on {listen} while this instance listens on the same port for "
+                raise BindError(f"{text}other addresses (restart instead of reload)") from error
+            kind = BusyError if error.errno == errno.EADDRINUSE else BindError
+            raise kind(_explain(listen, error)) from error
+
+    def _overlaps(self, listen: Listen) -> bool:
+        """Whether an address of ours is in the way: 0.0.0.0:5000 and 127.0.0.1:5000 can't be open side by side, not
+        even for the time of a reload."""
+        return listen.path is None and any(
+            other.path is None and other.port == listen.port and (":" in other.host) == (":" in listen.host)
+            and (_is_wildcard(other) or _is_wildcard(listen))
+            for other in self._by_listen
+        )
 
 
-def _bind(listen: Listen) -> socket.socket:
-    if listen.path is not None:
-        return _bind_unix(listen.path)
+def _bind_tcp(listen: Listen) -> socket.socket:
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -117,16 +126,16 @@ def _bind_unix(path: str) -> socket.socket:
 
 
 def _remove_stale(path: str) -> None:
-    """Remove a socket that nobody listens on. Raises OSError EADDRINUSE for one in use, or for another file."""
+    """Remove a socket that nobody listens on. Raises OSError: EADDRINUSE for one in use, EEXIST for another file."""
     try:
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise OSError(errno.EADDRINUSE, "a file that is no socket has this name")
+            raise OSError(errno.EEXIST, "a file that is no socket has this name")
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
+        # Not to be held up by a server that takes no connections: it is in use as well.
+        probe.setblocking(False)
+        if probe.connect_ex(path) in (errno.ECONNREFUSED, errno.ENOENT):
             _remove(path)
             return
     raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
@@ -139,6 +148,10 @@ def _remove(path: str) -> None:
         return
 
 
+def _is_wildcard(listen: Listen) -> bool:
+    return listen.host in ("", "0.0.0.0", "::")
+
+
 def _bound_address(listen: Listen, sock: socket.socket) -> str:
     if listen.path is not None:
         return f"unix:{listen.path}"
@@ -147,11 +160,25 @@ def _bound_address(listen: Listen, sock: socket.socket) -> str:
 
 
 def _explain(listen: Listen, error: OSError) -> str:
-    """What to do about it."""
-    advice = {
-        errno.EADDRINUSE: f"another program has it; see which: ss -ltnp 'sport = :{listen.port}'",
-        errno.EACCES: "ports below 1024 are for root: start the daemon as root, it gives the workers' rights up",
-        errno.EADDRNOTAVAIL: "this machine has no such address; ip addr shows those it has",
-    }.get(error.errno or 0, "")
-    where = f"{listen.origin}: " if listen.origin.line else ""
-    return f"{where}cannot listen on {listen}: {error.strerror}" + (f" ({advice})" if advice else "")
+    """What happened and what to do about it."""
+    table = _TCP_ADVICE if listen.path is None else _UNIX_ADVICE
+    advice = table.get(error.errno or 0, "").format(port=listen.port, path=listen.path)
+    reason = error.strerror or str(error)
+    return f"{_where(listen)}cannot listen on {listen}: {reason}" + (f" ({advice})" if advice else "")
+
+
+def _where(listen: Listen) -> str:
+    return f"{listen.origin}: " if listen.origin.line else ""
+
+
+_TCP_ADVICE = {
+    errno.EADDRINUSE: "another program has it; see which: ss -ltnp 'sport = :{port}'",
+    errno.EACCES: "ports below 1024 are for root: start the daemon as root, it gives the workers' rights up",
+    errno.EADDRNOTAVAIL: "this machine has no such address; ip addr shows those it has",
+}
+_UNIX_ADVICE = {
+    errno.EADDRINUSE: "another program listens there; see which: ss -lxp 'src {path}'",
+    errno.EEXIST: "remove it, or name another",
+    errno.ENOENT: "make its folder",
+    errno.EACCES: "make its folder writable for the user who starts the daemon",
+}

@@ -48,8 +48,8 @@ class SettleError(SkitaidError):
 
 @dataclass(frozen=True, slots=True)
 class WorkerTask:
-    """What the master gives a worker it forks. The lifeline's and the pipe's descriptors are the worker's ends. `unset`: names
-    of the environment that the conf no longer has."""
+    """What the master gives a worker it forks. The lifeline's and the pipe's descriptors are the worker's ends.
+    `unset`: names of the environment that the conf no longer has."""
 
     conf: Conf
     index: int

@@ -1,0 +1,108 @@
+"""Keeping a crew whole: the dead are buried and their places filled; who is stuck, late or burns the processor goes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Final
+
+from skitaid.config.model import Instance
+from skitaid.instance.crew import Crew, Stage, Worker
+from skitaid.instance.health import CpuWatch, cpu_seconds, is_stuck
+
+__all__ = ["Care", "no_process", "stop_patience_s"]
+
+STOP_S: Final = 10.0
+STOP_BEYOND_RESPONSE_S: Final = 4.0
+
+
+class Care:
+    """`say(kind, text)` writes to the instance's log."""
+
+    def __init__(self, crew: Crew, say: Callable[[str, str], None]) -> None:
+        self._crew = crew
+        self._say = say
+        self._cpu: CpuWatch | None = None
+        self._instance: Instance
+
+    def follow(self, instance: Instance) -> None:
+        """From now on these are the time-outs and limits."""
+        self._instance = instance
+        point = instance.critical_point
+        self._cpu = CpuWatch(point.cpu_percent, point.continuous, point.interval_s) if point else None
+
+    def reap(self, now: float) -> list[tuple[Worker, str]]:
+        """Bury the dead. Gives those that should have lived, and how they ended."""
+        lost: list[tuple[Worker, str]] = []
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return lost
+            if not pid:
+                return lost
+            worker = self._crew.bury(pid, now)
+            if worker is not None and worker.stage is not Stage.DRAINING:
+                self._say("error", f"worker #{worker.index} (pid {pid}) {_how(status)}")
+                lost.append((worker, _how(status)))
+
+    def fill_places(self, now: float) -> None:
+        """Replace those that are missing."""
+        for index in self._crew.due(now):
+            kill_at = now + self._instance.server.start_timeout_s
+            try:
+                worker = self._crew.hire(index, self._crew.generation, kill_at=kill_at)
+            except OSError as error:
+                self._crew.postpone(index, now)
+                self._say("error", f"worker #{index} is missing: {no_process(error)}")
+                continue
+            self._crew.board.count_replaced()
+            self._say("info", f"worker #{index} is replaced (pid {worker.pid})")
+
+    def kill_overdue(self, now: float) -> None:
+        """End the patience with those that did not become ready, or did not go."""
+        for worker in self._crew.overdue(now):
+            what = "was not ready" if worker.stage is Stage.STARTING else "did not end"
+            self._say("warn", f"worker #{worker.index} (pid {worker.pid}) {what} in time and is killed")
+            self._crew.signal(worker, signal.SIGKILL)
+
+    def tick(self, now: float) -> None:
+        """Every second."""
+        ready = [worker for worker in self._crew.workers.values() if worker.stage is Stage.READY]
+        for worker in ready:
+            if self._is_stuck(worker):
+                self._say("error", f"worker #{worker.index} (pid {worker.pid}) gives no sign of life and is killed")
+                self._crew.signal(worker, signal.SIGKILL)
+        if self._cpu is not None and self._cpu.is_due(now):
+            self._replace_hot(self._cpu, ready, now)
+
+    def _is_stuck(self, worker: Worker) -> bool:
+        server = self._instance.server
+        view = self._crew.board.slot(worker.slot).snapshot()
+        return is_stuck(view, time.monotonic_ns(), server.heartbeat_timeout_s, has_threads=server.threads > 0)
+
+    def _replace_hot(self, watch: CpuWatch, ready: list[Worker], now: float) -> None:
+        over = watch.look({worker.pid: cpu_seconds(worker.pid) for worker in ready}, now)
+        hot = [worker for worker in ready if worker.pid in over]
+        for worker in hot:
+            self._say("warn", f"worker #{worker.index} (pid {worker.pid}) passed the critical point and is replaced")
+        self._crew.retire(hot, signal.SIGQUIT, now + stop_patience_s(self._instance))
+
+
+def stop_patience_s(instance: Instance) -> float:
+    """How long a graceful stop waits for requests in flight."""
+    return max(STOP_S, instance.server.response_timeout_s + STOP_BEYOND_RESPONSE_S)
+
+
+def no_process(error: OSError) -> str:
+    """A fork that failed, in words."""
+    return f"no process can be made: {error.strerror} (a limit of the machine: processes, memory or open files)"
+
+
+def _how(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return f"ended with exit code {code}"
+    return f"was killed by signal {-code} ({signal.strsignal(-code)})"

@@ -1,0 +1,101 @@
+"""How a master makes workers, and hears from them: a fork, a pipe, and what each side keeps of what they share."""
+
+from __future__ import annotations
+
+import os
+import select
+from dataclasses import dataclass, field
+
+from skitaid.instance.arguments import Conf
+from skitaid.instance.messages import MessageReader, WorkerMessage
+from skitaid.instance.premises import Premises
+from skitaid.instance.sockets import Sockets
+from skitaid.instance.worker import WorkerTask, calm_signals, leave, run_worker
+from skitaid.supervisor.lifeline import Lifeline
+from skitaid.supervisor.report import Reporter
+from skitaid.supervisor.scoreboard import Scoreboard
+
+__all__ = ["Estate", "Forker"]
+
+FAILED = 1
+
+
+@dataclass(slots=True)
+class Estate:
+    """What a worker inherits: the sockets of its conf, its slot of the board, the read end of the lifeline, the logs.
+    `reporter` and `private_fds` are the master's alone and closed in a worker. `first_environment`: the names that
+    [environment] had when the master was started with them."""
+
+    premises: Premises
+    sockets: Sockets
+    board: Scoreboard
+    lifeline: Lifeline
+    reporter: Reporter
+    private_fds: list[int] = field(default_factory=list)
+    first_environment: frozenset[str] = frozenset()
+
+
+class Forker:
+    """Registers the pipes of its workers in `poll`."""
+
+    def __init__(self, estate: Estate, poll: select.poll) -> None:
+        self._estate = estate
+        self._poll = poll
+        self._pipes: dict[int, tuple[int, MessageReader]] = {}
+
+    def fork(self, conf: Conf, index: int, slot: int) -> int:
+        """A new worker's pid. In the child it does not return. Raises OSError."""
+        read_fd, write_fd = os.pipe()
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(read_fd)
+            os.close(write_fd)
+            raise
+        if pid == 0:
+            self._be_worker(conf, index, slot, (read_fd, write_fd))
+        os.close(write_fd)
+        self._pipes[read_fd] = (pid, MessageReader())
+        self._poll.register(read_fd, select.POLLIN)
+        return pid
+
+    def hear(self, fd: int) -> tuple[int, list[WorkerMessage]]:
+        """The pid of the worker that has `fd`, and what it said. An ended pipe says nothing and is forgotten."""
+        pid, reader = self._pipes[fd]
+        data = os.read(fd, 65536)
+        if not data:
+            self._poll.unregister(fd)
+            del self._pipes[fd]
+            os.close(fd)
+        return pid, reader.feed(data)
+
+    def _be_worker(self, conf: Conf, index: int, slot: int, pipe: tuple[int, int]) -> None:
+        """In the child: serve, and end the process."""
+        code = FAILED
+        try:
+            calm_signals()
+            task = self._task(conf, index, slot, pipe)
+            code = run_worker(task)
+        except BaseException:  # noqa: BLE001  (the root of a process)
+            self._estate.premises.logbook.server.write_traceback(f"worker #{index}")
+        finally:
+            leave(code)
+
+    def _task(self, conf: Conf, index: int, slot: int, pipe: tuple[int, int]) -> WorkerTask:
+        """Let go of what is the master's, and take over what is the worker's."""
+        estate = self._estate
+        read_fd, write_fd = pipe
+        estate.reporter.close()
+        for fd in (read_fd, *self._pipes, *estate.private_fds):
+            os.close(fd)
+        instance = conf.instance
+        return WorkerTask(
+            conf=conf,
+            index=index,
+            slot=estate.board.slot(slot),
+            sockets=estate.sockets.take(instance.server.listen),
+            logbook=estate.premises.logbook,
+            pipe_fd=write_fd,
+            lifeline_fd=estate.lifeline.keep_read_end(),
+            unset=tuple(estate.first_environment.difference(name for name, _ in instance.environment)),
+        )
