@@ -25,7 +25,7 @@ def ask(session: Session, command: str, on_progress: Callable[[str], None] | Non
     from skitaid.supervisor import control, lock
 
     name = session.options.name
-    run_path = session.load_main().global_.run_path
+    run_path = session.find_main().global_.run_path
     request = {"command": command, "name": name, "fast": command == "terminate"}
     if lock.is_held(run_path):
         return control.ask(run_path, request, on_progress or (show_progress if name is None else _keep_quiet))

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 from skitaid.exceptions import RefusedError
 
@@ -28,25 +28,34 @@ def require_package() -> None:
 
 def run_detached(action: Callable[[], NoReturn], keep: Sequence[int], errors_to: Path) -> None:
     """Run `action` in a process of its own that has left the terminal, with the descriptors `keep` open and standard
-    error going to the file `errors_to`. Returns in this process once the other is on its way."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    pid = os.fork()
-    if pid:
-        os.waitpid(pid, 0)
-        return
+    error going to the file `errors_to`. Returns in this process once the other is on its way. Raises OSError when
+    that file cannot be opened."""
+    errors_to.parent.mkdir(parents=True, exist_ok=True)
+    with open(errors_to, "ab", opener=_opener) as errors:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if not pid:
+            _leave(action, keep, errors)
+    os.waitpid(pid, 0)
+
+
+def _leave(action: Callable[[], NoReturn], keep: Sequence[int], errors: BinaryIO) -> NoReturn:
+    """Nothing may come back from here into the command line's code: there are two of us now."""
     try:
-        _detach(keep, errors_to)
+        _detach(keep, errors)
         action()
-    finally:  # nothing may come back into the command line's code: there are two of us now
+    except Exception:  # noqa: BLE001  (the root of a process)
+        import traceback
+
+        traceback.print_exc()
+    finally:
         os._exit(1)
 
 
-def _detach(keep: Sequence[int], errors_to: Path) -> None:
+def _detach(keep: Sequence[int], errors: BinaryIO) -> None:
     from daemon import DaemonContext
 
-    errors_to.parent.mkdir(parents=True, exist_ok=True)
-    errors = open(errors_to, "ab", opener=_opener)  # noqa: SIM115  (stays open: it becomes descriptor 2)
     context = DaemonContext(umask=UMASK, detach_process=True, working_directory="/", stdout=errors, stderr=errors,
                             files_preserve=[*keep, errors.fileno()])
     context.open()

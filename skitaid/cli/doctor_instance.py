@@ -12,10 +12,13 @@ from pathlib import Path
 
 from skitaid.cli.finding import Finding, fine, warning, wrong
 from skitaid.cli.ports import Availability, availability
-from skitaid.config.model import Instance, Listen, Main, Tls
+from skitaid.config.model import Instance, Listen, Main, ProxyTarget, StaticTarget, Tls
+from skitaid.instance.identity import identity_of
+from skitaid.supervisor.spawn import interpreter
 
 PYTHON_WANTED = (3, 11)
 PYTHON_TIMEOUT_S = 10
+TRY_TO_READ = "import os, sys; [print(path) for path in sys.argv[1:] if not os.access(path, os.R_OK)]"
 EXPIRY_NOTICE_S = 14 * 86400
 
 
@@ -24,6 +27,7 @@ def check_instance(instance: Instance, main: Main, *, is_running: bool) -> Itera
     for listen in instance.server.listen:
         yield check_address(instance, listen, is_running=is_running)
     yield check_python(instance, main)
+    yield from check_reach(instance, main)
     if instance.server.tls is not None:
         yield from check_certificate(instance.name, instance.server.tls)
 
@@ -61,8 +65,6 @@ def _refusal(found: Availability, listen: Listen) -> tuple[str, str]:
 
 def check_python(instance: Instance, main: Main) -> Finding:
     """The interpreter of the instance runs and is young enough."""
-    from skitaid.supervisor.spawn import interpreter
-
     python = interpreter(instance.server.python or main.global_.python, sys.executable)
     try:
         shown = subprocess.run([python, "-c", "import sys; print(*sys.version_info[:3])"], check=True, text=True,
@@ -75,6 +77,34 @@ def check_python(instance: Instance, main: Main) -> Finding:
     if version[:2] < PYTHON_WANTED:
         return wrong(instance.name, f"{text} is too old", f"skitaid needs 3.11: set python in {instance.path}")
     return fine(instance.name, text)
+
+
+def check_reach(instance: Instance, main: Main) -> Iterator[Finding]:
+    """Whether the user that workers become can read what is mounted and run their python. Only root can try."""
+    identity = identity_of(instance.server, main.global_)
+    if identity is None:
+        return
+    user = identity.user
+    python = interpreter(instance.server.python or main.global_.python, sys.executable)
+    try:
+        done = subprocess.run([python, "-c", TRY_TO_READ, *mounted(instance)], check=True, text=True, cwd="/",
+                              capture_output=True, timeout=PYTHON_TIMEOUT_S, user=identity.uid, group=identity.gid,
+                              extra_groups=os.getgrouplist(user, identity.gid))
+    except (OSError, subprocess.SubprocessError) as error:
+        yield wrong(instance.name, f"user {user} cannot run {python}: {error}",
+                    f"give {user} access to it and to the folders above it, or set another python")
+        return
+    for path in done.stdout.splitlines():
+        yield wrong(instance.name, f"user {user} cannot read {path}",
+                    f"give {user} access to it and to the folders above it: namei -l {path} shows their rights")
+
+
+def mounted(instance: Instance) -> list[str]:
+    """The files and folders of the machine that an instance serves from."""
+    targets = [mount.target for host in instance.hosts for mount in host.mounts]
+    paths = [target.root if isinstance(target, StaticTarget) else target.module
+             for target in targets if not isinstance(target, ProxyTarget)]
+    return list(dict.fromkeys(map(str, paths)))
 
 
 def check_certificate(name: str, tls: Tls) -> Iterator[Finding]:

@@ -14,8 +14,8 @@ from skitaid.supervisor.report import Report, ReportReader
 from skitaid.supervisor.scoreboard import Scoreboard
 from skitaid.supervisor.spawn import Command, Pipes, spawn
 
-GRACE_S = 10.0
-"""For what is in flight, before a master that was asked to stop is made to."""
+GRACE_S = 3.0
+"""For what is in flight: whoever types Ctrl-C waits for it."""
 FAST_GRACE_S = 5.0
 POLL_S = 0.05
 

@@ -29,7 +29,7 @@ def run(session: Session) -> int:
 
 def log_file(session: Session) -> Path:
     """The file that the options mean. Raises RefusedError or UsageError."""
-    log_path = session.load_main().global_.log_path
+    log_path = session.find_main().global_.log_path
     session.refuse_agents()
     name, suffix = session.options.name, session.options.log_suffix
     if name is None:
@@ -64,12 +64,26 @@ def _tail(file: BinaryIO, limit_bytes: int) -> bytes:
 
 
 def last_complaint(folder: Path) -> str:
-    """The newest line by which an instance said in its server.log that it cannot go on, "" when it did not."""
+    """Why an instance cannot go on, by its own words: the last line of stderr.log when that was written last (it did
+    not get as far as a log of its own), else the newest fatal line or error of server.log; "" when it said nothing."""
+    said, printed = folder / "server.log", folder / "stderr.log"
+    if _written_at(printed) > _written_at(said):
+        return next((line for line in reversed(_lines(printed)) if line.strip()), "")
+    return next((line for line in reversed(_lines(said)) if " [fatal" in line or " [error" in line), "")
+
+
+def _written_at(path: Path) -> float:
     try:
-        lines = tail(folder / "server.log").decode("utf-8", "replace").splitlines()
+        return path.stat().st_mtime
     except OSError:
-        return ""
-    return next((line for line in reversed(lines) if " [fatal" in line or " [error" in line), "")
+        return 0.0
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return tail(path).decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
 
 
 def write(data: bytes) -> None:

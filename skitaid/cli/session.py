@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from skitaid.cli.nearest import did_you_mean
 from skitaid.cli.options import Options
 from skitaid.cli.style import Style, Tone, style_for
 from skitaid.config.model import Main
-from skitaid.exceptions import Problem, RefusedError
+from skitaid.exceptions import ConfError, Problem, RefusedError
 
 AGENTS = {"smtpda": "mail agent", "cron": "cron agent"}
 """Names that -f gives to the daemon's own agents, not to instances."""
@@ -27,14 +28,22 @@ class Session:
 
     def hint(self, words: str) -> str:
         """A command line to type next, with the same program and the same --etc."""
-        etc = f" --etc {self.options.etc}" if self.options.etc else ""
-        return f"{self.program}{etc} {words}"
+        if not self.options.etc:
+            return f"{self.program} {words}"
+        from shlex import quote
+
+        return f"{self.program} --etc {quote(self.options.etc)} {words}"
 
     def load_main(self) -> Main:
         """skitaid.conf. Raises ConfError, also when there is no such folder."""
         from skitaid.config.load import load_main
 
         return load_main(self.etc)
+
+    def find_main(self) -> Main:
+        """skitaid.conf, for a command to a daemon that runs already: is the file wrong by now, then that is said, and
+        the daemon is looked for where it is by default. Raises ConfError when it is not there either."""
+        return _find_main(self.etc)
 
     def instance_files(self) -> dict[str, Path]:
         """Conf file of each enabled instance."""
@@ -60,7 +69,7 @@ class Session:
 
     def log_folder(self, name: str) -> Path:
         """Where an instance's logs are."""
-        return self.load_main().global_.log_path / "instances" / name
+        return self.find_main().global_.log_path / "instances" / name
 
     def no_such_instance(self, name: str, known: dict[str, Path]) -> RefusedError:
         where = self.etc / "servers-enabled"
@@ -70,6 +79,21 @@ class Session:
         off = self.etc / "servers-available" / f"{name}.conf"
         fix = f"; it is switched off: ln -s ../servers-available/{name}.conf {where}/" if off.is_file() else nearest
         return RefusedError(f"no instance {name!r}: {where}/{name}.conf does not exist{fix}")
+
+
+@cache  # asked for several times by one command, and a complaint once is enough
+def _find_main(etc: Path) -> Main:
+    from skitaid.config.load import default_main, load_main
+    from skitaid.supervisor import lock
+
+    try:
+        return load_main(etc)
+    except ConfError as error:
+        main = default_main(etc)
+        if not lock.is_held(main.global_.run_path):
+            raise
+        complain_problems(error.problems)
+        return main
 
 
 def short(path: Path) -> str:

@@ -12,9 +12,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,9 +60,10 @@ def without_root_warning(text: str) -> str:
 
 @dataclass(frozen=True)
 class Place:
-    """A conf folder of its own, and the command line on it."""
+    """A conf folder of its own, the command line on it, and what was begun there."""
 
     etc: Path
+    begun: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def environ(self) -> dict[str, str]:
@@ -82,9 +84,13 @@ class Place:
         return done
 
     def begin(self, *words: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(self.command(*words), env=self.environ, cwd=self.etc.parent, text=True,
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                start_new_session=True)
+        return self.popen(self.command(*words), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    def popen(self, command: list[str], **streams: Any) -> subprocess.Popen[str]:
+        process = subprocess.Popen(command, env=self.environ, cwd=self.etc.parent, text=True, start_new_session=True,
+                                   stdout=subprocess.PIPE, **streams)
+        self.begun.append(process)
+        return process
 
     def app(self, name: str, answer: str) -> Path:
         path = self.etc / "apps" / f"{name}.py"
@@ -117,6 +123,9 @@ def place(tmp_path: Path) -> Iterator[Place]:
     (etc / "servers-enabled").mkdir(parents=True)
     place = Place(etc)
     yield place
+    for process in place.begun:
+        process.kill()
+        process.communicate()
     pid = lock.read_pid(place.run_path) if lock.is_held(place.run_path) else None
     if pid is not None:
         place("terminate")
@@ -127,10 +136,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
 def ended(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str, str]:
     """Signal a process that stays in the foreground; its exit code and what it printed."""
     process.send_signal(number)
-    try:
-        out, err = process.communicate(timeout=PATIENCE_S)
-    finally:
-        process.kill()
+    out, err = process.communicate(timeout=PATIENCE_S)
     return process.returncode, out, err
 
 
@@ -305,6 +311,17 @@ def test_a_terminal_gets_colours(place: Place) -> None:
         os.close(theirs)
 
 
+def test_a_daemon_is_found_though_its_skitaid_conf_is_wrong_by_now(place: Place) -> None:
+    place.site("shop")
+    assert place("start").returncode == 0
+    (place.etc / "skitaid.conf").write_text("[global]\nlog_pth = /x\n")
+    done = place("status")
+    assert (done.returncode, "running" in done.stdout) == (0, True)
+    assert done.stderr.count("skitaid.conf:2: ") == 1
+    assert place("stop").returncode == 0
+    assert place("status").returncode == 2
+
+
 def test_log_needs_no_daemon(place: Place) -> None:
     place.site("shop")
     before = place("log")
@@ -342,7 +359,6 @@ def test_a_reader_that_goes_is_no_error(place: Place) -> None:
         file.write("more\n" * 100)
     assert process.wait(PATIENCE_S) == 0
     assert process.stderr.read() == ""
-    process.stderr.close()
 
 
 # ---------------------------------------------------------------- conf
@@ -400,16 +416,13 @@ def served_at(process: subprocess.Popen[str]) -> tuple[str, str]:
 def test_run_serves_a_file_prints_its_conf_and_reloads(place: Place) -> None:
     path = place.app("tryout", "first")
     process = place.begin("run", str(path), "--port", "0")
-    try:
-        address, shown = served_at(process)
-        assert f"/ = {path}:app" in shown
-        assert fetch(address) == "first"
-        assert "is being run already" in place("run", str(path)).stderr
-        path.write_text(APP.format(answer="second and longer"))
-        until(lambda: fetch(address) == "second and longer", "the edited app")
-    finally:
-        code, _, _ = ended(process, signal.SIGINT)
-    assert code == 0
+    address, shown = served_at(process)
+    assert f"/ = {path}:app" in shown
+    assert fetch(address) == "first"
+    assert "is being run already" in place("run", str(path)).stderr
+    path.write_text(APP.format(answer="second and longer"))
+    until(lambda: fetch(address) == "second and longer", "the edited app")
+    assert ended(process, signal.SIGINT)[0] == 0
     with pytest.raises(ConnectionRefusedError):
         fetch(address)
 
@@ -420,13 +433,29 @@ def test_run_of_an_instance_takes_the_next_port(place: Place) -> None:
         port = other.getsockname()[1]
         place.conf("shop", CONF.format(app="shop").replace("port = 0", f"port = {port}"))
         process = place.begin("-f", "shop", "run")
-        try:
-            address, _ = served_at(process)
-            assert int(address.rpartition(":")[2]) > port
-            assert fetch(address) == "this is shop"
-        finally:
-            _, _, err = ended(process, signal.SIGTERM)
+        address, _ = served_at(process)
+        assert int(address.rpartition(":")[2]) > port
+        assert fetch(address) == "this is shop"
+        _, _, err = ended(process, signal.SIGTERM)
     assert f"port {port} is taken, using " in err
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n", 1), ("", 0)])
+def test_on_a_terminal_the_next_port_is_asked_for(place: Place, answer: str, code: int) -> None:
+    path = place.app("tryout", "first")
+    ours, theirs = pty.openpty()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        process = place.popen(place.command("run", str(path), "--port", str(port)), stdin=theirs, stderr=theirs)
+        os.close(theirs)
+        assert f"Port {port} is taken. Serve on" in os.read(ours, 4096).decode()
+        os.write(ours, f"{answer}\n".encode())
+        if code == 0:
+            address, _ = served_at(process)
+            assert fetch(address) == "first"
+            process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE_S) == code
+    os.close(ours)
 
 
 def test_an_instance_of_the_daemon_is_not_run_twice(place: Place) -> None:
@@ -442,11 +471,8 @@ def test_run_serves_a_folder_of_files(place: Place) -> None:
     folder.mkdir()
     (folder / "index.html").write_text("<p>hello")
     process = place.begin("run", str(folder), "--port", "0")
-    try:
-        address, _ = served_at(process)
-        assert fetch(address) == "<p>hello"
-    finally:
-        ended(process, signal.SIGINT)
+    address, _ = served_at(process)
+    assert fetch(address) == "<p>hello"
 
 
 def test_a_run_that_is_killed_leaves_nobody_behind(place: Place) -> None:
@@ -479,10 +505,10 @@ def test_the_scripts_of_a_checkout_find_its_package(program: str, tmp_path: Path
 def test_skitaid_instance_runs_one_alone(place: Place) -> None:
     place.site("shop")
     logs = place.etc.parent / "elsewhere"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "skitaid.cli.instance", "--etc", str(place.etc), "-f", "shop", "-v", "-l", str(logs)],
-        env=place.environ, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = place.popen([sys.executable, "-m", "skitaid.cli.instance", "--etc", str(place.etc), "-f", "shop", "-v",
+                           "-l", str(logs)], stderr=subprocess.PIPE)
     assert process.stderr is not None
+    found = None
     shown = ""
     for line in process.stderr:
         shown += line

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from pathlib import Path
@@ -12,7 +13,19 @@ from skitaid.cli.options import parse
 from skitaid.cli.session import Session
 from skitaid.cli.style import PLAIN
 from skitaid.config.load import default_main
-from skitaid.config.model import Global, Instance, Listen, Main, Server, Smtpda, Tls
+from skitaid.config.model import (
+    AppTarget,
+    Global,
+    Host,
+    Instance,
+    Listen,
+    Main,
+    Mount,
+    Server,
+    Smtpda,
+    StaticTarget,
+    Tls,
+)
 from skitaid.supervisor import lock
 
 
@@ -113,6 +126,23 @@ def test_an_interpreter_is_run(main: Main, tmp_path: Path) -> None:
     odd.write_text("#!/bin/sh\necho hello\n")
     odd.chmod(0o755)
     assert doctor_instance.check_python(instance(python=str(odd)), main).level is Level.WRONG
+
+
+def test_what_is_served_must_be_readable_for_the_workers_user(main: Main, tmp_path: Path) -> None:
+    open_folder, closed = tmp_path / "open", tmp_path / "closed"
+    for folder, mode in ((open_folder, 0o755), (closed, 0o700)):
+        folder.mkdir()
+        folder.chmod(mode)
+    mounts = (Mount("/", AppTarget(closed / "app.py")), Mount("/static", StaticTarget(open_folder)))
+    served = Instance("shop", tmp_path, Server(user="nobody"), hosts=(Host(mounts=mounts),))
+    assert doctor_instance.mounted(served) == [str(closed / "app.py"), str(open_folder)]
+    found = list(doctor_instance.check_reach(served, main))
+    if os.geteuid() != 0:
+        assert found == []  # nobody but root becomes another user
+    else:
+        assert found
+        assert {finding.level for finding in found} == {Level.WRONG}
+        assert all(finding.text.startswith("user nobody cannot ") for finding in found)
 
 
 def test_a_certificate_must_be_readable(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from skitaid.cli.log import Follower, tail
+from skitaid.cli.log import Follower, last_complaint, tail
 
 
 def test_a_short_file_is_shown_whole(tmp_path: Path) -> None:
@@ -72,3 +73,14 @@ def test_following_survives_a_rotation(path: Path, follower: Follower) -> None:
 def test_following_survives_a_truncation(path: Path, follower: Follower) -> None:
     path.write_bytes(b"a\n")
     assert follower.read() == b"a\n"
+
+
+def test_the_last_complaint_is_what_was_said_last(tmp_path: Path) -> None:
+    assert last_complaint(tmp_path) == ""
+    said, printed = tmp_path / "server.log", tmp_path / "stderr.log"
+    said.write_text("1 [info] serving\n2 [error] first\n3 [fatal] cannot listen\n4 [info] stopped\n")
+    printed.write_text("Traceback\nImportError: no app\n\n")
+    os.utime(printed, (1, 1))
+    assert last_complaint(tmp_path) == "3 [fatal] cannot listen"
+    os.utime(said, (0, 0))
+    assert last_complaint(tmp_path) == "ImportError: no app"
