@@ -4,10 +4,12 @@
 import os
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+HERE = os.path.dirname(os.path.realpath(__file__))
+ROOT = os.path.dirname(HERE)
 VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "bin", "python")
 
+sys.path[:] = [entry for entry in sys.path if entry != HERE]  # else `import skitaid` finds the script beside
 if os.path.isdir(os.path.join(ROOT, "skitaid", "cli")):  # a checkout: its package, in what `make venv` made
     if os.access(PYTHON, os.X_OK) and os.path.realpath(sys.prefix) != os.path.realpath(VENV):
         os.execv(PYTHON, [PYTHON, *sys.argv])

@@ -502,6 +502,17 @@ def test_the_scripts_of_a_checkout_find_its_package(program: str, tmp_path: Path
     assert done.stdout.startswith("skitaid ")
 
 
+@pytest.mark.parametrize("program", ["skitaid.py", "skitaid-instance.py"])
+def test_the_scripts_say_what_to_do_where_there_is_no_package(program: str, tmp_path: Path) -> None:
+    script = tmp_path / program
+    script.write_bytes((ROOT / "bin" / program).read_bytes())
+    done = subprocess.run([sys.executable, "-S", str(script), "--version"], text=True, capture_output=True,
+                          env={"PATH": os.environ["PATH"]}, timeout=PATIENCE_S, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("No module named 'skitaid'")
+    assert "make venv" in done.stderr
+
+
 def test_skitaid_instance_runs_one_alone(place: Place) -> None:
     place.site("shop")
     logs = place.etc.parent / "elsewhere"
