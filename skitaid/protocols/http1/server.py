@@ -45,6 +45,12 @@ class State(Enum):
     COMPLETE = "complete"  # the request is in, its response is not done
 
 
+# Looking a member up in its Enum costs 0.1 µs on 3.11, several times a request.
+_HEAD: Final = State.HEAD
+_BODY: Final = State.BODY
+_COMPLETE: Final = State.COMPLETE
+
+
 class Http1Server:
     """Feed it bytes; it calls the receiver. Raises ProtocolError out of `feed` and `proceed`; nothing may be fed
     after that."""
@@ -56,7 +62,7 @@ class Http1Server:
         self._buffer = b""
         self._left = 0
         self._chunked: ChunkedDecoder | None = None
-        self.state = State.HEAD
+        self.state = _HEAD
 
     @property
     def buffered(self) -> int:
@@ -66,21 +72,21 @@ class Http1Server:
     def feed(self, data: bytes) -> None:
         """Take what the peer sent, at least a byte."""
         state = self.state
-        if state is State.HEAD:
+        if state is _HEAD:
             known = len(self._buffer)
             if known:
                 # What was searched before is not searched again, but for an end of which a part was there.
                 self._head(self._buffer + data, max(0, known - 3))
             else:
                 self._head(data)
-        elif state is State.BODY:
+        elif state is _BODY:
             self._body(data)
         else:
             self._buffer += data
 
     def proceed(self) -> None:
         """The response is done: begin with the next request, if it is there already."""
-        self.state = State.HEAD
+        self.state = _HEAD
         data, self._buffer = self._buffer, b""
         if data:
             self._head(data)
@@ -94,12 +100,12 @@ class Http1Server:
         head = parse_head(data[:end])
         rest = data[end + 4 :]
         if head.content_length == 0:
-            self.state = State.COMPLETE
+            self.state = _COMPLETE
             self._buffer = rest
             self._receiver.request(head)
             self._receiver.end([])
             return
-        self.state = State.BODY
+        self.state = _BODY
         self._buffer = b""
         self._left = head.content_length or 0
         self._chunked = ChunkedDecoder() if head.content_length is None else None
@@ -147,7 +153,7 @@ class Http1Server:
             self._receiver.body(b"".join(pieces))
 
     def _complete(self, data: bytes, rest: bytes, trailers: list[FieldLine]) -> None:
-        self.state = State.COMPLETE
+        self.state = _COMPLETE
         self._chunked = None
         self._buffer = rest
         if data:
