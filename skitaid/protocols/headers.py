@@ -36,37 +36,48 @@ _VOLATILE: Final = frozenset({
     b"x-gtxn-id", b"x-ltxn-id", b"x-request-id", b"traceparent", b"sec-websocket-key",
 })
 
+# RFC 7239, what proxies said before it, and the ids that parts of one installation give each other's requests.
+_HEARSAY: Final = frozenset({b"forwarded", b"x-real-ip", b"x-gtxn-id", b"x-ltxn-id"})
+
 
 class FieldLine:
     """One checked line: lower-case name and value as bytes, and the same for a WSGI environ.
 
     `environ_key` is None for a field that must not reach an environ: a name with an underscore would be taken for
-    another field (Content_Length), and Proxy for a setting of HTTP clients (CVE-2016-5385).
+    another field (Content_Length), and Proxy for a setting of HTTP clients (CVE-2016-5385). `is_hearsay`: the field
+    says what only a proxy in front of us can know, and anybody can write it; apps see it when it is known to come
+    from a peer that is believed (`is_believed`).
     """
 
-    __slots__ = ("environ_key", "environ_value", "name", "value")
+    __slots__ = ("environ_key", "environ_value", "is_hearsay", "name", "value")
 
-    def __init__(self, name: bytes, value: bytes) -> None:
+    def __init__(self, name: bytes, value: bytes, *, is_believed: bool = False) -> None:
         self.name = name
         self.value = value
         self.environ_value = value.decode("latin-1")
-        self.environ_key = _environ_key(name)
+        self.is_hearsay = not is_believed and _is_hearsay(name)
+        self.environ_key = None if self.is_hearsay else _environ_key(name)
 
 
 class HeaderBlock:
     """A checked header block. Immutable by convention: blocks are shared between requests.
 
     `host` is the Host field (None when absent), `content_length` in bytes (None when absent), `upgrade` the
-    lower-case Upgrade field when Connection names it.
+    lower-case Upgrade field when Connection names it. `has_hearsay`: a field is hearsay (see FieldLine). `heard` is
+    for who makes something of that, and keeps it here. `forwarded_for`: X-Forwarded-For as it came, for a block whose
+    `lines` have another.
     """
 
     __slots__ = (
-        "_environ", "_log", "content_length", "expects_continue", "fields", "host", "is_chunked", "transfer_encoding",
-        "upgrade", "wants_close", "wants_keep_alive",
+        "_environ", "_forwarded_for", "_log", "_pairs", "content_length", "expects_continue", "fields", "has_hearsay",
+        "heard", "host", "is_chunked", "transfer_encoding", "upgrade", "wants_close", "wants_keep_alive",
     )
 
-    def __init__(self, lines: list[FieldLine]) -> None:
+    def __init__(self, lines: list[FieldLine], *, forwarded_for: bytes | None = None) -> None:
         self.fields = lines
+        self._forwarded_for = forwarded_for
+        self.has_hearsay = False
+        self.heard: object = None
         self.content_length: int | None = None
         self.transfer_encoding: bytes | None = None
         self.is_chunked = False
@@ -75,7 +86,10 @@ class HeaderBlock:
         self.upgrade: bytes | None = None
         self._environ: dict[str, str] | None = None
         self._log: tuple[str | None, ...] | None = None
+        self._pairs: tuple[tuple[bytes, bytes], ...] | None = None
         for line in lines:
+            if line.is_hearsay:
+                self.has_hearsay = True
             note = _NOTES.get(line.name)
             if note is not None:
                 note(self, line.value)
@@ -96,14 +110,22 @@ class HeaderBlock:
         return self._environ
 
     @property
+    def pairs(self) -> tuple[tuple[bytes, bytes], ...]:
+        """The fields as an ASGI scope has them, name and value, without hearsay."""
+        if self._pairs is None:
+            self._pairs = tuple((line.name, line.value) for line in self.fields if not line.is_hearsay)
+        return self._pairs
+
+    @property
     def log_fields(self) -> tuple[str | None, ...]:
         """What a request log shows of a request's fields: (host, authorization, referer, user agent,
-        x-forwarded-for)."""
+        x-forwarded-for); the last as it came, whoever it came from."""
         if self._log is None:
             get = self.environ.get
+            forwarded = self._forwarded_for or self.get(b"x-forwarded-for")
             self._log = (
                 get("HTTP_HOST"), get("HTTP_AUTHORIZATION"), get("HTTP_REFERER"), get("HTTP_USER_AGENT"),
-                get("HTTP_X_FORWARDED_FOR"),
+                None if forwarded is None else forwarded.decode("latin-1"),
             )
         return self._log
 
@@ -171,6 +193,14 @@ def _remember(raw: bytes, block: HeaderBlock) -> None:
     if len(_SEEN) >= _MAX_SEEN:
         _SEEN.clear()
     _SEEN.add(sight)
+
+
+def _is_hearsay(name: bytes) -> bool:
+    if name[:1] not in (b"x", b"f"):
+        return False
+    # Some frameworks read an underscore as a hyphen, so what is withheld is withheld in both spellings.
+    plain = name.replace(b"_", b"-")
+    return plain in _HEARSAY or plain.startswith(b"x-forwarded-")
 
 
 def _environ_key(name: bytes) -> str | None:

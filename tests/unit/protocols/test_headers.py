@@ -6,7 +6,7 @@ import pytest
 
 from skitaid.protocols import headers
 from skitaid.protocols.errors import ProtocolError
-from skitaid.protocols.headers import MAX_FIELDS, HeaderBlock, parse_block, parse_field_line, tokens
+from skitaid.protocols.headers import MAX_FIELDS, FieldLine, HeaderBlock, parse_block, parse_field_line, tokens
 
 
 def block_of(*lines: bytes) -> HeaderBlock:
@@ -118,6 +118,38 @@ def test_a_name_that_could_pass_for_another_stays_out_of_the_environ(line: bytes
     assert block.environ == {}
     assert len(block.fields) == 1
     assert (block.content_length, block.transfer_encoding) == (None, None)
+
+
+HEARSAY = (
+    b"Forwarded: for=10.0.0.1", b"X-Forwarded-For: 10.0.0.1", b"X-Forwarded-Proto: https", b"x-forwarded-Any: 1",
+    b"X-Real-IP: 10.0.0.1", b"X-Gtxn-Id: GTID-C1-R1", b"X-Ltxn-Id: 2001", b"X_Forwarded_For: 10.0.0.1",
+    b"X_Gtxn-Id: GTID-C1-R1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("line", HEARSAY)
+def test_what_only_a_proxy_can_know_is_withheld_from_apps(line: bytes) -> None:
+    """Anybody can write these fields; who believes whom is decided elsewhere."""
+    block = block_of(b"Host: h", line, b"X-Forward: 1", b"From: a")
+    assert block.environ == {"HTTP_HOST": "h", "HTTP_X_FORWARD": "1", "HTTP_FROM": "a"}
+    assert block.pairs == ((b"host", b"h"), (b"x-forward", b"1"), (b"from", b"a"))
+    assert block.has_hearsay
+    assert len(block.fields) == 4
+
+
+def test_a_block_without_hearsay_shows_every_field() -> None:
+    block = block_of(b"Host: h", b"X-Two: 1", b"X_Two: 2")
+    assert not block.has_hearsay
+    assert block.pairs == ((b"host", b"h"), (b"x-two", b"1"), (b"x_two", b"2"))
+
+
+def test_what_is_believed_is_shown() -> None:
+    lines = [FieldLine(b"x-forwarded-for", b"192.0.2.1", is_believed=True)]
+    block = HeaderBlock(lines, forwarded_for=b"10.0.0.1, 192.0.2.1")
+    assert not block.has_hearsay
+    assert block.environ == {"HTTP_X_FORWARDED_FOR": "192.0.2.1"}
+    assert block.pairs == ((b"x-forwarded-for", b"192.0.2.1"),)
+    assert block.log_fields[-1] == "10.0.0.1, 192.0.2.1"
 
 
 def test_what_the_request_log_shows() -> None:
