@@ -99,8 +99,8 @@ class Connection:
 
     @property
     def is_draining(self) -> bool:
-        """Whether this worker is to end: no connection is kept."""
-        return self.engine.is_draining or self.input_ended
+        """Whether the response in flight is the last: this worker is to end, or the client asked for nothing more."""
+        return self.engine.is_draining or (self.input_ended and not self._parser.buffered)
 
     @property
     def is_request_complete(self) -> bool:
@@ -350,6 +350,8 @@ class Connection:
     def request(self, head: RequestHead) -> None:
         stream = self.stream = Stream(self, head)
         self.served += 1
+        if head.fields.has_hearsay:
+            self.engine.hearing.take(stream)
         self.engine.dispatch(stream)
 
     def body(self, data: bytes) -> None:
