@@ -30,12 +30,12 @@ class Composition:
     app_log: AppLog
     loader: AppLoader = field(default_factory=AppLoader)
     failed: list[str] = field(default_factory=list)
+    lifespans: Lifespans = field(default_factory=Lifespans)
     host: str = ""
 
-    def note_failed(self, mount: Mount, text: str) -> None:
-        """Keep what is to be told of a mount whose app is not served."""
-        self.failed.append(f"{self.host}{mount.path} ({mount.origin}): {text}")
-    lifespans: Lifespans = field(default_factory=Lifespans)
+    def where(self, mount: Mount) -> str:
+        """For people, and to know the mount again in another conf: its host and path come first."""
+        return f"{self.host}{mount.path} ({mount.origin})"
 
 
 class Unavailable:
@@ -96,7 +96,7 @@ def _app(making: Composition, mount: Mount) -> RouteHandler:
         loaded = making.loader.load(target.module, target.callable)
     except AppLoadError as error:
         making.app_log.load_failed(f"{mount.origin}: {error}", error.traceback)
-        making.note_failed(mount, str(error))
+        making.failed.append(f"{making.where(mount)}: {error}")
         return Unavailable(making.engine, 500, "The app could not be loaded. What happened is in its log.")
     if loaded.kind is AppKind.ASGI:
         return _asgi(making, mount, loaded.callable)
@@ -112,7 +112,7 @@ def _asgi(making: Composition, mount: Mount, app: AsgiCallable) -> RouteHandler:
     handler = AsgiApp(
         making.engine, app, making.app_log.app_failed, max_body_bytes=mount.options.max_body_bytes
     )
-    making.lifespans.add(app, handler, f"{mount.path} ({mount.origin})")
+    making.lifespans.add(app, handler, making.where(mount))
     return handler
 
 

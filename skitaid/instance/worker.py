@@ -149,6 +149,7 @@ class _Worker:
         self._started_at = time.time()
         self._state = WorkerState.STARTING
         self._stop_at: float | None = None
+        self._close_idle_at = 0.0
         self._reloader: Reloader | None = None
         self._lifespans: Lifespans | None = None
 
@@ -157,12 +158,7 @@ class _Worker:
         engine = self._engine
         asyncio.set_event_loop(engine.loop)
         self._watch_lifeline()
-        making = Composition(engine, self._task.conf.instance, AppLog(self._task.logbook.app))
-        self._site.router = make_router(making)
-        making.failed.extend(engine.loop.run_until_complete(making.lifespans.start(making.app_log.load_failed)))
-        self._lifespans = making.lifespans
-        if any(mount.options.use_reloader for host in self._task.conf.instance.hosts for mount in host.mounts):
-            self._reloader = Reloader(making.loader.files)
+        making = self._load()
         # What lives as long as the worker need not be looked at by every collection.
         gc.collect()
         gc.freeze()
@@ -192,11 +188,13 @@ class _Worker:
         self._look_for_end()
 
     def _load(self) -> Composition:
-        """Load the apps and make the routes."""
+        """Load the apps, make the routes and let ASGI apps start."""
         instance = self._task.conf.instance
         making = Composition(self._engine, instance, AppLog(self._task.logbook.app))
         since_ns = time.time_ns()
         self._site.router = make_router(making)
+        making.failed.extend(self._engine.loop.run_until_complete(making.lifespans.start(making.app_log.load_failed)))
+        self._lifespans = making.lifespans
         if any(mount.options.use_reloader for host in instance.hosts for mount in host.mounts):
             self._reloader = Reloader(making.loader.files, since_ns=since_ns)
         return making
