@@ -320,3 +320,18 @@ os._exit(0)
     (rotated,) = [p for p in tmp_path.iterdir() if p != path]
     assert rotated.read_text().splitlines() == ["printed \\udc80", "from a child"]
     assert path.read_text().splitlines() == ["after", "error"]
+
+
+def test_redirected_output_on_a_full_disk_is_lost_and_nobody_fails() -> None:
+    code = """
+import os, sys
+from skitaid.logs.lines import LogFile
+from skitaid.logs.stdio import redirect
+out = os.dup(1)
+redirect(LogFile("/dev/full"))
+print("printed", flush=True)
+sys.stderr.write("error\\n" * 10000)
+os.write(out, sys.stdout.name.encode())
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=30)
+    assert done.stdout == b"<stdout>"
