@@ -13,6 +13,10 @@ from skitaid.protocols.headers import tokens
 
 __all__ = ["error_page", "status_line"]
 
+# As RFC 9110 names them; `http` does so from Python 3.13 on.
+_PHRASES: Final = {
+    413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content",
+}  # fmt: skip
 _FORMS: Final = (b"text/html", b"application/json")
 _Q: Final = re.compile(rb"(?:^|;)[ \t]*q=([01](?:\.[0-9]*)?)").search
 _STYLE: Final = (
@@ -26,7 +30,7 @@ _STYLE: Final = (
 def status_line(code: int) -> str:
     """`404 Not Found`."""
     try:
-        return f"{code} {HTTPStatus(code).phrase}"
+        return f"{code} {_PHRASES.get(code) or HTTPStatus(code).phrase}"
     except ValueError:
         return f"{code} Status {code}"
 

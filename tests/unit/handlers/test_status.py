@@ -27,7 +27,16 @@ def kind_of(page: tuple[Any, Any, bytes]) -> str:
 
 @pytest.mark.parametrize(
     ("code", "line"),
-    [(200, "200 OK"), (404, "404 Not Found"), (431, "431 Request Header Fields Too Large"), (599, "599 Status 599")],
+    [
+        (200, "200 OK"),
+        (404, "404 Not Found"),
+        (413, "413 Content Too Large"),
+        (414, "414 URI Too Long"),
+        (416, "416 Range Not Satisfiable"),
+        (422, "422 Unprocessable Content"),
+        (431, "431 Request Header Fields Too Large"),
+        (599, "599 Status 599"),
+    ],
 )
 def test_the_status_line(code: int, line: str) -> None:
     assert status_line(code) == line
