@@ -136,7 +136,7 @@ def _write(path: Path, figures: dict[tuple[str, str], Figure], alone: Sequence[M
         "ratios": [
             {"case": ratio.target.case, "server": ratio.target.server, "other": ratio.target.other,
              "quantity": ratio.target.quantity.name, "value": ratio.value, "bound": ratio.target.bound,
-             "goal": ratio.target.goal, "is_clean": ratio.is_clean}
+             "goal": ratio.target.goal, "by_cost": ratio.by_cost, "is_clean": ratio.is_clean}
             for ratio in ratios(figures)
         ],
         "alone": [asdict(one) for one in alone],
