@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import pytest
+
 from benchmarks import draw, load, machine, prepare, rounds, run, verdict
 from benchmarks.cases import CASES, TARGETS, Quantity, Target
 from benchmarks.servers import SERVERS
@@ -65,7 +66,7 @@ def test_durations(text: str, ms: float) -> None:
 
 
 def test_an_unknown_duration() -> None:
-    with pytest.raises(load.LoadError, match="1.0h"):
+    with pytest.raises(load.LoadError, match=r"1\.0h"):
         load.parse_duration_ms("1.0h")
 
 
