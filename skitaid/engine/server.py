@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Final, Protocol
 
 from skitaid.engine.access import record_of
 from skitaid.engine.connection import Connection, Phase
+from skitaid.engine.forwarded import Hearing
 from skitaid.engine.listener import Listener
 from skitaid.engine.portal import Portal
 from skitaid.engine.selector import EngineLoop, EngineSelector
 from skitaid.engine.stream import Fields, Stream
 from skitaid.engine.threads import BUSY_WAIT_S, AppThreads
 from skitaid.engine.timeouts import Timeouts
+from skitaid.engine.transaction import FIRST_LTXNID, gtxnid_source
 from skitaid.logs.request import Record
 from skitaid.protocols.dates import http_date
 from skitaid.protocols.errors import ProtocolError
@@ -42,11 +42,13 @@ class Handler(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """`threads` 0: apps run on the loop. `queue_limit`: requests that may wait for a thread before 503 is said."""
+    """`threads` 0: apps run on the loop. `queue_limit`: requests that may wait for a thread before 503 is said.
+    `trusted`: the peers that are believed about whom they pass on, see engine.trust."""
 
     threads: int = 4
     queue_limit: int = 1000
     timeouts: Timeouts = field(default_factory=Timeouts)
+    trusted: tuple[str, ...] = ()
 
 
 class Engine:
@@ -68,8 +70,8 @@ class Engine:
         self.requests = 0
         self.on_tick: list[Callable[[], None]] = []
         self._log = log
-        self._transactions = count(1)
-        self._transaction_prefix = f"{int(time.time() * 1000):x}-{os.getpid():x}-"
+        self.next_gtxnid = gtxnid_source()
+        self.hearing = Hearing(settings.trusted)
         self._connections: set[Connection] = set()
         self._listeners: list[Listener] = []
         self._threads = AppThreads(settings.threads, limit=settings.queue_limit) if self.has_threads else None
@@ -120,7 +122,9 @@ class Engine:
     # ------------------------------------------------------------ requests
 
     def dispatch(self, stream: Stream) -> None:
-        """A head is complete."""
+        """A head is complete. Raises ProtocolError."""
+        if stream.head.fields.has_hearsay:
+            self.hearing.take(stream)
         self.handler.dispatch(stream)
 
     def submit(self, stream: Stream) -> None:
@@ -161,16 +165,14 @@ class Engine:
         """A response is done: count and log it. From any thread."""
         self.requests += 1
         if self._log is not None:
-            transaction = f"{self._transaction_prefix}{next(self._transactions)}"
-            self._log(record_of(stream, transaction, len(self._connections)))
+            self._log(record_of(stream, len(self._connections)))
 
     def _note_refused(self, connection: Connection, status: str, size: int) -> None:
         self.requests += 1
         if self._log is not None:
-            transaction = f"{self._transaction_prefix}{next(self._transactions)}"
             self._log((
-                time.time(), connection.peer or "unix", None, "-", "-", "1.1", 0, int(status[:3]), size, transaction,
-                "1000", None, None, None, None, None, len(self._connections), 0.0, 0.0,
+                time.time(), connection.peer or "unix", None, "-", "-", "1.1", 0, int(status[:3]), size,
+                self.next_gtxnid(), FIRST_LTXNID, None, None, None, None, None, len(self._connections), 0.0, 0.0,
             ))  # fmt: skip
 
     # ------------------------------------------------------------ turns of the poll (selector.Turn)

@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from skitaid.engine.body import RequestBody
+from skitaid.engine.transaction import FIRST_LTXNID
 from skitaid.exceptions import PeerError
 from skitaid.protocols.http1.head import RequestHead
 from skitaid.protocols.http1.response import Http1Exchange
 
 if TYPE_CHECKING:
     from skitaid.engine.connection import Connection
+    from skitaid.engine.forwarded import Heard
 
 __all__ = ["BodySink", "ClientGoneError", "Fields", "Stream"]
 
@@ -41,12 +43,13 @@ class Stream:
     after `start`. One thread at a time; the thread that runs the request, or the loop.
 
     `job` is what an app thread runs for this stream. `is_on_loop`: the response is made on the loop thread, where
-    nothing may block.
+    nothing may block. `gtxnid`: see engine.transaction. `heard`: what a trusted peer says about the request; None: it
+    is the peer's own, by plain HTTP.
     """
 
     __slots__ = (
-        "body", "connection", "exchange", "handled_at", "head", "is_dispatched", "is_on_loop", "job", "note",
-        "reply_bytes", "started_at", "status",
+        "body", "connection", "exchange", "gtxnid", "handled_at", "head", "heard", "is_dispatched", "is_on_loop",
+        "job", "note", "reply_bytes", "started_at", "status",
     )
 
     def __init__(self, connection: Connection, head: RequestHead) -> None:
@@ -56,6 +59,8 @@ class Stream:
         self.body: BodySink | None = None
         self.is_on_loop = True
         self.is_dispatched = False
+        self.gtxnid = connection.engine.next_gtxnid()
+        self.heard: Heard | None = None
         self.started_at = time.time()
         self.handled_at = 0.0
         self.status = ""
@@ -75,6 +80,11 @@ class Stream:
     def path(self) -> str:
         """The decoded path, latin-1 (PEP 3333)."""
         return self.head.line.path
+
+    @property
+    def ltxnid(self) -> str:
+        """See engine.transaction."""
+        return FIRST_LTXNID if self.heard is None else self.heard.ltxnid
 
     @property
     def is_started(self) -> bool:

@@ -99,18 +99,22 @@ class AsgiApp:
         if not path.isascii():
             path = path.encode("latin-1").decode("utf-8", "replace")
         target = line.target.encode("latin-1")
+        heard = stream.heard
+        client = connection.client_address if heard is None or heard.client is None else heard.client_address
         return {
             "type": "http",
             "asgi": _VERSION,
             "http_version": "1.1" if line.minor else "1.0",
             "method": line.method,
-            "scheme": "http",
+            "scheme": "http" if heard is None else heard.scheme,
             "path": path,
             "raw_path": target.partition(b"?")[0],
             "query_string": line.query.encode("latin-1"),
             "root_path": route.path,
-            "headers": [(field.name, field.value) for field in head.fields.fields],
-            "client": connection.client_address,
+            "headers": [
+                *head.fields.pairs, (b"x-gtxn-id", stream.gtxnid.encode()), (b"x-ltxn-id", stream.ltxnid.encode())
+            ],
+            "client": client,
             "server": connection.listener.address,
             "state": self.state.copy(),
             "extensions": {},

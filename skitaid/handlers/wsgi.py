@@ -13,8 +13,10 @@ from io import TextIOBase
 from typing import Any, Final
 
 from skitaid.engine.body import RequestBody
+from skitaid.engine.forwarded import Heard
 from skitaid.engine.server import Engine
 from skitaid.engine.stream import ClientGoneError, Stream
+from skitaid.engine.transaction import FIRST_LTXNID
 from skitaid.handlers.router import Route
 from skitaid.protocols.errors import ResponseError
 
@@ -170,16 +172,18 @@ class WsgiApp:
         if not line.minor:
             environ["SERVER_PROTOCOL"] = "HTTP/1.0"
         environ.update(head.fields.environ)
+        environ["HTTP_X_GTXN_ID"] = stream.gtxnid
+        if stream.heard is not None:
+            _tell_heard(environ, stream.heard)
         body = stream.body
-        if body is None:
-            environ["wsgi.input"] = _EMPTY
-        else:
+        if body is not None:
             assert isinstance(body, RequestBody)
             environ["wsgi.input"] = body.whole() if body.is_complete else body
         return environ
 
     def _base(self, stream: Stream, route: Route) -> dict[str, Any]:
-        """What is the same for every request that comes in by one listener."""
+        """What is the same for every request that comes in by one listener, and room for the rest: a dict that need
+        not grow is filled in half the time."""
         listener = stream.connection.listener
         settings = self._settings
         return {
@@ -197,7 +201,24 @@ class WsgiApp:
             "wsgi.run_once": False,
             "wsgi.file_wrapper": FileWrapper,
             "wsgi.input_terminated": True,
+            "HTTP_X_GTXN_ID": "",
+            "HTTP_X_LTXN_ID": FIRST_LTXNID,
+            "REQUEST_METHOD": "",
+            "PATH_INFO": "",
+            "QUERY_STRING": "",
+            "REQUEST_URI": "",
+            "REMOTE_ADDR": "",
+            "REMOTE_PORT": "",
+            "wsgi.input": _EMPTY,
         }
+
+
+def _tell_heard(environ: dict[str, Any], heard: Heard) -> None:
+    """What a trusted peer said goes before what we see ourselves."""
+    environ["HTTP_X_LTXN_ID"] = heard.ltxnid
+    environ["wsgi.url_scheme"] = heard.scheme
+    if heard.client is not None:
+        environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = heard.client
 
 
 class _Call:
