@@ -160,9 +160,10 @@ class Stream:
             self.exchange.is_persistent = False
 
     def _can_discard_body(self) -> bool:
-        """Whether what is left of the request's body is small enough to be read and thrown away."""
+        """Whether what is left of the request's body is sure to come, and small enough to be read and thrown away."""
         body = self.body
-        if body is not None and body.before_read is not None:
+        if self.head.fields.expects_continue if body is None else body.before_read is not None:
+            # Nobody asked for it: the client sends it or leaves it out (RFC 9110 section 10.1.1).
             return False
         length = self.head.content_length
         return length is not None and length <= self.connection.DISCARD_BYTES

@@ -12,13 +12,13 @@ from functools import partial
 from io import TextIOBase
 from typing import Any, Final
 
-from skitaid.engine.body import RequestBody
+from skitaid.engine.body import BodyError, RequestBody
 from skitaid.engine.forwarded import Heard
 from skitaid.engine.server import Engine
 from skitaid.engine.stream import ClientGoneError, Stream
 from skitaid.engine.transaction import FIRST_LTXNID
 from skitaid.handlers.router import Route
-from skitaid.protocols.errors import ResponseError
+from skitaid.protocols.errors import ProtocolError, ResponseError
 
 __all__ = ["FileWrapper", "WsgiApp", "WsgiSettings"]
 
@@ -144,11 +144,21 @@ class WsgiApp:
         if isinstance(error, ClientGoneError):
             stream.connection.abandon(stream)
             return
+        if isinstance(error, BodyError):
+            self._body_failed(stream, error.__cause__)
+            return
         self._settings.report(stream, error)
         if stream.is_started:
             stream.abort()
         else:
             self._engine.respond_error(stream, 500, "The app failed. What happened is in its log.")
+
+    def _body_failed(self, stream: Stream, cause: BaseException | None) -> None:
+        """The app could not read the request's body, and left it at that: its client is to blame."""
+        if isinstance(cause, ProtocolError) and not stream.is_started:
+            self._engine.respond_error(stream, cause.status, cause.reason)
+        else:
+            stream.connection.abandon(stream)
 
     # ------------------------------------------------------------ the environ
 
