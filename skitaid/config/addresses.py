@@ -12,7 +12,8 @@ from skitaid.config.paths import resolve
 from skitaid.config.report import UnfitError
 
 __all__ = [
-    "bind_address", "host_name", "is_host", "listen_list", "network", "networks", "parse_port", "split_port",
+    "bind_address", "host_name", "is_host", "listen_list", "network", "networks", "parse_port", "peer", "peers",
+    "split_port",
 ]
 
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
@@ -157,6 +158,23 @@ def _to_ascii(text: str, name: str) -> str:
 
 def networks() -> Kind:
     return sequence("networks such as 10.0.0.0/8, 192.168.1/24 or ::1", lambda item, _: network(item))
+
+
+def peers() -> Kind:
+    """`trusted`: networks, and `unix` for whoever comes by a unix socket."""
+    return sequence("networks such as 10.0.0.0/8, 192.168.1/24 or ::1, or unix", lambda item, _: peer(item))
+
+
+def peer(text: str) -> str:
+    """`unix`, or a network. Raises UnfitError."""
+    word = text.lower()
+    if word == "unix":
+        return word
+    if word == "localhost":
+        raise UnfitError(f"{text!r} is no network", "write 127.0.0.1, ::1")
+    if word.startswith("unix:"):
+        raise UnfitError(f"{text!r} is no network", "write unix, which stands for every unix socket in listen")
+    return network(text)
 
 
 def network(text: str) -> str:

@@ -134,8 +134,8 @@ class CriticalPoint:
 @dataclass(frozen=True, slots=True)
 class Server:
     """`[server]`. `threads` 0: apps run on the event loop. `python`: an interpreter or a virtual environment's
-    folder, None: the interpreter that runs skitaid. `trusted`: networks in CIDR form whose X-Forwarded-For and
-    transaction ids are believed."""
+    folder, None: the interpreter that runs skitaid. `trusted`: networks in CIDR form, and `unix`, whose
+    X-Forwarded-*, Forwarded and transaction ids are believed."""
 
     processes: int = 1
     threads: int = 4

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from skitaid.config.addresses import bind_address, listen_list, networks
+from skitaid.config.addresses import bind_address, listen_list, networks, peers
 from skitaid.config.fields import (
     Kind,
     account,
@@ -113,7 +113,7 @@ SERVER: Keys = {
     "start_timeout": Key("start_timeout_s", seconds(1, DAY_S)),
     "heartbeat_timeout": Key("heartbeat_timeout_s", seconds(2, DAY_S)),
     "backend_keep_alive": Key("backend_keep_alive_s", seconds(0, DAY_S)),
-    "trusted": Key("trusted", networks()),
+    "trusted": Key("trusted", peers()),
 }
 
 PROXY_CACHE: Keys = {

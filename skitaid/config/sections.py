@@ -115,6 +115,9 @@ def _server(context: Context, main: Main) -> Server:
     values = fill(context, given, SERVER)
     values["listen"] = _listen(context, given, values)
     values["tls"] = _tls(context, given, values)
+    if any(name.endswith("/0") for name in values.get("trusted", ())):
+        text = f"{given['trusted']}: anybody can claim to be anybody else; expected the addresses of your proxies"
+        context.report.warn(given["trusted"].line, text)
     for key in ("ip", "port", "ssl", "certfile", "keyfile", "passphrase"):
         values.pop(key, None)
     if values.get("user") is None:

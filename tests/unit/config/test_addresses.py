@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from skitaid.config.addresses import bind_address, host_name, is_host, network, parse_listen
+from skitaid.config.addresses import bind_address, host_name, is_host, network, parse_listen, peer
 from skitaid.config.document import Value
 from skitaid.config.fields import Place, convert
 from skitaid.config.model import Listen, Origin
@@ -95,7 +95,12 @@ def test_network(text: str, found: str) -> None:
     assert network(text) == found
 
 
-@pytest.mark.parametrize("text", ["10.0.0.1/8", "10.0.0.0/33", "localhost", "", "192.168.1", "1.2.3.4.5"])
+@pytest.mark.parametrize(("text", "found"), [("unix", "unix"), ("Unix", "unix"), ("10/8", "10.0.0.0/8")])
+def test_peer(text: str, found: str) -> None:
+    assert peer(text) == found
+
+
+@pytest.mark.parametrize("text", ["10.0.0.1/8", "10.0.0.0/33", "localhost", "", "192.168.1", "1.2.3.4.5", "unix"])
 def test_no_network(text: str) -> None:
     with pytest.raises(UnfitError):
         network(text)
