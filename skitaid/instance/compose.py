@@ -55,7 +55,7 @@ def engine_settings(instance: Instance) -> EngineSettings:
     """The engine's slice of the conf."""
     server = instance.server
     timeouts = Timeouts(keep_alive_s=server.keep_alive_s, stall_s=server.response_timeout_s)
-    return EngineSettings(threads=server.threads, timeouts=timeouts)
+    return EngineSettings(threads=server.threads, timeouts=timeouts, trusted=server.trusted)
 
 
 def make_router(making: Composition) -> Router:

@@ -23,6 +23,7 @@ from skitaid.handlers.site import Site
 from skitaid.instance.applog import AppLog
 from skitaid.instance.arguments import Conf
 from skitaid.instance.compose import Composition, engine_settings, make_router
+from skitaid.instance.doubt import doubt_teller
 from skitaid.instance.identity import become, identity_of
 from skitaid.instance.logbook import Logbook
 from skitaid.instance.messages import say_ready, say_reload
@@ -146,6 +147,7 @@ class _Worker:
         self._site = Site(Router([]))
         self._engine = Engine(engine_settings(conf.instance), self._site, log=self._log.append)
         self._site.engine = self._engine
+        self._engine.hearing.on_doubt = doubt_teller(task.logbook.server)
         self._started_at = time.time()
         self._state = WorkerState.STARTING
         self._stop_at: float | None = None

@@ -1,0 +1,23 @@
+"""Tells the administrator of a proxy that nobody has named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from skitaid.engine.stream import Stream
+from skitaid.logs.lines import LogFile
+
+__all__ = ["doubt_teller"]
+
+
+def doubt_teller(log: LogFile) -> Callable[[Stream], None]:
+    """For `Hearing.on_doubt`: one line, for the first request that looks as if it came through a proxy."""
+
+    def tell(stream: Stream) -> None:
+        peer = stream.connection.peer
+        name = next(line.name.decode() for line in stream.head.fields.fields if line.is_hearsay)
+        who = peer or "a client of the unix socket"
+        advice = f"if that is your proxy, write trusted = {peer or 'unix'} below [server]"
+        log.write("warn", f"{who} sends {name}, but is not trusted: apps see it as the client ({advice})")
+
+    return tell
