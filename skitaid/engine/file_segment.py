@@ -56,15 +56,17 @@ class OpenFile:
 
 
 class FileSegment:
-    """`left` bytes of a file from `offset` on, both moving as they are sent. One thread at a time."""
+    """`left` bytes of a file from `offset` on, both moving as they are sent. One thread at a time. `is_brought`: what
+    comes next was just read, whatever the kernel says: a file system that always says no must not go on for ever."""
 
-    __slots__ = ("_has_sendfile", "file", "left", "offset")
+    __slots__ = ("_has_sendfile", "file", "is_brought", "left", "offset")
 
     def __init__(self, file: OpenFile, offset: int, length: int) -> None:
         file.acquire()
         self.file = file
         self.offset = offset
         self.left = length
+        self.is_brought = False
         self._has_sendfile = _HAS_SENDFILE
 
     def __len__(self) -> int:
@@ -74,6 +76,9 @@ class FileSegment:
         """Send what the socket takes, at most `limit` bytes; gives how many it took. Raises BlockingIOError when it
         takes none, FileShrunkError, OSError."""
         count = min(self.left, limit)
+        if not count:
+            return 0
+        self.is_brought = False
         sent = self._send_by_kernel(sock, count) if self._has_sendfile else self._send_read(sock, count)
         self.offset += sent
         self.left -= sent
@@ -82,6 +87,8 @@ class FileSegment:
     def is_cached(self) -> bool:
         """Whether the next bytes can be had without waiting for a disk, as far as the kernel tells: looked at are the
         first and the last one. True where it does not tell."""
+        if self.is_brought or not self.left:
+            return True
         last = min(self.left, BURST_BYTES) - 1
         return self._is_in_memory(self.offset + last) and self._is_in_memory(self.offset)
 
@@ -109,13 +116,13 @@ class FileSegment:
                 raise
             self._has_sendfile = False
             return self._send_read(sock, count)
-        if not sent and count:
+        if not sent:
             raise self._shrunk()
         return sent
 
     def _send_read(self, sock: socket.socket, count: int) -> int:
         data = os.pread(self.file.fd, min(count, _READ_BYTES), self.offset)
-        if not data and count:
+        if not data:
             raise self._shrunk()
         return sock.send(data)
 
