@@ -32,6 +32,9 @@ __all__ = ["Reload", "ReloadStatus", "Shared", "Unit"]
 GRACE_BEYOND_RESPONSE_S = 5.0
 GRACE_LEAST_S = 10.0
 RELOAD_BEYOND_START_S = 10.0
+ORPHANS_S = 3.0
+"""Workers whose master was killed leave by themselves within 2.5 s; one that cannot (it was stopped) holds the address
+that the next master waits for."""
 
 
 @dataclass(slots=True)
@@ -153,12 +156,12 @@ class Unit:
             self._perform(action)
 
     def died(self, pid: int, code: int) -> None:
-        """Its master was reaped. What is left of its group gets the time a graceful stop gives, or none."""
+        """Its master was reaped. What is left of its group gets the time to leave by itself, or none."""
         self._read_reports()
         self._drop_report_pipe()
         now = time.monotonic()
         is_wanted_gone = self.state is not State.RUNNING
-        self._remains.add(pid, now if is_wanted_gone else now + self.process.limits.grace_s)
+        self._remains.add(pid, now if is_wanted_gone else now + ORPHANS_S)
         if is_wanted_gone:
             self._remains.kill_all()
         self.rates.clear()
