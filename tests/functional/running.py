@@ -394,10 +394,10 @@ class Daemon:
 
     def see(self) -> dict[str, Any]:
         """The figures of the instance `site`; the processes there are now are remembered."""
-        self.sessions.add(os.getsid(self.pid))
-        for item in (items := self.status()).values():
-            if item["pid"]:
-                self.sessions.add(item["pid"])
+        with suppress(OSError, ValueError):
+            self.sessions.add(os.getsid(self.pid))
+        items = self.status()
+        self.sessions |= {item["pid"] for item in items.values() if item["pid"]}
         return items.get("site", {})
 
     @property
@@ -408,8 +408,7 @@ class Daemon:
         os.kill(self.pid, SIGKILL)
 
     def end(self) -> None:
-        with suppress(OSError, ValueError):
-            self.sessions.add(os.getsid(self.pid))
+        self.see()
         self("terminate")
         for pid in self.members:
             with suppress(ProcessLookupError):

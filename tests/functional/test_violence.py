@@ -1,0 +1,315 @@
+"""The daemon under violence: what a visitor sees while processes are killed, confs edited and apps broken."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.functional.running import (
+    PID_APP,
+    Daemon,
+    Hammer,
+    Place,
+    can_bind,
+    connect,
+    free_port,
+    is_refused,
+    serves,
+    text,
+    wait_for,
+)
+
+AFTER_A_CRASH_S = 2.0
+AFTER_THE_SUPERVISOR_S = 5.0
+SLACK_S = 3.0
+"""A machine that is busy with other tests needs longer; the figures themselves are looked at on the average."""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+@pytest.fixture
+def daemon(place: Place) -> Iterator[Daemon]:
+    made = Daemon(place)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def address(place: Place) -> str:
+    """A site of two workers is prepared there."""
+    port = free_port()
+    place.app("app", PID_APP)
+    place.site(f"listen = 127.0.0.1:{port}\nprocesses = 2")
+    return f"127.0.0.1:{port}"
+
+
+def kill(*pids: int, number: signal.Signals = signal.SIGKILL) -> None:
+    for pid in pids:
+        os.kill(pid, number)
+
+
+def time_until(condition: Callable[[], object], what: str, limit_s: float) -> float:
+    """Seconds it took; more than `limit_s` and some slack is a failure."""
+    began = time.monotonic()
+    wait_for(condition, f"{what} within {limit_s:g} s", limit_s + SLACK_S)
+    return time.monotonic() - began
+
+
+def is_whole(daemon: Daemon) -> bool:
+    """One master and two workers that are ready."""
+    site = daemon.see()
+    return site.get("state") == "running" and [worker["state"] for worker in site["workers"]] == ["ready", "ready"]
+
+
+def is_tidy(daemon: Daemon) -> bool:
+    """No zombie, and no process but the supervisor, the master and its workers."""
+    site = daemon.see()
+    known = {daemon.pid, site["pid"], *(worker["pid"] for worker in site["workers"])}
+    return set(daemon.members) == known and "Z" not in daemon.members.values()
+
+
+# ---------------------------------------------------------------- kill -9
+
+
+@pytest.mark.parametrize("victims", ["worker", "workers", "master", "master and a worker", "all but the supervisor"])
+def test_killed(daemon: Daemon, address: str, victims: str) -> None:
+    site = daemon.start().see()
+    workers = [worker["pid"] for worker in site["workers"]]
+    chosen = {
+        "worker": workers[:1], "workers": workers, "master": [site["pid"]],
+        "master and a worker": [site["pid"], workers[0]], "all but the supervisor": [site["pid"], *workers],
+    }[victims]
+    kill(*chosen)
+    time_until(lambda: serves(address) and is_whole(daemon) and not set(chosen) & set(daemon.members),
+               "a site that is whole", AFTER_A_CRASH_S)
+    wait_for(lambda: is_tidy(daemon), "nobody else")
+    assert int(text(address)) not in chosen
+
+
+def test_a_killed_worker_costs_no_connection(daemon: Daemon, address: str) -> None:
+    """But those that it had."""
+    site = daemon.start().see()
+    with Hammer(address, threads=2).at_work() as hammer:
+        kill(site["workers"][0]["pid"])
+        wait_for(lambda: daemon.see()["workers_replaced"] == 1 and is_whole(daemon), "another worker")
+    assert len(hammer.failures) <= 2  # each thread had one connection at most
+    assert not any("Refused" in failure for failure in hammer.failures)
+
+
+@pytest.mark.parametrize("how", ["alone", "with the master", "with all its children"])
+def test_a_killed_supervisor(daemon: Daemon, address: str, how: str) -> None:
+    site = daemon.start().see()
+    victims = {"alone": [], "with the master": [site["pid"]],
+               "with all its children": [site["pid"], *(worker["pid"] for worker in site["workers"])]}[how]
+    kill(daemon.pid, *victims)
+    began = time.monotonic()
+    daemon.start()
+    assert serves(address)
+    assert time.monotonic() - began < AFTER_THE_SUPERVISOR_S + SLACK_S
+    wait_for(lambda: is_tidy(daemon), "nobody else")
+
+
+def test_everybody_goes_when_the_supervisor_is_killed(daemon: Daemon, address: str) -> None:
+    daemon.start()
+    daemon.kill_supervisor()
+    wait_for(lambda: not daemon.members, "the end of everybody", 10.0)
+    assert can_bind(address)
+    assert daemon("status").returncode == 1
+
+
+def test_a_stopped_worker_whose_master_is_killed_is_not_in_the_way_for_long(daemon: Daemon, address: str) -> None:
+    site = daemon.start().see()
+    kill(site["workers"][0]["pid"], number=signal.SIGSTOP)
+    kill(site["pid"])
+    wait_for(lambda: serves(address) and is_whole(daemon), "a site that is whole", 15.0)
+    wait_for(lambda: is_tidy(daemon), "nobody else")
+
+
+def test_a_master_that_is_killed_again_and_again_is_started_ever_less_often(daemon: Daemon, address: str) -> None:
+    daemon.start()
+    for _ in range(4):
+        before = daemon.see()["pid"]
+        kill(before)
+        wait_for(lambda before=before: daemon.see()["state"] == "backoff"
+                 or (daemon.see()["pid"] not in (before, None) and is_whole(daemon)), "another master")
+    site = wait_for(lambda: (found := daemon.see())["state"] == "backoff" and found, "the back-off")
+    assert site["pid"] is None
+    wait_for(lambda: serves(address) and is_whole(daemon), "the next try", 10.0)
+
+
+def test_a_master_killed_while_it_starts(daemon: Daemon, place: Place, address: str, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    daemon.start()
+    place.app("app", f"import time\nopen({str(begun)!r}, 'a').close()\ntime.sleep(1)\n" + PID_APP)
+    kill(daemon.see()["pid"])
+    wait_for(begun.exists, "the next master's worker to load its app")
+    kill(wait_for(lambda: daemon.see()["pid"], "the next master"))
+    wait_for(lambda: serves(address) and is_whole(daemon), "a site that is whole", 15.0)
+    wait_for(lambda: is_tidy(daemon), "nobody else")
+
+
+def test_a_master_killed_while_it_reloads(daemon: Daemon, place: Place, address: str, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    site = daemon.start().see()
+    place.app("app", f"import time\nopen({str(begun)!r}, 'a').close()\ntime.sleep(1)\n" + PID_APP)
+    kill(site["pid"], number=signal.SIGHUP)
+    wait_for(begun.exists, "the reload to begin")
+    kill(site["pid"])
+    wait_for(lambda: serves(address) and is_whole(daemon), "a site that is whole", 10.0)
+    wait_for(lambda: is_tidy(daemon), "nobody else")
+
+
+def test_a_supervisor_killed_while_it_stops(daemon: Daemon, place: Place, address: str, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    place.app("app", f"import time\ndef app(e, s):\n    open({str(begun)!r}, 'w').close()\n    time.sleep(600)\n")
+    daemon.start()
+    with connect(address) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_for(begun.exists, "the app to begin")
+        os.kill(daemon.pid, signal.SIGTERM)
+        wait_for(lambda: is_refused(address), "the address to be closed")
+        daemon.kill_supervisor()
+        wait_for(lambda: not daemon.members, "the end of everybody", 15.0)
+    place.app("app", PID_APP)
+    daemon.start()
+    assert serves(address)
+
+
+# ---------------------------------------------------------------- start and stop
+
+
+def test_a_second_start_is_refused_and_disturbs_nobody(daemon: Daemon, address: str) -> None:
+    site = daemon.start().see()
+    again = daemon("start")
+    assert again.returncode == 1
+    assert f"already running with pid {daemon.pid}" in again.stderr
+    assert daemon.see()["pid"] == site["pid"]
+    assert serves(address)
+
+
+@pytest.mark.parametrize("command", ["stop", "terminate"])
+def test_a_stop_leaves_nobody_and_the_port_free(daemon: Daemon, address: str, command: str) -> None:
+    daemon.start()
+    assert serves(address)
+    assert daemon(command).returncode == 0
+    assert can_bind(address)
+    wait_for(lambda: not daemon.members, "the end of everybody")
+    daemon.start()
+    assert serves(address)
+
+
+def test_a_restart_of_all_refuses_nobody(daemon: Daemon, place: Place, address: str) -> None:
+    daemon.start()
+    with Hammer(address).at_work() as hammer:
+        place.answer("next")
+        assert daemon("restart").returncode == 0
+        wait_for(lambda: "next" in hammer.answers, "the new app")
+    assert hammer.failures == []
+    assert text(address) == "next"
+
+
+def test_a_restart_of_one_begins_anew(daemon: Daemon, place: Place, address: str) -> None:
+    before = daemon.start().see()["pid"]
+    place.answer("next")
+    assert daemon("-f", "site", "restart").returncode == 0
+    assert text(address) == "next"
+    assert daemon.see()["pid"] != before
+    wait_for(lambda: is_tidy(daemon), "nobody else")
+
+
+# ---------------------------------------------------------------- conf and apps
+
+
+def test_a_reload_of_a_broken_app_says_so_and_keeps_the_old(daemon: Daemon, place: Place, address: str) -> None:
+    daemon.start()
+    place.app("app", "import no_such_module_anywhere\n")
+    done = daemon("-f", "site", "reload")
+    assert done.returncode == 1
+    assert "No module named 'no_such_module_anywhere'" in done.stdout + done.stderr
+    assert is_whole(daemon)
+    assert serves(address)
+
+
+def test_confs_come_go_and_change(daemon: Daemon, place: Place, address: str) -> None:
+    daemon.start()
+    first = daemon.see()["pid"]
+    other = f"127.0.0.1:{free_port()}"
+    place.answer("other", "other")
+    place.site(f"listen = {other}", routes="/ = ../../apps/other", name="other")
+    wait_for(lambda: serves(other, "other"), "the conf that came to be served")
+    assert len(daemon.status()) == 2
+
+    place.site("prot = 1", name="other")
+    wait_for(lambda: "unknown key" in daemon.log, "the mistake to be told")
+    assert serves(other, "other")
+    moved = f"127.0.0.1:{free_port()}"
+    place.site(f"listen = {moved}", routes="/ = ../../apps/other", name="other")
+    wait_for(lambda: "its conf file was edited and is right" in daemon.log, "the correction to be told")
+    assert serves(other, "other")
+    assert daemon("-f", "other", "reload").returncode == 0
+    assert serves(moved, "other")
+    wait_for(lambda: is_refused(other), "the old address to be closed")
+
+    (place.etc / "servers-enabled" / "other.conf").unlink()
+    wait_for(lambda: is_refused(moved), "the conf that went to be stopped")
+    wait_for(lambda: list(daemon.status()) == ["site"], "its being forgotten")
+    assert daemon.see()["pid"] == first
+    assert serves(address)
+
+
+@pytest.mark.parametrize("fault", ["conf", "import", "crash at import", "port"])
+def test_of_two_instances_one_is_bad(daemon: Daemon, place: Place, address: str, fault: str) -> None:
+    place.app("bad", {"import": "import no_such_module_anywhere\n", "crash at import": "import os\nos._exit(1)\n"}
+              .get(fault, PID_APP))
+    port = address.rpartition(":")[2] if fault == "port" else "0"
+    more = "prot = 1" if fault == "conf" else ""
+    place.site(f"listen = 127.0.0.1:{port}\n{more}", routes="/ = ../../apps/bad", name="bad")
+    done = daemon("start")
+    assert done.returncode == 0, done.stderr
+    assert serves(address)
+    states = {name: item["state"] for name, item in daemon.status().items()}
+    assert states["site"] == "running" or fault == "port"
+    assert set(states.values()) != {"running"} or fault == "import"
+
+
+def test_a_conf_that_is_bad_when_the_master_dies(daemon: Daemon, place: Place, address: str) -> None:
+    """Nothing can be started by it; what corrects it starts it."""
+    daemon.start()
+    good = (place.etc / "servers-enabled" / "site.conf").read_text()
+    place.conf(good + "nonsense\n")
+    kill(daemon.see()["pid"])
+    wait_for(lambda: daemon.see()["state"] == "fatal", "its being noticed")
+    place.conf(good)
+    wait_for(lambda: serves(address) and is_whole(daemon), "the corrected conf to be served")
+
+
+# ---------------------------------------------------------------- at random
+
+
+@pytest.mark.time_limit(180)
+def test_whatever_is_killed_the_site_is_whole_again(daemon: Daemon, address: str) -> None:
+    """The same numbers each time: which are killed at once, and by what."""
+    daemon.start()
+    for round_, number in enumerate([3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8]):
+        site = wait_for(lambda: (found := daemon.see()).get("pid") and found, "a master")
+        workers = [worker["pid"] for worker in site["workers"]]
+        victims = {pid for bit, pid in enumerate([*workers, site["pid"]]) if number >> bit & 1}
+        for pid in victims:
+            soft = signal.SIGTERM if round_ % 2 else signal.SIGQUIT
+            kill(pid, number=soft if pid in workers and round_ % 3 == 0 else signal.SIGKILL)
+        if number > 7:
+            daemon.kill_supervisor()
+            daemon.start()
+        wait_for(lambda victims=victims: not victims & set(daemon.members), "the end of the victims")
+        if daemon.see()["state"] == "backoff":
+            assert daemon("-f", "site", "start").returncode == 0
+        wait_for(lambda: serves(address) and is_whole(daemon), "a site that is whole")
+        wait_for(lambda: is_tidy(daemon), "nobody else")
