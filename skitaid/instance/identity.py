@@ -23,14 +23,13 @@ class Identity:
 
 def identity_of(server: Server, global_: Global) -> Identity | None:
     """The user and group of [server], else of [global]; None: stay who we are, also when we are not root and can't
-    become anybody. The conf was checked: both exist."""
+    become anybody. The conf was checked: both exist, by name or number."""
     user = server.user or global_.user
     group = server.group or global_.group
     if os.geteuid() != 0 or not (user or group):
         return None
-    entry = pwd.getpwnam(user) if user else pwd.getpwuid(0)
-    gid = grp.getgrnam(group).gr_gid if group else entry.pw_gid
-    return Identity(entry.pw_name, entry.pw_uid, gid)
+    entry = _user(user or "0")
+    return Identity(entry.pw_name, entry.pw_uid, _gid(group) if group else entry.pw_gid)
 
 
 def become(identity: Identity) -> None:
@@ -40,3 +39,11 @@ def become(identity: Identity) -> None:
     os.setuid(identity.uid)
     os.environ["USER"] = os.environ["LOGNAME"] = identity.user
     os.environ["HOME"] = pwd.getpwuid(identity.uid).pw_dir
+
+
+def _user(word: str) -> pwd.struct_passwd:
+    return pwd.getpwuid(int(word)) if word.isdecimal() else pwd.getpwnam(word)
+
+
+def _gid(word: str) -> int:
+    return int(word) if word.isdecimal() else grp.getgrnam(word).gr_gid

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from skitaid.config.load import default_main
+from skitaid.config.model import Instance, Server
+from skitaid.instance.arguments import Conf
+from skitaid.instance.crew import Crew, Worker
+from skitaid.instance.handover import Incoming, Verdict, judge, newly_failed
+from skitaid.supervisor.scoreboard import Scoreboard
+
+INSTANCE = Instance("site", Path("/etc/site.conf"), Server(processes=2, start_timeout_s=7))
+CONF = Conf(default_main(Path("/etc")), INSTANCE, Path("/log"), Path("/var"))
+INCOMING = Incoming(CONF, 1, deadline=100.0)
+
+
+@pytest.fixture
+def crew() -> Crew:
+    """A generation of two that serves (pids 1 and 2), and one of two that starts (3 and 4)."""
+    pids = count(1)
+    made = Crew(Scoreboard.create(), lambda index, slot, generation: next(pids))
+    made.promote(0, 2)
+    made.start(0, 2)
+    made.ready(1, (), 0.0)
+    made.ready(2, (), 0.0)
+    made.start(1, 2)
+    return made
+
+
+def test_waits_for_all_of_them(crew: Crew) -> None:
+    assert INCOMING.size == 2
+    assert judge(INCOMING, crew, 99.0, is_first=False) == (Verdict.WAIT, "")
+    crew.ready(3, (), 1.0)
+    assert judge(INCOMING, crew, 99.0, is_first=False) == (Verdict.WAIT, "")
+    crew.ready(4, (), 1.0)
+    assert judge(INCOMING, crew, 99.0, is_first=False) == (Verdict.TAKE_OVER, "")
+
+
+def test_not_for_ever(crew: Crew) -> None:
+    crew.ready(3, (), 1.0)
+    assert judge(INCOMING, crew, 100.0, is_first=False) == (Verdict.GIVE_UP, "not ready within 7 s (start_timeout)")
+
+
+def test_a_late_one_is_not_given_up_when_it_is_ready(crew: Crew) -> None:
+    crew.ready(3, (), 1.0)
+    crew.ready(4, (), 1.0)
+    assert judge(INCOMING, crew, 101.0, is_first=False) == (Verdict.TAKE_OVER, "")
+
+
+@pytest.mark.parametrize(("is_first", "expected"), [
+    (False, (Verdict.GIVE_UP, "this app cannot be loaded: /a (site.conf:3): broken")),
+    (True, (Verdict.TAKE_OVER, "")),
+])
+def test_a_broken_app(crew: Crew, is_first: bool, expected: tuple[Verdict, str]) -> None:
+    crew.ready(3, (), 1.0)
+    crew.ready(4, ("/a (site.conf:3): broken",), 1.0)
+    assert judge(INCOMING, crew, 99.0, is_first=is_first) == expected
+
+
+@pytest.mark.parametrize(("old", "new", "expected"), [
+    ((), (), ""),
+    ((), ("/a (1): x",), "/a (1): x"),
+    (("/a (1): x",), ("/a (7): still, at another line",), ""),
+    (("/a (1): x",), (), ""),
+    (("/a (1): x",), ("/a (1): x", "/b (2): y"), "/b (2): y"),
+    (("www.a.com/ (1): x",), ("/ (2): y",), "/ (2): y"),
+])
+def test_newly_failed(old: tuple[str, ...], new: tuple[str, ...], expected: str) -> None:
+    assert newly_failed([Worker(1, 0, 0, 0, failed=old)], [Worker(2, 0, 1, 1, failed=new)]) == expected

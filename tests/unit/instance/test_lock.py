@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from skitaid.exceptions import RefusedError
+from skitaid.instance.lock import HeldError, InstanceLock
+
+
+def test_one_at_a_time(tmp_path: Path) -> None:
+    first = InstanceLock(tmp_path / "instances", "site")
+    with pytest.raises(HeldError, match=rf"site is running already with pid {os.getpid()} \(it holds .*site\.lock\)"):
+        InstanceLock(tmp_path / "instances", "site")
+    InstanceLock(tmp_path / "instances", "other").release()
+    first.release()
+    InstanceLock(tmp_path / "instances", "site").release()
+
+
+def test_an_orderly_end_leaves_no_trace(tmp_path: Path) -> None:
+    first = InstanceLock(tmp_path, "site")
+    assert not first.follows_a_killed_one
+    first.release()
+    second = InstanceLock(tmp_path, "site")
+    assert not second.follows_a_killed_one
+    second.release()
+
+
+def test_a_killed_one_leaves_its_pid(tmp_path: Path) -> None:
+    first = InstanceLock(tmp_path, "site")
+    os.close(first.fd)  # all that the kernel does for a killed process
+    second = InstanceLock(tmp_path, "site")
+    assert second.follows_a_killed_one
+    assert (tmp_path / "site.lock").read_text() == f"{os.getpid()}\n"
+    second.release()
+
+
+def test_a_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RefusedError, match=r"cannot use .*site\.lock: .*name another run_path") as caught:
+        InstanceLock(tmp_path / "file", "site")
+    assert not isinstance(caught.value, HeldError)
