@@ -9,6 +9,7 @@ and 1 µs more for each line never met.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from skitaid.protocols.errors import ProtocolError
@@ -46,17 +47,20 @@ class FieldLine:
     `environ_key` is None for a field that must not reach an environ: a name with an underscore would be taken for
     another field (Content_Length), and Proxy for a setting of HTTP clients (CVE-2016-5385). `is_hearsay`: the field
     says what only a proxy in front of us can know, and anybody can write it; apps see it when it is known to come
-    from a peer that is believed (`is_believed`).
+    from a peer that is believed (`is_believed`). `note` is what the field means to a block it stands in.
     """
 
-    __slots__ = ("environ_key", "environ_value", "is_hearsay", "name", "value")
+    __slots__ = ("environ_key", "environ_value", "is_hearsay", "name", "note", "value")
 
     def __init__(self, name: bytes, value: bytes, *, is_believed: bool = False) -> None:
         self.name = name
         self.value = value
         self.environ_value = value.decode("latin-1")
-        self.is_hearsay = not is_believed and _is_hearsay(name)
-        self.environ_key = None if self.is_hearsay else _environ_key(name)
+        self.note: Callable[[HeaderBlock, bytes], None] | None
+        if name[0] in b"xf" and not is_believed and _is_hearsay(name):
+            self.is_hearsay, self.environ_key, self.note = True, None, _note_hearsay
+        else:
+            self.is_hearsay, self.environ_key, self.note = False, _environ_key(name), _NOTES.get(name)
 
 
 class HeaderBlock:
@@ -88,11 +92,8 @@ class HeaderBlock:
         self._log: tuple[str | None, ...] | None = None
         self._pairs: tuple[tuple[bytes, bytes], ...] | None = None
         for line in lines:
-            if line.is_hearsay:
-                self.has_hearsay = True
-            note = _NOTES.get(line.name)
-            if note is not None:
-                note(self, line.value)
+            if line.note is not None:
+                line.note(self, line.value)
         if self.upgrade is not None and b"upgrade" not in tokens(self.get(b"connection") or b""):
             # RFC 9110 section 7.8: without the connection option, the field was meant for a hop before us.
             self.upgrade = None
@@ -196,8 +197,6 @@ def _remember(raw: bytes, block: HeaderBlock) -> None:
 
 
 def _is_hearsay(name: bytes) -> bool:
-    if name[:1] not in (b"x", b"f"):
-        return False
     # Some frameworks read an underscore as a hyphen, so what is withheld is withheld in both spellings.
     plain = name.replace(b"_", b"-")
     return plain in _HEARSAY or plain.startswith(b"x-forwarded-")
@@ -258,6 +257,10 @@ def _note_expect(block: HeaderBlock, value: bytes) -> None:
 
 def _note_upgrade(block: HeaderBlock, value: bytes) -> None:
     block.upgrade = value.lower()
+
+
+def _note_hearsay(block: HeaderBlock, value: bytes) -> None:
+    block.has_hearsay = True
 
 
 _NOTES: Final = {

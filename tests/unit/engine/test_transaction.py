@@ -9,7 +9,7 @@ from skitaid.engine.transaction import FIRST_LTXNID, gtxnid_source, is_gtxnid, i
 
 def test_an_id_names_the_worker_and_counts_its_requests() -> None:
     give = gtxnid_source("4676")
-    assert [give() for _ in range(3)] == ["GTID-C4676-R1", "GTID-C4676-R2", "GTID-C4676-R3"]
+    assert [give() for _ in range(12345)] == [f"GTID-C4676-R{number}" for number in range(1, 12346)]
 
 
 def test_workers_and_restarts_do_not_share_ids() -> None:
