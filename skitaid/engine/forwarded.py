@@ -9,7 +9,7 @@ that client's own invention.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from skitaid.engine.transaction import FIRST_LTXNID, is_gtxnid, is_ltxnid
@@ -26,6 +26,8 @@ __all__ = ["Hearing", "Heard", "hear"]
 _FOR: Final = b"x-forwarded-for"
 _PROTO: Final = b"x-forwarded-proto"
 _HOST: Final = b"x-forwarded-host"
+_MAX_LINES: Final = 512
+_MAX_KEPT_BYTES: Final = 100
 _SCHEMES: Final = {b"http": "http", b"https": "https", b"ws": "http", b"wss": "https"}
 
 
@@ -89,104 +91,131 @@ def hear(fields: HeaderBlock, trusted: TrustedPeers, *, may_move: bool = True) -
     X-Forwarded-* goes before Forwarded: most proxies write the former and pass on a Forwarded that a client made up.
     `may_move` False: the request's target names the host already (RFC 9112 section 3.2.2).
     """
-    get = fields.get
-    if get(_FOR) is None and get(_PROTO) is None and get(_HOST) is None:
-        said = _by_forwarded(get(b"forwarded"), trusted)
+    words, lines = _separate(fields)
+    if _FOR in words or _PROTO in words or _HOST in words:
+        said = _by_x_forwarded(words, trusted)
     else:
-        said = _by_x_forwarded(fields, trusted)
+        said = _by_forwarded(words.get(b"forwarded", b""), trusted)
     scheme = _SCHEMES.get(said.proto.lower())
-    host = said.host if may_move and is_host(said.host) else b""
-    shown = {_PROTO: said.proto if scheme else b"", _HOST: host, b"x-real-ip": _real_ip(fields, said.client)}
-    gtxnid, ltxnid = _transaction(fields)
-    block = HeaderBlock(_lines(fields, said.shown | shown, host), forwarded_for=get(_FOR))
+    host = said.host if may_move and said.host and is_host(said.host) else b""
+    shown = {_PROTO: said.proto if scheme else b"", _HOST: host, **said.shown}
+    if said.client is not None:
+        # Never another client than the one that was found.
+        shown[b"x-real-ip"] = said.client[0].encode()
+    if host:
+        lines = [line for line in lines if line.name != b"host"]
+        lines.append(FieldLine(b"host", host))
+    lines += _believed(words, shown)
+    gtxnid, ltxnid = _transaction(words)
+    block = HeaderBlock(lines, forwarded_for=words.get(_FOR))
     return Heard(block, said.client, scheme or "http", gtxnid, ltxnid)
+
+
+Words = dict[bytes, bytes]
+"""Hearsay by name; repeated fields are joined with a comma (RFC 9110 section 5.3)."""
+Client = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class _Said:
     """By either kind of field. `shown`: what apps see of the list of hops."""
 
-    client: tuple[str, str] | None = None
-    proto: bytes = b""
-    host: bytes = b""
-    shown: dict[bytes, bytes] = field(default_factory=dict)
+    client: Client | None
+    proto: bytes
+    host: bytes
+    shown: Words
 
 
-def _by_x_forwarded(fields: HeaderBlock, trusted: TrustedPeers) -> _Said:
-    hops = split_list(fields.get(_FOR) or b"")
-    at = _farthest(hops, trusted)
-    proto, host = _last(fields.get(_PROTO)), _last(fields.get(_HOST))
-    return _Said(_client(hops[at:]), proto, host, {_FOR: b", ".join(hops[at:])})
+def _separate(fields: HeaderBlock) -> tuple[Words, list[FieldLine]]:
+    words: Words = {}
+    lines = []
+    for line in fields.fields:
+        if not line.is_hearsay:
+            lines.append(line)
+        elif line.name in words:
+            words[line.name] += b", " + line.value
+        else:
+            words[line.name] = line.value
+    return words, lines
 
 
-def _by_forwarded(given: bytes | None, trusted: TrustedPeers) -> _Said:
+def _by_x_forwarded(words: Words, trusted: TrustedPeers) -> _Said:
+    hops = split_list(words.get(_FOR, b""))
+    at, client = _walk(hops, trusted)
+    return _Said(client, _last(words.get(_PROTO)), _last(words.get(_HOST)), {_FOR: b", ".join(hops[at:])})
+
+
+def _by_forwarded(value: bytes, trusted: TrustedPeers) -> _Said:
     """Scheme and host are of the farthest element that is believed: those right of it tell how one proxy speaks to
     another."""
-    elements = parse_forwarded(given or b"")
+    elements = parse_forwarded(value)
     if not elements:
-        return _Said()
-    hops = [element.node for element in elements]
-    at = _farthest(hops, trusted)
+        return _Said(None, b"", b"", {})
+    at, client = _walk([element.node for element in elements], trusted)
     shown = {b"forwarded": b", ".join(element.raw for element in elements[at:])}
-    return _Said(_client(hops[at:]), elements[at].proto, elements[at].host, shown)
+    return _Said(client, elements[at].proto, elements[at].host, shown)
 
 
-def _farthest(hops: Sequence[bytes], trusted: TrustedPeers) -> int:
-    """Where in `hops` the last is that a trusted peer wrote: the first from the right that is not trusted itself."""
+def _walk(hops: Sequence[bytes], trusted: TrustedPeers) -> tuple[int, Client | None]:
+    """From the right to the farthest hop that a trusted peer wrote: where it is, and the farthest that has an
+    address. None: all that is known is the peer itself."""
+    client: Client | None = None
     for at in range(len(hops) - 1, -1, -1):
-        address = _address(hops[at])
-        if address is None or not trusted.holds(address):
-            return at
-    return 0
+        found = _client_of(hops[at])
+        if found is None:
+            # `unknown`, or no address at all: the proxy next to it hides who asked, or does not know.
+            return at, client
+        client = found
+        if not trusted.holds(found[0]):
+            return at, client
+    return 0, client
 
 
-def _client(hops: Sequence[bytes]) -> tuple[str, str] | None:
-    """The farthest hop that is known: the first, or when its proxy hides it (`unknown`) that proxy."""
-    for hop in hops[:2]:
-        address, node = _address(hop), parse_node(hop)
-        if address is not None and node is not None:
-            return address, node.port
-    return None
-
-
-def _address(hop: bytes) -> str | None:
+def _client_of(hop: bytes) -> Client | None:
     node = parse_node(hop)
-    return None if node is None else plain_address(node.name)
+    address = None if node is None else plain_address(node.name)
+    return None if node is None or address is None else (address, node.port)
 
 
 def _last(value: bytes | None) -> bytes:
     """What the nearest proxy wrote, whatever stood there before."""
-    return (split_list(value or b"") or [b""])[-1]
+    if value is None or b"," not in value:
+        return value or b""
+    return (split_list(value) or [b""])[-1]
 
 
-def _real_ip(fields: HeaderBlock, client: tuple[str, str] | None) -> bytes:
-    """Never another client than the one that was found."""
-    return client[0].encode() if client is not None else fields.get(b"x-real-ip") or b""
-
-
-def _transaction(fields: HeaderBlock) -> tuple[str | None, str]:
+def _transaction(words: Words) -> tuple[str | None, str]:
     """A local id without its global one says nothing."""
-    gtxnid, ltxnid = fields.get(b"x-gtxn-id") or b"", fields.get(b"x-ltxn-id") or b""
-    if not is_gtxnid(gtxnid):
+    gtxnid, ltxnid = words.get(b"x-gtxn-id"), words.get(b"x-ltxn-id", b"")
+    if gtxnid is None or not is_gtxnid(gtxnid):
         return None, FIRST_LTXNID
     return gtxnid.decode("ascii"), ltxnid.decode("ascii") if is_ltxnid(ltxnid) else FIRST_LTXNID
 
 
-def _lines(fields: HeaderBlock, shown: dict[bytes, bytes], host: bytes) -> list[FieldLine]:
-    """The lines that apps see: hearsay as it is believed, each field once, and the rest as it came."""
+def _believed(words: Words, shown: Words) -> list[FieldLine]:
+    """What apps see of the hearsay. The fields that nothing is made of here are shown as they came, but for ids, which
+    apps get with every request, and a Forwarded beside X-Forwarded-*."""
     lines = []
-    if host:
-        lines.append(FieldLine(b"host", host))
-    done: set[bytes] = set()
-    for line in fields.fields:
-        name = line.name
-        if not line.is_hearsay:
-            if name != b"host" or not host:
-                lines.append(line)
-        elif name in shown:
-            if shown[name] and name not in done:
-                done.add(name)
-                lines.append(FieldLine(name, shown[name], is_believed=True))
-        elif name.startswith(b"x-forwarded-") and b"_" not in name:
-            lines.append(FieldLine(name, line.value, is_believed=True))
+    for name, value in words.items():
+        told = shown.get(name)
+        if told is None and (name.startswith(b"x-forwarded-") or name == b"x-real-ip") and b"_" not in name:
+            told = value
+        if told:
+            lines.append(_believed_line(name, told))
     return lines
+
+
+def _believed_line(name: bytes, value: bytes) -> FieldLine:
+    """Proxies repeat themselves, and so do the clients behind them."""
+    try:
+        return _LINES[name, value]
+    except KeyError:
+        line = FieldLine(name, value, is_believed=True)
+    if len(value) <= _MAX_KEPT_BYTES:
+        if len(_LINES) >= _MAX_LINES:
+            _LINES.clear()
+        _LINES[name, value] = line
+    return line
+
+
+_LINES: Final[dict[tuple[bytes, bytes], FieldLine]] = {}

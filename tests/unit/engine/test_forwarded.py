@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from skitaid.engine import forwarded
 from skitaid.engine.forwarded import Heard, hear
 from skitaid.engine.trust import TrustedPeers
 from skitaid.protocols.errors import ProtocolError
@@ -238,3 +239,10 @@ def test_what_the_fields_say_about_framing_stays() -> None:
         b"X-Forwarded-For: 203.0.113.7"
     ), TRUSTED).fields  # fmt: skip
     assert (block.content_length, block.expects_continue, block.wants_close, block.upgrade) == (5, True, True, b"h2c")
+
+
+def test_what_is_kept_of_clients_is_bounded() -> None:
+    for number in range(2000):
+        address = f"203.0.{number // 256}.{number % 256}"
+        assert heard(f"X-Forwarded-For: {address}").fields.environ["HTTP_X_FORWARDED_FOR"] == address
+    assert len(forwarded._LINES) <= 512
