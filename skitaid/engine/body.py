@@ -37,8 +37,8 @@ class RequestBody:
     """
 
     __slots__ = (
-        "_change", "_error", "_is_complete", "_is_paused", "_is_ready", "_is_whole", "_on_ready", "_pieces", "_rest", "_set_reading",
-        "_waiting", "before_read", "limit", "received",
+        "_change", "_error", "_is_complete", "_is_paused", "_is_ready", "_is_whole", "_on_ready", "_pieces", "_rest",
+        "_set_reading", "_waiting", "before_read", "limit", "received",
     )
 
     def __init__(
@@ -78,8 +78,15 @@ class RequestBody:
             if waiting >= START_BYTES and not self._is_whole:
                 self._make_ready()
         elif waiting > HIGH_BYTES and not self._is_paused:
-            self._is_paused = True
-            self._set_reading(False)
+            self._pause()
+
+    def _pause(self) -> None:
+        self._set_reading(False)
+        with self._change:
+            # The app may have read it all meanwhile, when there was no pause yet that it could have ended.
+            self._is_paused = self._waiting >= _LOW_BYTES
+        if not self._is_paused:
+            self._set_reading(True)
 
     def end(self) -> None:
         """The body is complete."""

@@ -1,20 +1,19 @@
-"""A client's connection: bytes between a socket and the protocol, and the life of the socket.
+"""A client's connection: one request after another, and the life of the socket.
 
-Locking. The loop thread reads and parses. While a request is in flight its app thread may send; both sides meet in
-`_outgoing` under `_lock`, and only when the socket could not take everything at once. Only the loop thread closes the
-descriptor, and never while a request is in flight: another connection could get the number, and the app thread's
+Who does what. The loop thread reads, parses and begins requests. Whoever answers a request, an app thread or the loop,
+ends it: `stream` goes from it to None exactly once, in `_complete`, and from then on the loop may begin the next. When
+the last bytes of a response are queued, its end is left to the loop (`_to_finish`). Only the loop thread closes the
+descriptor, and never while an app thread works for it: another connection could get the number, and the app thread's
 bytes with it.
 """
 
 from __future__ import annotations
 
 import socket
-import struct
-import threading
-from collections import deque
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from skitaid.engine.channel import LOW_BYTES, Channel
 from skitaid.engine.poller import ERROR, HANG_UP, READ, WRITE
 from skitaid.engine.stream import ClientGoneError, Stream
 from skitaid.exceptions import PeerError
@@ -31,10 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "Phase"]
 
 RECEIVE_BYTES: Final = 65536
-HIGH_BYTES: Final = 262144
-LOW_BYTES: Final = 65536
 PIPELINE_BYTES: Final = 65536
-_RESET: Final = struct.pack("ii", 1, 0)
 
 
 class Phase(Enum):
@@ -49,41 +45,28 @@ class Phase(Enum):
     CLOSED = "nothing"
 
 
-class Connection:
+class Connection(Channel):
     """One accepted socket. `peer` and `peer_port` as text, for apps and logs."""
 
     DISCARD_BYTES: ClassVar[int] = 65536
 
     __slots__ = (
-        "_discarded", "_drained", "_held", "_interest", "_is_broken", "_is_closed", "_is_lingering", "_is_registered",
-        "_lock", "_outgoing", "_parser", "_receive", "_send", "_socket", "_to_finish", "engine", "fd", "head_at",
-        "input_ended", "is_closing", "listener", "outgoing_bytes", "peer", "peer_port", "served", "stream", "touched",
+        "_discarded", "_is_closed", "_is_lingering", "_parser", "_to_finish", "head_at", "is_closing", "listener",
+        "peer", "peer_port", "served", "stream",
     )
 
     def __init__(self, engine: Engine, listener: Listener, sock: socket.socket, peer: tuple[str, str]) -> None:
-        self.engine = engine
+        super().__init__(engine, sock)
         self.listener = listener
         self.peer, self.peer_port = peer
-        self.fd = sock.fileno()
-        self._socket = sock
-        self._send = sock.send
-        self._receive = sock.recv
         self._parser = Http1Server(self)
-        self._lock = threading.Lock()
-        self._outgoing: deque[memoryview | bytes] = deque()
-        self.outgoing_bytes = 0
-        self._held = b""
         self._to_finish: Stream | None = None
-        self._drained: threading.Event | None = None
-        self._interest = READ
-        self._is_registered = True
-        self._is_broken = self._is_closed = self._is_lingering = False
+        self._is_closed = self._is_lingering = False
         self._discarded = 0
-        self.input_ended = False
         self.is_closing = False
         self.stream: Stream | None = None
         self.served = 0
-        self.touched = self.head_at = engine.now
+        self.head_at = self.touched
 
     # ------------------------------------------------------------ what a stream asks
 
@@ -91,6 +74,16 @@ class Connection:
     def client_address(self) -> tuple[str, int] | None:
         """Host and port of the peer; None on a unix socket."""
         return (self.peer, int(self.peer_port)) if self.peer_port else None
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether nothing more can be sent."""
+        return self._is_broken
+
+    @property
+    def bytes_ahead(self) -> int:
+        """While a head is dispatched: how much of what follows it is here already."""
+        return self._parser.buffered
 
     @property
     def stamp(self) -> Stamp:
@@ -113,11 +106,6 @@ class Connection:
         return self.engine.has_threads
 
     @property
-    def is_congested(self) -> bool:
-        """Whether more waits to be sent than should."""
-        return self.outgoing_bytes > HIGH_BYTES
-
-    @property
     def phase(self) -> Phase:
         """What the connection waits for, as its time-outs see it."""
         if self._is_closed:
@@ -126,43 +114,19 @@ class Connection:
             return Phase.LINGERING
         if self._outgoing:
             return Phase.SENDING
-        if self._parser.state is State.BODY:
+        state = self._parser.state
+        if state is State.BODY and self._is_body_due():
             return Phase.BODY
         if self.stream is not None:
             return Phase.APP
-        return Phase.HEAD if self._parser.buffered else Phase.IDLE
+        return Phase.HEAD if state is State.HEAD and self._parser.buffered else Phase.IDLE
 
-    def hold(self, data: bytes) -> None:
-        """Send `data` together with what comes next."""
-        self._held += data
-
-    def send(self, data: bytes) -> bool:
-        """Send, or queue what the socket does not take. True when everything is sent. Raises ClientGoneError."""
-        if self._held:
-            data = self._held + data
-            self._held = b""
-        if self._is_broken:
-            raise ClientGoneError("the client closed the connection")
-        if not data:
-            return not self._outgoing
-        rest: bytes | memoryview = data
-        if not self._outgoing:
-            try:
-                sent = self._send(data)
-            except (BlockingIOError, InterruptedError):
-                sent = 0
-            except OSError as error:
-                self._is_broken = True
-                raise ClientGoneError(f"the client closed the connection: {error.strerror}") from error
-            if sent == len(data):
-                return True
-            rest = memoryview(data)[sent:]
-        with self._lock:
-            self._outgoing.append(rest)
-            self.outgoing_bytes += len(rest)
-            self.touched = self.engine.now
-            self._watch(self._interest | WRITE)
-        return False
+    def _is_body_due(self) -> bool:
+        """Whether it is the client who keeps us waiting: it may send, and was asked to if it wants to be asked."""
+        stream = self.stream
+        if stream is None:
+            return True
+        return bool(self._interest & READ) and (stream.body is None or stream.body.before_read is None)
 
     def finish(self, stream: Stream, data: bytes) -> None:
         """The response of `stream` ends with `data`."""
@@ -173,34 +137,20 @@ class Connection:
             return
         if not is_sent:
             with self._lock:
-                if self._outgoing:
+                # Broken: the loop has given the connection up, or is about to, and will not look at this again.
+                if self._outgoing and not self._is_broken:
                     self._to_finish = stream
                     return
         self._complete(stream)
 
     def abandon(self, stream: Stream) -> None:
-        """The response of `stream` can't be completed: nothing more goes out, and the client sees a reset."""
+        """The response of `stream` can't be completed: nothing more goes out, and the client sees a reset. Too late
+        for a response that is at its end already: nothing happens then."""
+        if self.stream is not stream or self._to_finish is stream:
+            return
         self._is_broken = True
         stream.exchange.is_persistent = False
         self._complete(stream)
-
-    def wait_drained(self) -> None:
-        """Wait, in an app thread, until the client took most of what is queued. Raises ClientGoneError."""
-        drained = self._drained
-        if drained is None:
-            drained = self._drained = threading.Event()
-        while self.outgoing_bytes > LOW_BYTES:
-            if self._is_broken:
-                raise ClientGoneError("the client closed the connection, or took nothing for too long")
-            drained.clear()
-            if self.outgoing_bytes > LOW_BYTES and not self._is_broken:
-                # Bounded by the time-out for a stalled transfer, which breaks the connection and sets the event.
-                drained.wait()
-
-    def set_reading(self, is_on: bool) -> None:
-        """Pause or resume reading. From any thread."""
-        with self._lock:
-            self._watch(self._interest | READ if is_on and not self.input_ended else self._interest & ~READ)
 
     # ------------------------------------------------------------ events, on the loop thread
 
@@ -241,9 +191,11 @@ class Connection:
             # The last response is on its way out; what the client says after it is not heard.
             return
         try:
-            if self.stream is None and parser.state is State.COMPLETE:
-                parser.proceed()
-            if parser.state is State.HEAD and not parser.buffered:
+            if parser.state is State.COMPLETE:
+                if self.stream is None:
+                    self.head_at = self.touched
+                    parser.proceed()
+            elif parser.state is State.HEAD and not parser.buffered:
                 self.head_at = self.touched
             parser.feed(data)
             if parser.buffered and self.stream is None:
@@ -259,6 +211,7 @@ class Connection:
         while (
             self.stream is None and parser.state is State.COMPLETE and parser.buffered and not self.is_closing
         ):
+            self.head_at = self.engine.now
             parser.proceed()
 
     def _proceed(self) -> None:
@@ -285,9 +238,9 @@ class Connection:
         self.set_reading(False)
         stream = self.stream
         if stream is None:
-            self._close_when_free()
-            return
-        if self._parser.state is State.BODY:
+            # A request may be here already whose turn has not come.
+            self._proceed()
+        elif self._parser.state is State.BODY:
             self._fail_body(stream, PeerError("the client closed the connection before its request was complete"))
         elif stream.body is not None and stream.is_on_loop and stream.is_dispatched:
             # Nobody waits for more of the body; an app that waits for the client to go is told.
@@ -304,54 +257,25 @@ class Connection:
 
     def _flush(self) -> None:
         """Send what is queued."""
-        finished: Stream | None = None
-        with self._lock:
-            try:
-                self._send_queue()
-            except OSError:
-                self._is_broken = True
-            if not self._outgoing:
-                self._watch(self._interest & ~WRITE)
-                finished, self._to_finish = self._to_finish, None
-        self.touched = self.engine.now
-        if self._drained is not None and (self._is_broken or self.outgoing_bytes <= LOW_BYTES):
-            self._drained.set()
+        self._send_queued()
         if self._is_broken:
             self._lose()
-        elif finished is not None:
+            return
+        with self._lock:
+            finished = None if self._outgoing else self._to_finish
+        stream = self.stream
+        if finished is not None:
             self._complete(finished)
-        elif self.outgoing_bytes <= LOW_BYTES:
-            stream = self.stream
-            if stream is not None and stream.is_on_loop and stream.is_dispatched:
-                self._resume(stream)
-
-    def _send_queue(self) -> None:
-        outgoing = self._outgoing
-        while outgoing:
-            piece = outgoing[0]
-            try:
-                sent = self._send(piece)
-            except (BlockingIOError, InterruptedError):
-                return
-            self.outgoing_bytes -= sent
-            if sent < len(piece):
-                outgoing[0] = memoryview(piece)[sent:]
-                return
-            outgoing.popleft()
-
-    def _resume(self, stream: Stream) -> None:
-        """A response made on the loop stopped because the client was slow: go on with it."""
-        job, stream.job = stream.job, None
-        if job is not None:
-            job(stream)
+            self._to_finish = None
+        elif self.outgoing_bytes <= LOW_BYTES and stream is not None and stream.is_on_loop and stream.is_dispatched:
+            # A response made on the loop stopped because the client was slow: on with it.
+            stream.run()
 
     # ------------------------------------------------------------ the protocol's calls (Receiver)
 
     def request(self, head: RequestHead) -> None:
         stream = self.stream = Stream(self, head)
         self.served += 1
-        if head.fields.has_hearsay:
-            self.engine.hearing.take(stream)
         self.engine.dispatch(stream)
 
     def body(self, data: bytes) -> None:
@@ -377,6 +301,8 @@ class Connection:
         is_over = not stream.exchange.is_persistent or self._is_broken
         if is_over:
             self.is_closing = True
+        # The wait for the next request begins now.
+        self.touched = self.engine.now
         # From here on the loop thread may begin the next request.
         self.stream = None
         parser = self._parser
@@ -423,8 +349,6 @@ class Connection:
                 self._begin_close()
         elif phase is Phase.SENDING:
             self._is_broken = True
-            if self._drained is not None:
-                self._drained.set()
             self._close_when_free()
         else:
             self._close()
@@ -432,13 +356,15 @@ class Connection:
     def _begin_close(self) -> None:
         """Say goodbye: send what is queued, then our end of file, then wait for the client's, so that the kernel does
         not reset the connection under a response still on its way (RFC 9112 section 9.6)."""
-        if self._is_closed or self._is_lingering or self._outgoing or self.stream is not None:
+        if self._is_closed or self._is_lingering or self.stream is not None:
+            return
+        if self._outgoing and not self._is_broken:
             return
         if self._is_broken or self.input_ended:
             self._close()
             return
         self._is_lingering = True
-        self.touched = self.engine.now
+        self.touched = self.head_at = self.engine.now
         try:
             self._socket.shutdown(socket.SHUT_WR)
         except OSError:
@@ -454,10 +380,12 @@ class Connection:
     def _close_when_free(self) -> None:
         """Close now, or as soon as the app thread that works for this connection is done with it."""
         self.is_closing = True
-        stream = self._to_finish
+        with self._lock:
+            # An app thread that is in `finish` has either left its stream here by now, or will see that all is over.
+            stream = self._to_finish
         if stream is not None:
-            self._to_finish = None
             self._complete(stream)
+            self._to_finish = None
         stream = self.stream
         if stream is not None and not stream.is_dispatched:
             # Nobody has begun with it: nothing will ever answer.
@@ -468,43 +396,40 @@ class Connection:
             return
         # A reset is reported by every poll: out of the set until it can be closed.
         self._unregister()
-        if self._drained is not None:
-            self._drained.set()
+        self._wake_sender()
         if stream.is_on_loop:
-            self._resume(stream)
+            stream.run()
 
     def close_idle(self) -> None:
         """On the loop, when draining: close if nothing is in flight."""
-        if self.phase is Phase.IDLE:
+        if self._is_idle():
+            # What the kernel holds for us may be a request.
+            self.on_event(READ)
+        if self._is_idle():
             self.is_closing = True
             self._begin_close()
 
-    def _unregister(self) -> None:
-        with self._lock:
-            if self._is_registered:
-                self._is_registered = False
-                self.engine.selector.forget(self.fd)
+    def _is_idle(self) -> bool:
+        return self.phase is Phase.IDLE and not self._parser.buffered
+
+    def stop_waiting(self) -> None:
+        """The loop has stopped: nobody feeds or drains this connection any more, so no app thread shall wait for it."""
+        stream = self.stream
+        if self._outgoing:
+            self._is_broken = True
+            self._wake_sender()
+        if stream is not None and stream.body is not None and not stream.body.is_complete:
+            stream.body.fail(PeerError("the server stops"))
+
+    def give_up(self) -> None:
+        """After `stop_waiting`: close, unless an app thread is still at work."""
+        self.on_failure()
+        if self.stream is None:
+            self._close()
 
     def _close(self) -> None:
         if self._is_closed:
             return
         self._is_closed = True
-        self._unregister()
-        if self._is_broken:
-            self._reset_on_close()
         self.engine.closed(self)
-        self._socket.close()
-
-    def _reset_on_close(self) -> None:
-        """A response cut short must not look whole to a client that reads until the end of file."""
-        try:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        except OSError:
-            # Gone already: nothing left to tell the client.
-            return
-
-    def _watch(self, interest: int) -> None:
-        """Under the lock: what the poller reports."""
-        if interest != self._interest and self._is_registered:
-            self._interest = interest
-            self.engine.selector.poller.modify(self.fd, interest)
+        self._close_socket()

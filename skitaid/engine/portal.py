@@ -50,13 +50,15 @@ class Portal:
             function = calls.popleft()
             try:
                 function()
-            except Exception:  # a root: one connection's failure must not lose the calls of others
+            except Exception:  # noqa: BLE001  # a root: one connection's failure must not lose the calls of others
                 traceback.print_exc(file=sys.stderr)
 
     def on_failure(self) -> None:
         """Nothing to give up: the pipe lives as long as the loop."""
 
     def close(self) -> None:
+        """No call is made any more. A thread that still leaves one must not write where our pipe was."""
+        self._is_woken = True
         self._selector.forget(self._read_fd)
         os.close(self._read_fd)
         os.close(self._write_fd)

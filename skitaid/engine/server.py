@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
-import threading
+import sys
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Final, Protocol
 
 from skitaid.engine.access import record_of
@@ -52,22 +54,29 @@ class EngineSettings:
 
 
 class Engine:
-    """Made in the worker, after the fork. `now` is the loop's monotonic time, taken once a batch; `requests` counts
-    the responses done."""
+    """Made in the worker, after the fork. `now` is the time of `clock`, in seconds, taken once a batch; `requests`
+    counts the responses done."""
 
     def __init__(
-        self, settings: EngineSettings, handler: Handler, *, log: Callable[[Record], None] | None = None
+        self,
+        settings: EngineSettings,
+        handler: Handler,
+        *,
+        log: Callable[[Record], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings
         self.handler = handler
         self.selector = EngineSelector()
         self.loop = EngineLoop(self.selector)
         self.portal = Portal(self.selector)
-        self.now = time.monotonic()
+        self._clock = clock
+        self.now = clock()
         self.stamp = Stamp()
         self.is_draining = False
         self.has_threads = settings.threads > 0
         self.requests = 0
+        self._done = count(1)
         self.on_tick: list[Callable[[], None]] = []
         self._log = log
         self.next_gtxnid = gtxnid_source()
@@ -75,7 +84,6 @@ class Engine:
         self._connections: set[Connection] = set()
         self._listeners: list[Listener] = []
         self._threads = AppThreads(settings.threads, limit=settings.queue_limit) if self.has_threads else None
-        self._loop_thread = threading.get_ident()
         self._next_tick = 0.0
         self.tick()
         self.selector.turn = self
@@ -95,8 +103,8 @@ class Engine:
 
     def accepted(self, connection: Connection) -> None:
         """A listener's new connection."""
-        self._connections.add(connection)
         self.selector.serve(connection.fd, connection)
+        self._connections.add(connection)
 
     def closed(self, connection: Connection) -> None:
         """A connection's last word."""
@@ -125,17 +133,29 @@ class Engine:
         """A head is complete. Raises ProtocolError."""
         if stream.head.fields.has_hearsay:
             self.hearing.take(stream)
-        self.handler.dispatch(stream)
+        try:
+            self.handler.dispatch(stream)
+        except ProtocolError:
+            raise
+        except Exception:  # noqa: BLE001  # the root of every handler: its failure is that of one request alone
+            traceback.print_exc(file=sys.stderr)
+            self._dispatch_failed(stream)
+
+    def _dispatch_failed(self, stream: Stream) -> None:
+        if stream.is_dispatched and not stream.is_on_loop:
+            # An app thread has it already.
+            return
+        if stream.is_started:
+            stream.abort()
+        else:
+            self.respond_error(stream, 500, "The server failed. What happened is in its log.")
 
     def submit(self, stream: Stream) -> None:
         """Have `stream.job` run: in an app thread, or here and now when there are none."""
         stream.is_dispatched = True
         threads = self._threads
         if threads is None:
-            job = stream.job
-            stream.job = None
-            if job is not None:
-                job(stream)
+            stream.run()
             return
         stream.is_on_loop = False
         if not threads.submit(stream):
@@ -163,12 +183,13 @@ class Engine:
 
     def note_done(self, stream: Stream) -> None:
         """A response is done: count and log it. From any thread."""
-        self.requests += 1
+        # Not +=: of two threads that count at once one would be lost.
+        self.requests = next(self._done)
         if self._log is not None:
             self._log(record_of(stream, len(self._connections)))
 
     def _note_refused(self, connection: Connection, status: str, size: int) -> None:
-        self.requests += 1
+        self.requests = next(self._done)
         if self._log is not None:
             self._log((
                 time.time(), connection.peer or "unix", None, "-", "-", "1.1", 0, int(status[:3]), size,
@@ -178,7 +199,7 @@ class Engine:
     # ------------------------------------------------------------ turns of the poll (selector.Turn)
 
     def begin(self, event_count: int) -> None:
-        self.now = time.monotonic()
+        self.now = self._clock()
         if self._threads is not None:
             self._threads.begin_batch(event_count)
 
@@ -187,7 +208,7 @@ class Engine:
             self.tick()
         if self._threads is not None and self._threads.end_batch():
             return BUSY_WAIT_S
-        return max(0.0, self._next_tick - time.monotonic())
+        return max(0.0, self._next_tick - self._clock())
 
     def tick(self) -> None:
         """Once a second."""
@@ -200,7 +221,10 @@ class Engine:
             if listener.is_paused:
                 listener.open()
         for call in self.on_tick:
-            call()
+            try:
+                call()
+            except Exception:  # noqa: BLE001  # a root: a figure that can't be taken must not end the loop
+                traceback.print_exc(file=sys.stderr)
 
     def _sweep(self) -> None:
         """Look for connections that waited too long. 0.3 µs each."""
@@ -220,7 +244,15 @@ class Engine:
 
     def close(self, timeout_s: float) -> None:
         """After the loop has stopped: let app threads finish for `timeout_s`, and give up everything."""
+        if self.loop.is_closed():
+            return
+        self.drain()
+        connections = list(self._connections)
+        for connection in connections:
+            connection.stop_waiting()
         if self._threads is not None:
             self._threads.close(timeout_s)
+        for connection in connections:
+            connection.give_up()
         self.portal.close()
         self.loop.close()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -69,10 +71,14 @@ class Stream:
         self.note: Any = None
 
     def run(self) -> None:
-        """Called by an app thread."""
+        """Do what `job` says, once. Called by an app thread, or on the loop."""
         job, self.job = self.job, None
         if job is not None:
-            job(self)
+            try:
+                job(self)
+            except BaseException:  # noqa: BLE001  # a root: whatever a job does, its connection must not wait for ever
+                traceback.print_exc(file=sys.stderr)
+                self.connection.abandon(self)
 
     # ------------------------------------------------------------ the request
 
@@ -111,7 +117,10 @@ class Stream:
         body = self.body
         if body is not None and not self.is_started and not body.received and not body.is_complete:
             body.before_read = None
-            self.connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            connection = self.connection
+            # The client's time to send the body begins.
+            connection.touched = connection.engine.now
+            connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     # ------------------------------------------------------------ the response
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 import traceback
 from _thread import allocate_lock
 from collections import deque
@@ -85,23 +86,24 @@ class AppThreads:
                 self._wake_one()
 
     def end_batch(self) -> bool:
-        """Wake the first thread if there is work. True while the queue holds something: poll again soon."""
+        """Wake the first thread if there is work. True while the queue holds something and somebody is left to be
+        woken for it: poll again soon. Threads that are at work take what waits without being woken."""
         if not self._jobs:
             return False
         if len(self._idle) == self._count:
             self._wake_one()
         elif self._watched is not None:
             self._watched_begun = self._watched.begun
-        return True
+        return bool(self._idle)
 
     def close(self, timeout_s: float) -> None:
         """Let the threads finish what they run, for at most `timeout_s` in all."""
         self._is_closing = True
         for _ in range(len(self._idle)):
             self._wake_one()
-        each = timeout_s / max(1, self._count)
+        deadline = time.monotonic() + timeout_s
         for thread in self._threads:
-            thread.join(each)
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _wake_one(self) -> None:
         try:
@@ -121,15 +123,15 @@ class AppThreads:
                 job = take()
             except IndexError:
                 idle.append(worker)
-                # A job may have come between the two lines above, when nobody was idle yet.
-                if self._jobs and self._take_back(worker):
+                # A job, or the end, may have come between the two lines above, when we were not idle yet.
+                if (self._jobs or self._is_closing) and self._take_back(worker):
                     continue
                 worker.lock.acquire()
                 continue
             worker.begun += 1
             try:
                 job.run()
-            except Exception:  # a root: the thread must live, whatever a job does
+            except BaseException:  # noqa: BLE001  # a root: the thread must live, whatever a job does
                 traceback.print_exc(file=sys.stderr)
 
     def _take_back(self, worker: _Worker) -> bool:

@@ -12,7 +12,7 @@ __all__ = ["Timeouts"]
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """All in seconds. `keep_alive_s`: for the next request; `stall_s`: without a byte in a transfer that has begun;
-    `head_s`: for a whole head; `linger_s`: for the client to close after we did."""
+    `head_s`: for a whole head; `linger_s`: for the client to close after we did, `head_s` if it keeps on sending."""
 
     keep_alive_s: float = 10.0
     stall_s: float = 10.0
@@ -20,13 +20,12 @@ class Timeouts:
     linger_s: float = 2.0
 
     def is_over(self, phase: Phase, idle_s: float, head_age_s: float) -> bool:
-        """Whether a connection in `phase`, without a byte for `idle_s`, has waited long enough."""
+        """Whether a connection in `phase`, without a byte for `idle_s`, has waited long enough. `head_age_s`: since its
+        head, or its goodbye, began."""
         if phase is Phase.APP or phase is Phase.CLOSED:
             return False
         if phase is Phase.IDLE:
             return idle_s > self.keep_alive_s
-        if phase is Phase.LINGERING:
-            return idle_s > self.linger_s
-        if phase is Phase.HEAD and head_age_s > self.head_s:
+        if phase in (Phase.HEAD, Phase.LINGERING) and head_age_s > self.head_s:
             return True
-        return idle_s > self.stall_s
+        return idle_s > (self.linger_s if phase is Phase.LINGERING else self.stall_s)
