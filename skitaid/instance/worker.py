@@ -225,6 +225,7 @@ class _Worker:
         self._task.slot.update(
             pid=os.getpid(), state=self._state, heartbeat_ns=time.monotonic_ns(), requests=engine.requests,
             connections=engine.connection_count, rss_bytes=_rss_bytes(), started_s=self._started_at,
+            number=self._task.index,
         )
         for log in (self._task.logbook.server, self._task.logbook.app, self._task.logbook.stderr):
             log.reopen_if_moved()

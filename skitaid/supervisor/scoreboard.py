@@ -18,11 +18,11 @@ __all__ = ["MAX_SLOTS", "SCOREBOARD_FD", "Scoreboard", "Slot", "SlotView", "Work
 SCOREBOARD_FD = "SKITAID_SCOREBOARD_FD"
 MAX_SLOTS = 256
 
-_MAGIC = 0x534B4931  # "SKI1"; a change of the layout changes it
+_MAGIC = 0x534B4932  # "SKI2"; a change of the layout changes it
 _WORD = 8
-_WORDS = 8  # of a slot and of the header
+_WORDS = 9  # of a slot and of the header
 _SLOT_BYTES = _WORD * _WORDS
-_FIELDS = ("pid", "state", "connections", "heartbeat_ns", "requests", "rss_bytes", "started_s")
+_FIELDS = ("pid", "state", "connections", "heartbeat_ns", "requests", "rss_bytes", "started_s", "number")
 _OFFSET = {name: 1 + at for at, name in enumerate(_FIELDS)}
 _HEADER_MAGIC, _HEADER_SLOTS, _HEADER_REPLACED = 0, 1, 2
 _READ_TRIES = 5
@@ -41,7 +41,8 @@ class WorkerState(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class SlotView:
-    """A slot as it was at one moment. `heartbeat_ns` is CLOCK_MONOTONIC, `started_s` wall time."""
+    """A slot as it was at one moment. `heartbeat_ns` is CLOCK_MONOTONIC, `started_s` wall time. `number` is the
+    worker's (worker #0), which is not the slot's while two generations are there."""
 
     index: int
     pid: int
@@ -51,6 +52,7 @@ class SlotView:
     requests: int
     rss_bytes: int
     started_s: float
+    number: int = 0
 
 
 class Slot:
@@ -65,7 +67,7 @@ class Slot:
 
     def update(self, **fields: float) -> None:
         """Write the figures given, leave the others: pid, state, connections, heartbeat_ns (CLOCK_MONOTONIC),
-        requests, rss_bytes, started_s (wall time). An unknown name raises TypeError."""
+        requests, rss_bytes, started_s (wall time), number. An unknown name raises TypeError."""
         unknown = fields.keys() - _OFFSET.keys()
         if unknown:
             raise TypeError(f"the scoreboard has no field {sorted(unknown)[0]!r}; it has {', '.join(_FIELDS)}")
@@ -99,9 +101,10 @@ class Slot:
 
 
 def _view(index: int, values: list[int]) -> SlotView:
-    pid, state, connections, heartbeat_ns, requests, rss_bytes, started_us = values
+    pid, state, connections, heartbeat_ns, requests, rss_bytes, started_us, number = values
     known = WorkerState(state) if state <= max(WorkerState) else WorkerState.EMPTY
-    return SlotView(index, pid, known, connections, heartbeat_ns, requests, rss_bytes, started_us / _MICROSECONDS)
+    started_s = started_us / _MICROSECONDS
+    return SlotView(index, pid, known, connections, heartbeat_ns, requests, rss_bytes, started_s, number)
 
 
 class Scoreboard:

@@ -47,7 +47,8 @@ def instance_figures(unit: Unit) -> dict[str, Any]:
 
 
 def _workers(views: Iterable[SlotView]) -> list[dict[str, Any]]:
-    return [{"id": view.index, "pid": view.pid, "state": view.state.name.lower(), "requests": view.requests,
+    views = sorted(views, key=lambda view: (view.number, view.started_s))
+    return [{"id": view.number, "pid": view.pid, "state": view.state.name.lower(), "requests": view.requests,
              "connections": view.connections, "rss_bytes": view.rss_bytes,
              "uptime_s": _age(view.started_s) if view.started_s else None} for view in views]
 
