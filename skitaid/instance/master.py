@@ -297,6 +297,8 @@ class Master:
         self._incoming = Incoming(conf, next(self._generations), deadline, tuple(opened))
         self._awaits_correction = None
         self._say("info", "reloading")
+        # The collector is off; what reading the conf left behind is not to be inherited.
+        gc.collect()
         try:
             self._crew.start(self._incoming.generation, self._incoming.size)
         except OSError as error:

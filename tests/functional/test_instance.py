@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import stat
@@ -582,6 +583,37 @@ def test_a_reload_changes_processes_threads_environment_and_directory(place: Pla
     assert master.reload().event is Event.RELOADED
     assert text(master.address) == f"True False None None {home}"
     wait_for(lambda: len(master.workers) == 1, "one worker")
+
+
+def descriptors(pid: int) -> list[str]:
+    """What the descriptors of a process lead to, without numbers that differ."""
+    found = [os.readlink(entry.path) for entry in os.scandir(f"/proc/{pid}/fd")]
+    return sorted(re.sub(r"\[\d+\]", "", target) for target in found)
+
+
+def test_reloads_leave_no_descriptors_behind(place: Place, start: Start) -> None:
+    place.app("app", PID_APP)
+    place.site("processes = 2")
+    master = start()
+    text(master.address)
+    of_master, of_worker = descriptors(master.pid), descriptors(master.workers[0])
+    assert not [target for target in of_worker if target.endswith(".lock")]
+    for _ in range(5):
+        before = set(master.workers)
+        assert master.reload().event is Event.RELOADED
+        wait_for(lambda before=before: not before & set(master.workers), "the end of the old ones")
+    assert len(master.workers) == 2
+    wait_for(lambda: descriptors(master.pid) == of_master, "the master's descriptors as they were")
+    assert descriptors(int(text(master.address))) == of_worker
+
+
+def test_processes_are_named(place: Place, start: Start) -> None:
+    pytest.importorskip("setproctitle", reason="without setproctitle nobody can name processes")
+    place.answer("hello")
+    place.site("processes = 2")
+    master = start()
+    titles = [Path(f"/proc/{pid}/cmdline").read_text().strip("\0") for pid in (master.pid, *master.workers)]
+    assert titles == ["skitaid: site master", "skitaid: site worker #0", "skitaid: site worker #1"]
 
 
 def test_many_reloads_asked_for_at_once_come_to_an_end(place: Place, start: Start) -> None:

@@ -238,6 +238,16 @@ def test_a_reload_of_a_broken_app_says_so_and_keeps_the_old(daemon: Daemon, plac
     assert serves(address)
 
 
+def test_workers_keep_their_numbers_over_reloads(daemon: Daemon, address: str) -> None:
+    daemon.start()
+    for _ in range(2):
+        before = {worker["pid"] for worker in daemon.see()["workers"]}
+        assert daemon("-f", "site", "reload").returncode == 0
+        wait_for(lambda before=before: is_whole(daemon)
+                 and not before & {worker["pid"] for worker in daemon.see()["workers"]}, "the new workers alone")
+        assert [worker["id"] for worker in daemon.see()["workers"]] == [0, 1]
+
+
 def test_confs_come_go_and_change(daemon: Daemon, place: Place, address: str) -> None:
     daemon.start()
     first = daemon.see()["pid"]

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from skitaid.config.load import default_main, parse_instance
+from skitaid.engine.server import Engine, EngineSettings
+from skitaid.handlers.asgi import AsgiApp
+from skitaid.handlers.router import RouteKind, Router
+from skitaid.handlers.static import StaticFolder
+from skitaid.handlers.wsgi import WsgiApp
+from skitaid.instance.applog import AppLog
+from skitaid.instance.compose import Composition, Unavailable, engine_settings, make_router
+from skitaid.logs.lines import LogFile
+
+CONF = """
+[server]
+threads = 7
+keep_alive = 3
+response_timeout = 4
+[routes:line]
+/ = ../static
+/app = ../composed_wsgi:app
+/broken = ../composed_broken
+: www.example.com example.com
+/ = ../composed_asgi
+/broken = ../composed_broken
+"""
+
+
+class NoHandler:
+    """Nothing is dispatched here."""
+
+    def dispatch(self, stream: object) -> None: ...
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    made = Engine(EngineSettings(threads=0), NoHandler())  # type: ignore[arg-type]
+    yield made
+    made.close(0.0)
+
+
+@pytest.fixture
+def making(tmp_path: Path, engine: Engine) -> Composition:
+    etc = tmp_path / "etc"
+    (etc / "servers-enabled").mkdir(parents=True)
+    (etc / "static").mkdir()
+    (etc / "composed_wsgi.py").write_text("def app(environ, start_response): ...\n")
+    (etc / "composed_asgi.py").write_text("async def app(scope, receive, send): ...\n")
+    (etc / "composed_broken.py").write_text("import no_such_module_anywhere\n")
+    instance = parse_instance(CONF, etc / "servers-enabled" / "site.conf", default_main(etc), is_root=False)
+    return Composition(engine, instance, AppLog(LogFile(tmp_path / "app.log")))
+
+
+def handlers(router: Router, host: bytes, path: str) -> list[tuple[RouteKind, type]]:
+    return [(route.kind, type(route.handler)) for route in router.match(host, path)]
+
+
+def test_each_mount_becomes_a_route(making: Composition) -> None:
+    router = make_router(making)
+    assert handlers(router, b"", "/x.css") == [(RouteKind.STATIC, StaticFolder)]
+    assert handlers(router, b"", "/app/x")[0] == (RouteKind.APP, WsgiApp)
+    assert handlers(router, b"example.com", "/x")[0] == (RouteKind.APP, AsgiApp)
+    assert handlers(router, b"", "/broken")[0] == (RouteKind.APP, Unavailable)
+
+
+def test_what_failed_is_told_with_host_mount_and_line(making: Composition, tmp_path: Path) -> None:
+    make_router(making)
+    path = making.instance.path
+    assert [text.partition(": ")[0] for text in making.failed] == [
+        f"/broken ({path}:9)", f"www.example.com/broken ({path}:12)"]
+    assert all("No module named 'no_such_module_anywhere'" in text for text in making.failed)
+    log = (tmp_path / "app.log").read_text()
+    assert f"[expt:load] {path}:9: " in log
+    assert "Traceback (most recent call last)" in log
+
+
+def test_the_engine_gets_its_slice(making: Composition) -> None:
+    settings = engine_settings(making.instance)
+    assert settings.threads == 7
+    assert (settings.timeouts.keep_alive_s, settings.timeouts.stall_s) == (3, 4)
+
+
+# ---------------------------------------------------------------- what apps say
+
+
+def lines(path: Path) -> list[str]:
+    return [line[20:] for line in path.read_text().splitlines()]
+
+
+def test_wsgi_errors_become_lines(tmp_path: Path) -> None:
+    stream = AppLog(LogFile(tmp_path / "app.log")).stream
+    assert isinstance(stream, io.TextIOBase)
+    assert stream.write("half a line, ") == 13
+    stream.write("the other half\nanother\n\n")
+    stream.write("unfinished")
+    stream.flush()
+    text = (tmp_path / "app.log").read_text()
+    assert re.sub(r"(?m)^\S+ \S+ ", "", text) == (
+        "[error] half a line, the other half \\\n    another\n[error] unfinished\n")
+
+
+def test_nothing_an_app_writes_makes_a_line_of_another_kind(tmp_path: Path) -> None:
+    stream = AppLog(LogFile(tmp_path / "app.log")).stream
+    stream.write("2024.05.01 00:00:00 [info] forged\r2024.05.01 00:00:00 [info] forged\n")
+    [line] = lines(tmp_path / "app.log")
+    assert line.startswith("[error] 2024.05.01 00:00:00 [info] forged\\r")
+
+
+def test_a_load_failure_without_a_traceback_is_one_line(tmp_path: Path) -> None:
+    AppLog(LogFile(tmp_path / "app.log")).load_failed("site.conf:3: it is not there", "")
+    assert lines(tmp_path / "app.log") == ["[expt:load] site.conf:3: it is not there"]
