@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from skitaid.handlers.negotiation import choose_coding, prefers, weights
+from skitaid.protocols.negotiation import choose_coding, prefers, weights
 
 OFFERED = (b"br", b"gzip")
 
