@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.functional.running import Client, Master, Place, wait_for
+from tests.functional.running import ROOT, WAIT_S, Client, Master, Place, free_port, serves, wait_for
 
 WSGI = """
 import json
@@ -218,3 +221,56 @@ def test_ids_are_unique_across_workers_and_reloads(begin: Begin) -> None:
     assert all(map(GTXNID, ids))
     assert len(set(ids)) == len(ids)
     assert len({gtxnid.partition("-R")[0] for gtxnid in ids}) >= 2
+
+
+# ---------------------------------------------------------------- nginx, as the page says
+
+NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+NGINX_CONF = """
+daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/1; proxy_temp_path {folder}/2; fastcgi_temp_path {folder}/3;
+    uwsgi_temp_path {folder}/4; scgi_temp_path {folder}/5;
+    server {{
+        listen 127.0.0.1:{port};
+        {location}
+    }}
+}}
+"""
+
+
+@contextmanager
+def nginx(folder: Path, site: str) -> Iterator[str]:
+    """nginx with the lines of docs/behind-a-proxy.md in front of `site`; its address."""
+    page = (ROOT / "docs" / "behind-a-proxy.md").read_text(encoding="utf-8")
+    location = page.partition("\nnginx:\n\n```\n")[2].partition("```")[0]
+    assert location.count("127.0.0.1:5000") == 1
+    folder.mkdir()
+    port = free_port()
+    conf = NGINX_CONF.format(folder=folder, port=port, location=location.replace("127.0.0.1:5000", site))
+    (folder / "nginx.conf").write_text(conf)
+    assert NGINX is not None
+    process = subprocess.Popen([NGINX, "-p", str(folder), "-c", str(folder / "nginx.conf")], stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: serves(f"127.0.0.1:{port}"), "nginx")
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait(WAIT_S)
+
+
+@pytest.mark.skipif(NGINX is None, reason="nginx is not installed: what docs/behind-a-proxy.md says of it is not tried")
+def test_nginx_as_the_page_sets_it_up(begin: Begin, tmp_path: Path) -> None:
+    site = begin("trusted = 127.0.0.1")
+    with nginx(tmp_path / "nginx", site.address) as address:
+        plain = site.ask("/", {"Host": "shop.example.com:8080"}, address=address)
+        assert (plain["REMOTE_ADDR"], plain["wsgi.url_scheme"]) == ("127.0.0.1", "http")
+        assert plain["HTTP_HOST"] == "shop.example.com:8080"
+        # The test itself is on 127.0.0.1, so nginx's visitor counts as one more proxy.
+        seen = site.ask("/", {**FIELDS, "Host": "shop.example.com"}, address=address)
+        assert (seen["REMOTE_ADDR"], seen["wsgi.url_scheme"]) == ("203.0.113.7", "http")
+        assert seen["HTTP_HOST"] == "shop.example.com"
+        assert seen["HTTP_X_FORWARDED_FOR"] == "203.0.113.7, 127.0.0.1"
+        assert "HTTP_FORWARDED" not in seen
