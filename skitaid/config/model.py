@@ -135,7 +135,10 @@ class CriticalPoint:
 class Server:
     """`[server]`. `threads` 0: apps run on the event loop. `python`: an interpreter or a virtual environment's
     folder, None: the interpreter that runs skitaid. `trusted`: networks in CIDR form, and `unix`, whose
-    X-Forwarded-*, Forwarded and transaction ids are believed."""
+    X-Forwarded-*, Forwarded and transaction ids are believed. `max_client_body_bytes` is the default of the three
+    limits below it; the last of them and `max_cache_bytes` are for frameworks, which know the parts of a body.
+    `spool_limit_bytes`: a request body up to that length waits on disk until it is complete, in `spool_dir` or, if
+    that is None, in the instance's folder."""
 
     processes: int = 1
     threads: int = 4
@@ -157,6 +160,14 @@ class Server:
     heartbeat_timeout_s: float = 30.0
     backend_keep_alive_s: float = 10.0
     trusted: tuple[str, ...] = ()
+    gzip: bool = True
+    max_client_body_bytes: int | None = None
+    max_post_body_bytes: int = 5 * 1024 * 1024
+    max_multipart_body_bytes: int = 20 * 1024 * 1024
+    max_upload_file_bytes: int = 20_000_000
+    max_cache_bytes: int = 5 * 1024 * 1024
+    spool_limit_bytes: int = 256 * 1024 * 1024
+    spool_dir: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +217,7 @@ Target = StaticTarget | AppTarget | ProxyTarget
 
 @dataclass(frozen=True, slots=True)
 class MountOptions:
-    """`[/js]`, `[host/js]`. None: the server's default."""
+    """`[/js]`, `[host/js]`. None: the server's default. `stream`: a request's body is handed over as it comes."""
 
     max_age_s: int | None = None
     max_body_bytes: int | None = None
@@ -216,6 +227,8 @@ class MountOptions:
     log: bool = True
     debug: bool = False
     use_reloader: bool = False
+    gzip: bool | None = None
+    stream: bool = False
     config: Mapping[str, str] = field(default_factory=dict)
     origin: Origin = field(default=Origin(), compare=False)
 

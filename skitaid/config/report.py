@@ -65,10 +65,10 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return by_lower[found[0]] if found else ""
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A fix to show: the nearest known word, or else the list of all of them if it is not long."""
+def did_you_mean(word: str, known: Iterable[str], *, at_most: int = 30) -> str:
+    """A fix to show: the nearest known word, or else the list of all of them if there are not too many."""
     names = list(known)
     found = nearest(word, names)
     if found:
         return f"did you mean {found}?"
-    return f"known here: {', '.join(names)}" if names and len(names) <= 30 else ""
+    return f"known here: {', '.join(names)}" if names and len(names) <= at_most else ""

@@ -114,6 +114,14 @@ SERVER: Keys = {
     "heartbeat_timeout": Key("heartbeat_timeout_s", seconds(2, DAY_S)),
     "backend_keep_alive": Key("backend_keep_alive_s", seconds(0, DAY_S)),
     "trusted": Key("trusted", peers()),
+    "gzip": Key("gzip", truth()),
+    "max_client_body_size": Key("max_client_body_bytes", optional(size(TERABYTE))),
+    "max_post_body_size": Key("max_post_body_bytes", size(TERABYTE)),
+    "max_multipart_body_size": Key("max_multipart_body_bytes", size(TERABYTE)),
+    "max_upload_file_size": Key("max_upload_file_bytes", size(TERABYTE)),
+    "max_cache_size": Key("max_cache_bytes", size(TERABYTE)),
+    "spool_limit": Key("spool_limit_bytes", size(TERABYTE)),
+    "spool_dir": Key("spool_dir", optional(place_for_files())),
 }
 
 PROXY_CACHE: Keys = {
@@ -153,6 +161,8 @@ MOUNT: Keys = {
     "log": Key("log", truth()),
     "debug": Key("debug", truth()),
     "use_reloader": Key("use_reloader", truth()),
+    "gzip": Key("gzip", optional(truth())),
+    "stream": Key("stream", truth()),
 }
 
 SERVER_SOURCES: Mapping[str, Names] = {

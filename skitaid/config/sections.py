@@ -57,6 +57,9 @@ INSTANCE_SECTIONS = {
 }
 """The fixed section names, and whether they hold lines."""
 
+CLIENT_LIMITS = ("max_post_body_bytes", "max_multipart_body_bytes", "max_upload_file_bytes")
+"""What max_client_body_size sets where the file does not say it."""
+
 UNKNOWN_TYPE = ""
 """An alias whose type is wrong: nothing can be said about its members."""
 
@@ -124,6 +127,9 @@ def _server(context: Context, main: Main) -> Server:
         values["user"] = main.global_.user
         values["group"] = values.get("group") or main.global_.group
     values["python"] = values.get("python") or main.global_.python
+    if values.get("max_client_body_bytes") is not None:
+        for name in CLIENT_LIMITS:
+            values.setdefault(name, values["max_client_body_bytes"])
     return Server(**values)
 
 

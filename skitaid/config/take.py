@@ -64,7 +64,7 @@ def _report_unknown(context: Context, given: Given, sources: Mapping[str, Names]
     key = given.entry.key
     home = section_of(key)
     # the nearest key of this section first would send `secret_key` in [server] to `ssl_key`
-    fix = f"it belongs in [{home}]" if home else did_you_mean(key, sources[given.section])
+    fix = f"it belongs in [{home}]" if home else did_you_mean(key, sources[given.section], at_most=60)
     context.report.error(given.line, f"{given}: unknown key", fix)
 
 
