@@ -14,6 +14,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from skitaid.engine.file_segment import BURST_BYTES, FileSegment
 from skitaid.engine.poller import READ, WRITE
 from skitaid.engine.stream import ClientGoneError
 
@@ -24,6 +25,8 @@ __all__ = ["HIGH_BYTES", "LOW_BYTES", "Channel"]
 
 HIGH_BYTES: Final = 262144
 LOW_BYTES: Final = 65536
+# The next piece follows at once, so the kernel need not send a packet that is not full.
+_MORE: Final[int] = getattr(socket, "MSG_MORE", 0)
 _RESET: Final = struct.pack("ii", 1, 0)
 
 
@@ -31,8 +34,8 @@ class Channel:
     """`touched`: when something last went on, by the engine's clock; `input_ended`: nothing more will come in."""
 
     __slots__ = (
-        "_drained", "_held", "_interest", "_is_broken", "_is_registered", "_lock", "_outgoing", "_receive", "_send",
-        "_socket", "engine", "fd", "input_ended", "outgoing_bytes", "touched",
+        "_awaits_disk", "_drained", "_held", "_interest", "_is_broken", "_is_registered", "_lock", "_outgoing",
+        "_receive", "_send", "_socket", "engine", "fd", "input_ended", "outgoing_bytes", "touched",
     )
 
     def __init__(self, engine: Engine, sock: socket.socket) -> None:
@@ -42,7 +45,8 @@ class Channel:
         self._send = sock.send
         self._receive = sock.recv
         self._lock = threading.Lock()
-        self._outgoing: deque[memoryview | bytes] = deque()
+        self._outgoing: deque[memoryview | bytes | FileSegment] = deque()
+        self._awaits_disk = False
         self.outgoing_bytes = 0
         self._held = b""
         self._drained: threading.Event | None = None
@@ -87,6 +91,25 @@ class Channel:
         self._queue(rest)
         return False
 
+    def send_file(self, segment: FileSegment) -> bool:
+        """Send a part of a file as `send` does bytes; it is ours from here on. What waits of it takes no memory, so it
+        does not count for `outgoing_bytes`. Raises ClientGoneError, also when the file is shorter by now."""
+        held, self._held = self._held, b""
+        with self._lock:
+            is_idle = not self._outgoing
+            if held:
+                self._outgoing.append(held)
+                self.outgoing_bytes += len(held)
+            self._outgoing.append(segment)
+            if is_idle and not self._is_broken:
+                self.touched = self.engine.now
+                self._send_pieces()
+            if self._is_broken:
+                raise ClientGoneError("the client closed the connection, or the file is shorter than promised")
+            if self._outgoing and not self._awaits_disk:
+                self._watch(self._interest | WRITE)
+            return not self._outgoing
+
     def _queue(self, rest: bytes | memoryview) -> None:
         with self._lock:
             if not self._outgoing:
@@ -94,7 +117,8 @@ class Channel:
                 self.touched = self.engine.now
             self._outgoing.append(rest)
             self.outgoing_bytes += len(rest)
-            self._watch(self._interest | WRITE)
+            if not self._awaits_disk:
+                self._watch(self._interest | WRITE)
 
     def wait_drained(self) -> None:
         """Wait, in an app thread, until the client took most of what is queued. Raises ClientGoneError."""
@@ -125,10 +149,7 @@ class Channel:
     def _send_queued(self) -> None:
         """Send what the socket takes of what is queued; wake an app thread that waits for it."""
         with self._lock:
-            try:
-                self._send_pieces()
-            except OSError:
-                self._is_broken = True
+            self._send_pieces()
             if not self._outgoing:
                 self._watch(self._interest & ~WRITE)
         self.touched = self.engine.now
@@ -136,18 +157,55 @@ class Channel:
             self._wake_sender()
 
     def _send_pieces(self) -> None:
+        """Under the lock: until the socket is full, or others are to have their turn. Marks the connection as broken
+        when nothing more can be sent."""
         outgoing = self._outgoing
-        while outgoing:
-            piece = outgoing[0]
-            try:
-                sent = self._send(piece)
-            except (BlockingIOError, InterruptedError):
-                return
-            self.outgoing_bytes -= sent
-            if sent < len(piece):
-                outgoing[0] = memoryview(piece)[sent:]
-                return
-            outgoing.popleft()
+        burst = BURST_BYTES
+        try:
+            while outgoing and not self._awaits_disk:
+                piece = outgoing[0]
+                if isinstance(piece, FileSegment):
+                    burst -= self._send_part(piece, burst)
+                    if len(piece):
+                        return
+                    piece.close()
+                else:
+                    sent = self._send(piece, _MORE if len(outgoing) > 1 else 0)
+                    self.outgoing_bytes -= sent
+                    if sent < len(piece):
+                        outgoing[0] = memoryview(piece)[sent:]
+                        return
+                outgoing.popleft()
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self._is_broken = True
+
+    def _send_part(self, segment: FileSegment, limit: int) -> int:
+        """Some of a file, or an order to have it read first: nothing here may wait for a disk."""
+        if segment.is_cached():
+            return segment.send(self._socket, limit)
+        self._awaits_disk = True
+        self._watch(self._interest & ~WRITE)
+        self.engine.disk.bring(segment, self._on_read)
+        return 0
+
+    def _on_read(self) -> None:
+        """The next bytes of the file at the head of the queue are in memory, or can't be had."""
+        self.touched = self.engine.now
+        with self._lock:
+            self._awaits_disk = False
+            if self._outgoing:
+                piece = self._outgoing[0]
+                if isinstance(piece, FileSegment):
+                    piece.is_brought = True
+                self._watch(self._interest | WRITE)
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What is queued, files included."""
+        with self._lock:
+            return sum(map(len, self._outgoing))
 
     def _wake_sender(self) -> None:
         """Whoever waits in `wait_drained` is to look again."""
@@ -171,6 +229,11 @@ class Channel:
         if self._is_broken:
             self._reset_on_close()
         self._socket.close()
+        with self._lock:
+            for piece in self._outgoing:
+                if isinstance(piece, FileSegment):
+                    piece.close()
+            self._outgoing.clear()
 
     def _reset_on_close(self) -> None:
         """A response cut short must not look whole to a client that reads until the end of file."""

@@ -297,6 +297,8 @@ class Connection(Channel):
 
     def _complete(self, stream: Stream) -> None:
         """The response is sent, or given up. On whatever thread did it."""
+        if self._is_broken:
+            stream.reply_bytes = max(0, stream.reply_bytes - self.unsent_bytes)
         self.engine.note_done(stream)
         is_over = not stream.exchange.is_persistent or self._is_broken
         if is_over:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from skitaid.engine.body import RequestBody
+from skitaid.engine.file_segment import FileSegment
 from skitaid.engine.transaction import FIRST_LTXNID
 from skitaid.exceptions import PeerError
 from skitaid.protocols.http1.head import RequestHead
@@ -134,6 +135,16 @@ class Stream:
         self.reply_bytes = 0 if self.head.line.method == "HEAD" else len(body)
         connection.finish(self, data)
 
+    def respond_prepared(self, status: str, head: bytes, body: bytes) -> None:
+        """`respond` with a head that was made before, by `prepare_head`."""
+        connection = self.connection
+        self.handled_at = time.time()
+        self._settle()
+        data = self.exchange.respond_prepared(head, body, connection.stamp)
+        self.status = status[:3]
+        self.reply_bytes = 0 if self.head.line.method == "HEAD" else len(body)
+        connection.finish(self, data)
+
     def start(self, status: str, fields: Fields) -> None:
         """The head. Raises ResponseError before anything is sent, ClientGoneError."""
         self.handled_at = time.time()
@@ -152,6 +163,23 @@ class Stream:
         self.connection.send(data)
         if not self.is_on_loop and self.connection.is_congested:
             self.connection.wait_drained()
+
+    def write_file(self, segment: FileSegment, before: bytes = b"") -> None:
+        """A part of a file as a piece of the body, and bytes in front of it; for a response with a length. The segment
+        is closed by whoever sends it. Never waits: files take no memory while they do. Raises ClientGoneError."""
+        length = len(segment) + len(before)
+        is_wanted = False
+        try:
+            is_wanted = self.exchange.pass_over(length)
+        finally:
+            if not is_wanted:
+                segment.close()
+        if not is_wanted:
+            return
+        self.reply_bytes += length
+        if before:
+            self.connection.hold(before)
+        self.connection.send_file(segment)
 
     def finish(self) -> None:
         """The end of the body."""
