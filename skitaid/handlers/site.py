@@ -39,7 +39,16 @@ class Site:
         elif line.method == "CONNECT":
             engine.respond_error(stream, 405, "This server is no proxy.")
         elif line.method not in ("GET", "HEAD") and any(route.kind is RouteKind.STATIC for route in routes):
-            status, fields, body = error_page(stream, 405, "Files are for GET and HEAD only.")
-            stream.respond(status, [*fields, ("Allow", "GET, HEAD")], body)
+            self._no_method(stream)
         else:
             engine.respond_error(stream, 404, "There is nothing at this address.")
+
+    @staticmethod
+    def _no_method(stream: Stream) -> None:
+        """Only files are mounted there, and what is asked for can't be done with files."""
+        allow = ("Allow", "GET, HEAD, OPTIONS")
+        if stream.head.line.method == "OPTIONS":
+            stream.respond("204 No Content", [allow], b"")
+            return
+        status, fields, body = error_page(stream, 405, "Files are for GET and HEAD only.")
+        stream.respond(status, [*fields, allow], body)
