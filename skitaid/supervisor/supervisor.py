@@ -101,7 +101,7 @@ class Supervisor:
 
     def run(self, reply: Reply) -> int:
         """Until everything has stopped. `reply` is told what the first start came to."""
-        lock.write_pid(self._run_path, os.getpid())
+        self._write_pid()
         self._journal.info(f"skitaid starts, pid {os.getpid()}, conf {self._settings.etc}")
         self._loop.watch(self._signals.fd, lambda events: self._signalled())
         try:
@@ -115,6 +115,13 @@ class Supervisor:
         finally:
             self._end()
         return 0
+
+    def _write_pid(self) -> None:
+        try:
+            lock.write_pid(self._run_path, os.getpid())
+        except OSError as error:  # a full disk stops nobody: the lock says whether a daemon runs
+            self._journal.warn(f"cannot write {self._run_path / lock.PID_FILE}: {error.strerror}; init scripts may not "
+                               "find this daemon")
 
     def _turn_safely(self) -> None:
         try:

@@ -166,16 +166,17 @@ class Hammer:
 
 
 def session_members(*sessions: int) -> dict[int, str]:
-    """Pid to state letter of the processes of these sessions, zombies as well."""
-    found = {}
+    """Pid to state letter of the processes of these sessions. A zombie counts when one of them is to reap it: an
+    orphan's is init's business."""
+    found: dict[int, tuple[str, int]] = {}
     for entry in os.scandir("/proc"):
         if not entry.name.isdecimal():
             continue
         with suppress(OSError):
-            state, _, _, session = Path(entry.path, "stat").read_text().rpartition(")")[2].split()[:4]
+            state, parent, _, session = Path(entry.path, "stat").read_text().rpartition(")")[2].split()[:4]
             if int(session) in sessions:
-                found[int(entry.name)] = state
-    return found
+                found[int(entry.name)] = state, int(parent)
+    return {pid: state for pid, (state, parent) in found.items() if state != "Z" or parent in found}
 
 
 def children(pid: int) -> list[int]:
@@ -360,13 +361,14 @@ class Daemon:
     def __init__(self, place: Place) -> None:
         self.place = place
         self.sessions: set[int] = set()
+        self.before_exec: Callable[[], None] | None = None
 
     def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SKITAID_")}
         return subprocess.run([sys.executable, str(PROGRAM), "--etc", str(self.place.etc), *words], text=True,
                               capture_output=True, stdin=subprocess.DEVNULL, timeout=WAIT_S * 2, check=False,
-                              env=inherited)
+                              env=inherited, preexec_fn=self.before_exec)
 
     def start(self) -> Daemon:
         done = self("start")

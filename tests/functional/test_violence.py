@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -299,6 +300,42 @@ def test_a_conf_that_is_bad_when_the_master_dies(daemon: Daemon, place: Place, a
     wait_for(lambda: daemon.see()["state"] == "fatal", "its being noticed")
     place.conf(good)
     wait_for(lambda: serves(address) and is_whole(daemon), "the corrected conf to be served")
+
+
+# ---------------------------------------------------------------- a full disk
+
+
+def test_a_full_disk_stops_nobody(daemon: Daemon, place: Place, address: str) -> None:
+    """A limit on the size of files has the same effect on logs that are as long already."""
+    limit = 20480
+    folder = place.root / "var" / "log"
+    logs = [folder / "skitaid.log", *(folder / "instances" / "site" / f"{kind}.log"
+                                      for kind in ("server", "app", "request", "stderr"))]
+    for path in logs:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("a line from before\n" * (limit // 19 + 1))
+    daemon.before_exec = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    place.app("app", "def app(environ, start_response):\n    print('printed')\n"
+                     "    environ['wsgi.errors'].write('told\\n')\n"
+                     "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'served']\n")
+    daemon.start()
+    assert text(address) == "served"
+    site = daemon.see()
+    kill(site["workers"][0]["pid"])
+    wait_for(lambda: daemon.see()["workers_replaced"] == 1 and is_whole(daemon), "another worker")
+    assert daemon("-f", "site", "reload").returncode == 0
+    assert text(address) == "served"
+    assert [path.stat().st_size for path in logs] == [logs[0].stat().st_size] * len(logs)
+    assert daemon("stop").returncode == 0
+    wait_for(lambda: not daemon.members, "the end of everybody")
+
+
+def test_a_pid_file_that_cannot_be_written_stops_nobody(daemon: Daemon, place: Place, address: str) -> None:
+    (place.run_path / "skitaid.pid.new").mkdir(parents=True)
+    assert daemon("start").returncode == 0
+    assert serves(address)
+    assert "skitaid.pid: Is a directory; init scripts may not find this daemon" in daemon.log
+    assert daemon("stop").returncode == 0
 
 
 # ---------------------------------------------------------------- at random
