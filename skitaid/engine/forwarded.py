@@ -64,18 +64,25 @@ class Hearing:
                 self._doubt(stream)
             return
         head = stream.head
-        kept = head.fields.heard
-        # Blocks outlive engines only in tests, but there they do.
-        if isinstance(kept, tuple) and kept[0] is self:
-            heard: Heard = kept[1]
+        if head.line.authority is None:
+            heard = self._hear(head.fields)
         else:
-            heard = hear(head.fields, self._trusted, may_move=head.line.authority is None)
-            if head.line.authority is None:
-                head.fields.heard = (self, heard)
+            heard = hear(head.fields, self._trusted, may_move=False)
         stream.head = RequestHead(head.line, heard.fields, head.is_persistent, head.content_length)
         stream.heard = heard
         if heard.gtxnid is not None:
             stream.gtxnid = heard.gtxnid
+
+    def _hear(self, fields: HeaderBlock) -> Heard:
+        """Kept with the block, which may come again."""
+        kept = fields.heard
+        # Blocks outlive engines only in tests, but there they do.
+        if isinstance(kept, tuple) and kept[0] is self:
+            heard: Heard = kept[1]
+            return heard
+        heard = hear(fields, self._trusted)
+        fields.heard = (self, heard)
+        return heard
 
     def _doubt(self, stream: Stream) -> None:
         get = stream.head.fields.get
