@@ -217,13 +217,15 @@ Target = StaticTarget | AppTarget | ProxyTarget
 
 @dataclass(frozen=True, slots=True)
 class MountOptions:
-    """`[/js]`, `[host/js]`. None: the server's default. `stream`: a request's body is handed over as it comes."""
+    """`[/js]`, `[host/js]`. None: the server's default. `symlinks`: links that lead out of a folder of files are
+    followed. `stream`: a request's body is handed over as it comes."""
 
     max_age_s: int | None = None
     max_body_bytes: int | None = None
     index: tuple[str, ...] | None = None
     listing: bool = False
     try_: str | None = None
+    symlinks: bool = False
     log: bool = True
     debug: bool = False
     use_reloader: bool = False

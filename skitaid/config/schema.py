@@ -158,6 +158,7 @@ MOUNT: Keys = {
     "index": Key("index", optional(sequence("file names, separated by commas", file_name))),
     "listing": Key("listing", truth()),
     "try": Key("try_", optional(scalar("a path such as /index.html", try_path))),
+    "symlinks": Key("symlinks", truth()),
     "log": Key("log", truth()),
     "debug": Key("debug", truth()),
     "use_reloader": Key("use_reloader", truth()),
