@@ -111,7 +111,14 @@ class Stream:
                 body.start_early()
             else:
                 # Apps run on this very thread: none of them can wait for a body, so it is asked for at once.
-                self.send_continue()
+                self._ask_for_body()
+
+    def _ask_for_body(self) -> None:
+        try:
+            self.send_continue()
+        except ClientGoneError:
+            # The poller tells the connection of it in its own time.
+            return
 
     def send_continue(self) -> None:
         """Ask the client for the body it announced (RFC 9110 section 10.1.1)."""
