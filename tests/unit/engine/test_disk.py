@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from skitaid.engine import disk as module
-from skitaid.engine.disk import MAX_THREADS, DiskReaders
+from skitaid.engine.disk import MAX_THREADS, DiskThreads
 from skitaid.engine.file_segment import FileSegment, OpenFile
 from skitaid.engine.portal import Portal
 from skitaid.engine.selector import EngineSelector
@@ -40,8 +40,8 @@ def loop() -> Iterator[Loop]:
 
 
 @pytest.fixture
-def readers(loop: Loop) -> Iterator[DiskReaders]:
-    readers = DiskReaders(loop.portal)
+def readers(loop: Loop) -> Iterator[DiskThreads]:
+    readers = DiskThreads(loop.portal)
     yield readers
     readers.close()
     for thread in readers._threads:
@@ -61,12 +61,12 @@ def segment(tmp_path: Path) -> Iterator[FileSegment]:
         segment.close()
 
 
-def test_no_thread_before_there_is_an_order(readers: DiskReaders) -> None:
+def test_no_thread_before_there_is_an_order(readers: DiskThreads) -> None:
     assert readers._threads == []
 
 
 def test_the_bytes_are_read_and_then_the_loop_is_told(
-    loop: Loop, readers: DiskReaders, segment: FileSegment, monkeypatch: pytest.MonkeyPatch
+    loop: Loop, readers: DiskThreads, segment: FileSegment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[tuple[int, int]] = []
     real_pread = os.pread
@@ -86,7 +86,7 @@ def test_the_bytes_are_read_and_then_the_loop_is_told(
 
 
 def test_a_file_closed_meanwhile_stays_open_for_the_reader(
-    loop: Loop, readers: DiskReaders, segment: FileSegment, monkeypatch: pytest.MonkeyPatch
+    loop: Loop, readers: DiskThreads, segment: FileSegment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     may_go_on = threading.Event()
     states: list[bool] = []
@@ -107,7 +107,7 @@ def test_a_file_closed_meanwhile_stays_open_for_the_reader(
 
 
 def test_a_disk_that_fails_is_told_of_as_well(
-    loop: Loop, readers: DiskReaders, segment: FileSegment, monkeypatch: pytest.MonkeyPatch
+    loop: Loop, readers: DiskThreads, segment: FileSegment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def pread(fd: int, length: int, offset: int) -> bytes:
         raise OSError(5, "Input/output error")
@@ -120,7 +120,7 @@ def test_a_disk_that_fails_is_told_of_as_well(
 
 
 def test_a_slow_disk_gets_a_few_threads_and_no_more(
-    loop: Loop, readers: DiskReaders, segment: FileSegment, monkeypatch: pytest.MonkeyPatch
+    loop: Loop, readers: DiskThreads, segment: FileSegment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     may_go_on = threading.Event()
 
