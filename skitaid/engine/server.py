@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from skitaid.engine.access import record_of
 from skitaid.engine.connection import Connection, Phase
-from skitaid.engine.disk import DiskReaders
+from skitaid.engine.disk import DiskThreads
 from skitaid.engine.forwarded import Hearing
 from skitaid.engine.listener import Listener
 from skitaid.engine.portal import Portal
@@ -71,7 +71,7 @@ class Engine:
         self.selector = EngineSelector()
         self.loop = EngineLoop(self.selector)
         self.portal = Portal(self.selector)
-        self.disk = DiskReaders(self.portal)
+        self.disk = DiskThreads(self.portal)
         self._clock = clock
         self.now = clock()
         self.stamp = Stamp()
