@@ -46,19 +46,21 @@ class Phase(Enum):
 
 
 class Connection(Channel):
-    """One accepted socket. `peer` and `peer_port` as text, for apps and logs."""
+    """One accepted socket. `peer` and `peer_port` as text, for apps and logs; `client_address` the same as a pair, None
+    on a unix socket."""
 
     DISCARD_BYTES: ClassVar[int] = 65536
 
     __slots__ = (
-        "_discarded", "_is_closed", "_is_lingering", "_parser", "_to_finish", "head_at", "is_closing", "listener",
-        "peer", "peer_port", "served", "stream",
+        "_discarded", "_is_closed", "_is_lingering", "_parser", "_to_finish", "client_address", "head_at", "is_closing",
+        "listener", "peer", "peer_port", "served", "stream",
     )
 
     def __init__(self, engine: Engine, listener: Listener, sock: socket.socket, peer: tuple[str, str]) -> None:
         super().__init__(engine, sock)
         self.listener = listener
         self.peer, self.peer_port = peer
+        self.client_address = (self.peer, int(self.peer_port)) if self.peer_port else None
         self._parser = Http1Server(self)
         self._to_finish: Stream | None = None
         self._is_closed = self._is_lingering = False
@@ -69,11 +71,6 @@ class Connection(Channel):
         self.head_at = self.touched
 
     # ------------------------------------------------------------ what a stream asks
-
-    @property
-    def client_address(self) -> tuple[str, int] | None:
-        """Host and port of the peer; None on a unix socket."""
-        return (self.peer, int(self.peer_port)) if self.peer_port else None
 
     @property
     def is_broken(self) -> bool:

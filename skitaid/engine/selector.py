@@ -234,15 +234,20 @@ class EngineLoop(asyncio.SelectorEventLoop):
         self.engine_selector = selector
         self._is_starting = False
         self._first_step: tuple[Callable[..., object], Context | None] | None = None
+        # What `call_soon` gives for a step that is not left to the loop: nobody can look at it, and one is enough.
+        self._no_handle = asyncio.Handle(_do_nothing, (), self)
 
-    def start_task(self, coroutine: Coroutine[Any, Any, _Result]) -> asyncio.Task[_Result]:
+    def start_task(self, coroutine: Coroutine[Any, Any, _Result], name: str = "request") -> asyncio.Task[_Result]:
         """A task whose first step is run here and now, not in the next turn: most responses are done within it.
 
         On the loop thread, while no task runs (inside `select`). The task is current during that step, as asyncio's
         own time-outs and task groups need it.
         """
+        # With a name asyncio need not make one up, which alone takes 0.2 µs.
+        if sys.version_info >= (3, 12):
+            return asyncio.Task(coroutine, loop=self, name=name, eager_start=True)
         self._is_starting = True
-        task = asyncio.Task(coroutine, loop=self)
+        task = asyncio.Task(coroutine, loop=self, name=name)
         assert self._first_step is not None
         step, context = self._first_step
         self._first_step = None
@@ -257,13 +262,16 @@ class EngineLoop(asyncio.SelectorEventLoop):
         super().stop()
 
     def call_soon(
-        self, callback: Callable[[Unpack[_Arguments]], object], *args: Unpack[_Arguments], context: Context | None = None
+        self,
+        callback: Callable[[Unpack[_Arguments]], object],
+        *args: *_Arguments,
+        context: Context | None = None,
     ) -> asyncio.Handle:
         if self._is_starting:
             # A new task schedules its first step, and nothing else: `start_task` takes it.
             self._is_starting = False
             self._first_step = (callback, context)
-            return asyncio.Handle(callback, args, self, context)
+            return self._no_handle
         self.engine_selector.is_interrupted = True
         return super().call_soon(callback, *args, context=context)
 
@@ -271,11 +279,15 @@ class EngineLoop(asyncio.SelectorEventLoop):
         self,
         when: float,
         callback: Callable[[Unpack[_Arguments]], object],
-        *args: Unpack[_Arguments],
+        *args: *_Arguments,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         self.engine_selector.is_interrupted = True
         return super().call_at(when, callback, *args, context=context)
+
+
+def _do_nothing() -> None:
+    """A callback for a handle that is never called."""
 
 
 def _mask(events: int) -> int:

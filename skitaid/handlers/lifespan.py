@@ -1,121 +1,130 @@
-"""The lifespan of ASGI apps: told before the first request and after the last (ASGI lifespan spec 2.0)."""
+"""The lifespan of ASGI apps: told before the first request and after the last (ASGI lifespan spec 2.0).
+
+Many apps do not know the protocol and fail at once; that is how they say so, and no error.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Callable
-from typing import Any
+from enum import Enum
+from typing import Any, Final
 
 from skitaid.exceptions import SkitaidError
-from skitaid.handlers.asgi import AsgiApp, AsgiCallable, Message
+from skitaid.handlers.asgi import AsgiCallable
+from skitaid.handlers.asgi_cycle import Message
 
-__all__ = ["Lifespan", "LifespanError", "Lifespans"]
+__all__ = ["Lifespan", "LifespanError", "Report"]
+
+Report = Callable[[str, str], None]
+"""Told of what went wrong: a line, and a traceback or ""."""
 
 
 class LifespanError(SkitaidError):
-    """An app said that it can't start or stop; the app's author must act."""
+    """An app can't start or stop, or does not keep to the protocol; the app's author must act. `details`: what it said
+    besides, a traceback mostly."""
+
+    def __init__(self, text: str, details: str = "") -> None:
+        self.details = details
+        super().__init__(text)
+
+
+class Stage(Enum):
+    """Where an app is in its life."""
+
+    NEW = "not begun"
+    STARTING = "told lifespan.startup"
+    RUNNING = "started"
+    STOPPING = "told lifespan.shutdown"
+    OVER = "done, refused, or without interest"
+
+
+_ANSWERS: Final = {
+    (Stage.STARTING, "lifespan.startup.complete"): Stage.RUNNING,
+    (Stage.STARTING, "lifespan.startup.failed"): Stage.OVER,
+    (Stage.STOPPING, "lifespan.shutdown.complete"): Stage.OVER,
+    (Stage.STOPPING, "lifespan.shutdown.failed"): Stage.OVER,
+}
 
 
 class Lifespan:
-    """One app's. Most apps do not know the protocol and fail at once: that is how they say so, and no error."""
+    """One app's. `state` is what its requests get copies of; `report` is told of failures that nobody waits for."""
 
-    def __init__(self, app: AsgiCallable, state: dict[str, Any]) -> None:
+    def __init__(self, app: AsgiCallable, state: dict[str, Any], report: Report) -> None:
         self._app = app
         self._state = state
+        self._report = report
         self._inbox: asyncio.Queue[Message] = asyncio.Queue()
+        self._stage = Stage.NEW
+        self._is_heard = False
         self._answer: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
-        self._is_spoken = False
 
     async def start(self) -> None:
-        """Until the app is ready. Raises LifespanError when it says that it is not."""
-        self._task = asyncio.ensure_future(self._run())
-        await self._tell("lifespan.startup")
+        """Until the app is ready, or turns out not to care. Raises LifespanError when it says that it can't."""
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="lifespan")
+        await self._tell(Stage.STARTING, "lifespan.startup")
 
     async def stop(self) -> None:
-        """Until the app is done. Raises LifespanError."""
-        if self._task is not None and not self._task.done():
-            await self._tell("lifespan.shutdown")
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        """Until the app is done. Raises LifespanError. An app that is not running is not told."""
+        if self._stage is Stage.RUNNING:
+            await self._tell(Stage.STOPPING, "lifespan.shutdown")
 
-    async def _tell(self, kind: str) -> None:
-        answer = self._answer = asyncio.get_running_loop().create_future()
+    async def _tell(self, stage: Stage, kind: str) -> None:
+        self._stage = stage
+        self._answer = asyncio.get_running_loop().create_future()
         self._inbox.put_nowait({"type": kind})
-        await answer
+        await self._answer
 
     async def _run(self) -> None:
+        """The root of the app's task."""
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self._state}
-        error: BaseException | None = None
         try:
-            await self._app(scope, self._inbox.get, self._send)
+            await self._app(scope, self._receive, self._send)
         except asyncio.CancelledError:
             raise
-        except BaseException as raised:  # the root of a task: what it means is decided below
-            error = raised
-        answer = self._answer
-        if answer is None or answer.done():
-            return
-        if error is not None and self._is_spoken:
-            answer.set_exception(LifespanError(f"{type(error).__name__}: {error}"))
-        else:
-            answer.set_result(None)
+        except BaseException as error:  # noqa: BLE001  # the root of a task: what it means depends on when it comes
+            self._failed(error)
+        self._stage = Stage.OVER
+        self._settle(None)
+
+    async def _receive(self) -> Message:
+        message = await self._inbox.get()
+        self._is_heard = True
+        return message
 
     async def _send(self, message: Message) -> None:
-        self._is_spoken = True
+        kind = message["type"]
+        stage = _ANSWERS.get((self._stage, kind))
+        if stage is None:
+            raise LifespanError(f"the app sent {kind!r} when it was {self._stage.value}")
+        self._stage = stage
+        said = str(message.get("message", "")).strip() if kind.endswith(".failed") else ""
+        self._settle(LifespanError(_last_line(said) or kind, said) if kind.endswith(".failed") else None)
+
+    def _failed(self, error: BaseException) -> None:
+        """The app raised. Before it answered the start-up this is how it says that it knows no lifespan (and the spec
+        has us go on); but an error that came after it had heard of the start-up is worth being seen."""
+        text, details = f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
+        if self._stage is Stage.STOPPING:
+            self._settle(LifespanError(text, details))
+        elif self._stage is Stage.RUNNING:
+            self._report(f"its lifespan ended before it was told to: {text}", details)
+        elif self._stage is Stage.STARTING and self._is_heard:
+            self._report(f"it raised {text} at lifespan.startup; served all the same, without a lifespan", details)
+
+    def _settle(self, error: LifespanError | None) -> None:
+        """Answer whoever waits in `start` or `stop`."""
         answer = self._answer
         if answer is None or answer.done():
             return
-        kind = message["type"]
-        if kind.endswith(".complete"):
+        if error is None:
             answer.set_result(None)
-        elif kind.endswith(".failed"):
-            answer.set_exception(LifespanError(message.get("message") or kind))
+        else:
+            answer.set_exception(error)
 
 
-class Lifespans:
-    """Of all the ASGI apps of a worker. An app that is mounted twice lives once."""
-
-    def __init__(self) -> None:
-        self._apps: dict[int, _Mounted] = {}
-
-    def add(self, app: AsgiCallable, handler: AsgiApp, where: str) -> None:
-        """Note that `handler` serves `app`; `where` is for people."""
-        mounted = self._apps.setdefault(id(app), _Mounted(app, where))
-        mounted.handlers.append(handler)
-        handler.state = mounted.state
-
-    async def start(self, report: Callable[[str, str], None]) -> list[str]:
-        """Start all; gives a line for each that failed, which from then on answers 500."""
-        failed = []
-        for mounted in self._apps.values():
-            try:
-                await mounted.lifespan.start()
-            except LifespanError as error:
-                text = f"{mounted.where}: the app failed to start: {error}"
-                failed.append(text)
-                report(text, "")
-                for handler in mounted.handlers:
-                    handler.is_broken = True
-        return failed
-
-    async def stop(self, patience_s: float) -> None:
-        """Stop all, for at most `patience_s` each; cancel what still runs."""
-        for mounted in self._apps.values():
-            for handler in mounted.handlers:
-                handler.cancel_all()
-            try:
-                await asyncio.wait_for(mounted.lifespan.stop(), patience_s)
-            except (LifespanError, TimeoutError):
-                # The process ends all the same.
-                continue
-
-
-class _Mounted:
-    """One app and the handlers that serve it."""
-
-    def __init__(self, app: AsgiCallable, where: str) -> None:
-        self.where = where
-        self.handlers: list[AsgiApp] = []
-        self.state: dict[str, Any] = {}
-        self.lifespan = Lifespan(app, self.state)
+def _last_line(text: str) -> str:
+    """Of a traceback the line that says what happened."""
+    return text.rpartition("\n")[2]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import threading
+from typing import Any
 
 from skitaid.engine.stream import Stream
 from skitaid.logs.lines import LogFile
@@ -29,6 +31,18 @@ class AppLog:
     def load_failed(self, summary: str, traceback: str) -> None:
         """An app that could not be loaded; `traceback` may be empty."""
         self._log.write_block("expt", [summary, *traceback.splitlines()], "load")
+
+    def lifespan_failed(self, summary: str, traceback: str) -> None:
+        """An ASGI app that did not start or stop as it should; `traceback` may be empty."""
+        self._log.write_block("expt" if traceback else "error", [summary, *traceback.splitlines()], "lifespan")
+
+    def task_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What asyncio tells of: tasks of apps that failed with nobody to hear of it, and callbacks (the loop's
+        exception handler)."""
+        self._log.write("error", str(context.get("message", "")), "task")
+        error = context.get("exception")
+        if isinstance(error, BaseException):
+            self._log.write_traceback("task", error=error)
 
 
 class _LineStream(io.TextIOBase):

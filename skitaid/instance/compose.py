@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from skitaid.config.model import AppTarget, Host, Instance, Mount, ProxyTarget, StaticTarget
+from skitaid.config.model import AppTarget, Host, Instance, Mount, MountOptions, ProxyTarget, Server, StaticTarget
 from skitaid.engine.server import Engine, EngineSettings
 from skitaid.engine.stream import Stream
 from skitaid.engine.timeouts import Timeouts
 from skitaid.handlers.asgi import AsgiApp, AsgiCallable
-from skitaid.handlers.lifespan import Lifespans
+from skitaid.handlers.lifespans import Lifespans
 from skitaid.handlers.loader import AppKind, AppLoader, AppLoadError
 from skitaid.handlers.router import HostTable, Route, RouteHandler, RouteKind, Router
-from skitaid.handlers.static import StaticFolder, StaticSettings
+from skitaid.handlers.static import StaticFolder
+from skitaid.handlers.static_files import FileCache, StaticSettings
 from skitaid.handlers.wsgi import WsgiApp, WsgiSettings
 from skitaid.instance.applog import AppLog
 
-__all__ = ["Composition", "engine_settings", "make_router"]
+__all__ = ["Composition", "engine_settings", "make_router", "static_settings"]
 
 
 @dataclass(slots=True)
@@ -30,8 +31,12 @@ class Composition:
     app_log: AppLog
     loader: AppLoader = field(default_factory=AppLoader)
     failed: list[str] = field(default_factory=list)
-    lifespans: Lifespans = field(default_factory=Lifespans)
     host: str = ""
+    files: FileCache = field(default_factory=FileCache)
+    lifespans: Lifespans = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lifespans = Lifespans(self.app_log.lifespan_failed)
 
     def where(self, mount: Mount) -> str:
         """For people, and to know the mount again in another conf: its host and path come first."""
@@ -58,6 +63,18 @@ def engine_settings(instance: Instance) -> EngineSettings:
     return EngineSettings(threads=server.threads, timeouts=timeouts, trusted=server.trusted)
 
 
+def static_settings(options: MountOptions, server: Server) -> StaticSettings:
+    """A folder's slice of the conf."""
+    settings = StaticSettings(
+        max_age_s=server.static_max_age_s if options.max_age_s is None else options.max_age_s,
+        listing=options.listing,
+        fallback=options.try_,
+        symlinks=options.symlinks,
+        gzip=server.gzip if options.gzip is None else options.gzip,
+    )
+    return settings if options.index is None else replace(settings, index=options.index)
+
+
 def make_router(making: Composition) -> Router:
     """Load every app and make every route. An app that fails to load is told in the app log and in `failed`, and
     answers 500; the others are served."""
@@ -77,12 +94,8 @@ def _route(making: Composition, mount: Mount) -> Route:
 
 def _static(making: Composition, mount: Mount) -> RouteHandler:
     assert isinstance(mount.target, StaticTarget)
-    options, server = mount.options, making.instance.server
-    max_age_s = server.static_max_age_s if options.max_age_s is None else options.max_age_s
-    settings = StaticSettings(max_age_s)
-    if options.index is not None:
-        settings = replace(settings, index=options.index)
-    return StaticFolder(making.engine, str(mount.target.root), settings)
+    settings = static_settings(mount.options, making.instance.server)
+    return StaticFolder(making.engine, str(mount.target.root), settings, cache=making.files)
 
 
 def _proxy(making: Composition, mount: Mount) -> RouteHandler:

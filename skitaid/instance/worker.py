@@ -17,7 +17,7 @@ from typing import Final
 
 from skitaid.engine.server import Engine
 from skitaid.exceptions import SkitaidError
-from skitaid.handlers.lifespan import Lifespans
+from skitaid.handlers.lifespans import Lifespans, end_tasks
 from skitaid.handlers.router import Router
 from skitaid.handlers.site import Site
 from skitaid.instance.applog import AppLog
@@ -39,6 +39,12 @@ SWITCH_INTERVAL_S: Final = 0.001
 delay every other request by as much; 1 ms doubles the throughput beside it and costs nothing otherwise."""
 FAST_STOP_S: Final = 1.0
 ORPHAN_STOP_S: Final = 2.0
+END_S: Final = 3.0
+FAST_END_S: Final = 0.5
+"""For ASGI apps: to clean up what is cancelled, and to end their lifespan."""
+LIFESPAN_SHARE: Final = 0.8
+"""Of the time to start, after which an app that does not say that it has started is served without having said so."""
+LIFESPAN_LEAST_S: Final = 0.5
 IDLE_GRACE_S: Final = 1.0
 """A graceful stop leaves idle connections open so long: the request that is on its way finds somebody."""
 
@@ -195,18 +201,27 @@ class _Worker:
         making = Composition(self._engine, instance, AppLog(self._task.logbook.app))
         since_ns = time.time_ns()
         self._site.router = make_router(making)
-        making.failed.extend(self._engine.loop.run_until_complete(making.lifespans.start(making.app_log.load_failed)))
         self._lifespans = making.lifespans
+        self._start_lifespans(making)
         if any(mount.options.use_reloader for host in instance.hosts for mount in host.mounts):
             self._reloader = Reloader(making.loader.files, since_ns=since_ns)
         return making
 
+    def _start_lifespans(self, making: Composition) -> None:
+        """Within the time to start: an app that hangs there must not keep the others from being served."""
+        loop = self._engine.loop
+        loop.set_exception_handler(making.app_log.task_failed)
+        left_s = LIFESPAN_SHARE * self._task.conf.instance.server.start_timeout_s - (time.time() - self._started_at)
+        making.failed.extend(loop.run_until_complete(making.lifespans.start(max(LIFESPAN_LEAST_S, left_s))))
+
     def end(self) -> None:
         """The loop has stopped."""
-        patience_s = 0.0 if self._stop_at is not None else FAST_STOP_S
-        if self._lifespans is not None and not self._engine.loop.is_closed():
-            self._engine.loop.run_until_complete(self._lifespans.stop(FAST_STOP_S))
-        self._engine.close(patience_s)
+        is_fast = self._stop_at is not None
+        loop = self._engine.loop
+        if self._lifespans is not None and not loop.is_closed():
+            loop.run_until_complete(self._lifespans.stop(FAST_END_S if is_fast else END_S))
+            loop.run_until_complete(end_tasks(FAST_END_S))
+        self._engine.close(0.0 if is_fast else FAST_STOP_S)
         self._log.close()
 
     def _look_for_end(self) -> None:

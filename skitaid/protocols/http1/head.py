@@ -25,17 +25,18 @@ class RequestLine:
     """A checked request line.
 
     `target` as it came; `path` with its escapes decoded, as latin-1 text (PEP 3333); `query` without the question
-    mark; `minor` the minor version, 1 for anything above 1.0; `authority` from an absolute or authority target.
+    mark; `raw_path` and `raw_query` the same as they came; `minor` the minor version, 1 for anything above 1.0;
+    `authority` from an absolute or authority target.
     """
 
-    __slots__ = ("authority", "method", "minor", "path", "query", "target")
+    __slots__ = ("authority", "method", "minor", "path", "query", "raw_path", "raw_query", "target")
 
     def __init__(self, method: str, target: bytes, minor: int) -> None:
         self.method = method
         self.target = target.decode("latin-1")
         self.minor = minor
         self.authority: bytes | None = None
-        path, query = self._split(target)
+        path, query = self.raw_path, self.raw_query = self._split(target)
         self.path = unquote(path).decode("latin-1") if b"%" in path else path.decode("latin-1")
         self.query = query.decode("latin-1")
         if "\0" in self.path:

@@ -79,6 +79,7 @@ class Http1Exchange:
             length = len(body) if body or not self._is_head else None
         elif length != len(body) and not self._is_head:
             self.is_persistent = self.is_persistent and length < len(body)
+            self._left = length - len(body)
             body = body[:length]
         if length is not None:
             head += b"Content-Length: %d\r\n" % length

@@ -66,7 +66,8 @@ class Http1Server:
 
     @property
     def buffered(self) -> int:
-        """Bytes held back: a part of a head, or requests pipelined behind the one in flight."""
+        """Bytes held back: a part of a head, or requests pipelined behind the one in flight. While the receiver is told
+        of a request: what follows its head."""
         return len(self._buffer)
 
     def feed(self, data: bytes) -> None:
@@ -106,10 +107,12 @@ class Http1Server:
             self._receiver.end([])
             return
         self.state = _BODY
-        self._buffer = b""
+        # So that the receiver can tell how much of the body is here already.
+        self._buffer = rest
         self._left = head.content_length or 0
         self._chunked = ChunkedDecoder() if head.content_length is None else None
         self._receiver.request(head)
+        self._buffer = b""
         if rest:
             self._body(rest)
 
