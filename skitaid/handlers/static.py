@@ -32,6 +32,7 @@ from skitaid.handlers.static_listing import listing_html, listing_json, read_fol
 from skitaid.handlers.static_ranges import ByteRange, content_range, parse_range, split_parts
 from skitaid.handlers.static_root import StaticRoot, is_hidden
 from skitaid.handlers.status import error_page
+from skitaid.protocols.http1.response import prepare_head
 from skitaid.protocols.negotiation import choose_coding, prefers
 
 __all__ = ["StaticFolder", "StaticSettings"]
@@ -90,9 +91,9 @@ class StaticFolder:
 
     def _serve_file(self, stream: Stream, file: StaticFile) -> None:
         fields = stream.head.fields
-        if file.variants:
-            file = _variant(file, fields.get(b"accept-encoding") or b"")
         names = [line.name for line in fields.fields if line.name in CONDITIONAL]
+        if file.variants:
+            file = _variant(file, fields.get(b"accept-encoding") or b"", is_whole=b"range" not in names)
         if not names:
             self._send(stream, file, _NOTHING)
             return
@@ -109,7 +110,7 @@ class StaticFolder:
         """The file, or the ranges of it that `given`, the conditional fields of the request, asks for."""
         if stream.head.line.method == "HEAD":
             # RFC 9110 section 14.2: ranges are defined for GET alone.
-            stream.respond(OK, [*file.fields, ("Content-Length", str(file.size))], b"")
+            stream.respond_prepared(OK, file.head or prepare_head(OK, file.fields, file.size), b"")
         elif file.body is not None:
             ranges = _ranges(file, given)
             if ranges is None:
@@ -148,9 +149,7 @@ class StaticFolder:
             if version_of(status) != file.version:
                 # Written to or replaced since it was looked at: what is open now is what is sent.
                 varies = ("Vary", "Accept-Encoding") in file.fields
-                file = self._finder.describe(
-                    file.real, status, self._engine.now, coding=file.coding, varies=varies
-                )
+                file = self._finder.describe(file.real, status, self._engine.now, coding=file.coding, varies=varies)
             ranges = _ranges(file, given)
             if ranges is not None and not ranges:
                 _refuse_range(stream, file)
@@ -184,10 +183,12 @@ class StaticFolder:
         stream.respond(OK, fields, body)
 
 
-def _variant(file: StaticFile, accept_encoding: bytes) -> StaticFile:
-    """The file, or its compressed neighbour if the client likes that better."""
-    coding = choose_coding(accept_encoding, [each.coding or b"" for each in file.variants])
-    return next((each for each in file.variants if each.coding == coding), file)
+def _variant(file: StaticFile, accept_encoding: bytes, *, is_whole: bool) -> StaticFile:
+    """The file, or a compressed form of it if the client likes that better. Ranges are not taken of what was compressed
+    here: another machine's zlib may make other bytes of it."""
+    offered = [each for each in file.variants if is_whole or not each.is_packed]
+    coding = choose_coding(accept_encoding, [each.coding or b"" for each in offered])
+    return next((each for each in offered if each.coding == coding), file)
 
 
 def _ranges(file: StaticFile, given: dict[bytes, bytes]) -> list[ByteRange] | None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from skitaid.handlers.static_conditions import Validators
+from skitaid.handlers.static_packing import is_packable, pack
 from skitaid.handlers.static_root import StaticRoot, is_hidden
 from skitaid.handlers.static_types import content_type
 from skitaid.protocols.dates import http_date
@@ -32,9 +33,12 @@ _SETTLED_S: Final = 2.0
 _NO_WAIT: Final[int] = getattr(os, "RWF_NOWAIT", 0)
 _SLASHES: Final = re.compile("//+").sub
 
-# Content coding, ending of the neighbour that holds it; best first.
-_CODINGS: Final = ((b"br", b".br"), (b"gzip", b".gz"))
-_CODED_ENDINGS: Final = (b".br", b".gz")
+# Content codings, best first, and the ending of the neighbour that holds each.
+_GZIP: Final = b"gzip"
+_ENDINGS: Final[dict[bytes | None, bytes]] = {b"br": b".br", _GZIP: b".gz"}
+_CODED_ENDINGS: Final = tuple(_ENDINGS.values())
+
+_VARY: Final = ("Vary", "Accept-Encoding")
 
 Version = tuple[int, int, int, int, int]
 Fields = list[tuple[str, str]]
@@ -44,20 +48,22 @@ Fields = list[tuple[str, str]]
 class StaticSettings:
     """`max_age_s`: how long clients may keep a file without asking. `index`: names tried for a folder. `listing`: show
     the files of a folder without one of these. `fallback`: the file, below the mount, that is served for what is
-    missing. `symlinks`: follow links that lead out of the folder."""
+    missing. `symlinks`: follow links that lead out of the folder. `gzip`: compress small text files."""
 
     max_age_s: int = 300
     index: Sequence[str] = ("index.htm", "index.html")
     listing: bool = False
     fallback: str | None = None
     symlinks: bool = False
+    gzip: bool = True
 
 
 @dataclass(slots=True)
 class StaticFile:
     """A file as it was at `checked_at`. `fields` go with its content, `bare_fields` with a 304. `body` is None for one
     that is not in memory; `head` goes with all of it. `variants`: the same content, compressed (RFC 9110 section 8.4),
-    best first; their `coding` says how. `cost`: bytes that the cache counts for it."""
+    best first; their `coding` says how, and `is_packed` that it was done here. `cost`: bytes that the cache counts for
+    it."""
 
     real: bytes
     version: Version
@@ -71,6 +77,8 @@ class StaticFile:
     body: bytes | None = None
     head: bytes = b""
     is_settled: bool = True
+    is_packed: bool = False
+    is_pack_tried: bool = False
     variants: tuple[StaticFile, ...] = ()
     cost: int = 0
 
@@ -148,10 +156,10 @@ class FileFinder:
         modified = max(0, min(int(status.st_mtime), int(wall)))
         suffix = "" if coding is None else f"-{coding.decode('ascii')}"
         etag = f'"{status.st_mtime_ns:x}-{status.st_size:x}{suffix}"'
-        kind = content_type(os.fsdecode(real if coding is None else real.rpartition(b".")[0]))
+        kind = content_type(os.fsdecode(real.removesuffix(_ENDINGS.get(coding, b""))))
         bare = [("ETag", etag), ("Cache-Control", f"max-age={self._settings.max_age_s}")]
         if varies:
-            bare.append(("Vary", "Accept-Encoding"))
+            bare.append(_VARY)
         fields = [("Content-Type", kind), ("Last-Modified", http_date(modified)), ("Accept-Ranges", "bytes"), *bare]
         if coding is not None:
             fields.append(("Content-Encoding", coding.decode("ascii")))
@@ -198,23 +206,50 @@ class FileFinder:
         return None if real is None else Folder(real, needs_slash=not relative.endswith("/"))
 
     def _take(self, real: bytes, status: os.stat_result, known: StaticFile | None, now: float) -> StaticFile:
-        """The file, with its neighbours; what is known of each is used again while it holds."""
-        variants = []
-        for coding, ending in () if real.endswith(_CODED_ENDINGS) else _CODINGS:
-            neighbour = _neighbour(real + ending, status)
-            if neighbour is not None:
-                before = known and next((each for each in known.variants if each.coding == coding), None)
-                variants.append(
-                    _current(before, real + ending, neighbour, now)
-                    or self._load(real + ending, neighbour, now, coding=coding, varies=True)
-                )
+        """The file, with its compressed forms; what is known of each is used again while it holds."""
+        variants = [] if real.endswith(_CODED_ENDINGS) else self._neighbours(real, status, known, now)
+        wants_pack = self._wants_pack(real, status, variants)
+        varies = bool(variants) or wants_pack
         file = None
-        if known is not None and bool(known.variants) == bool(variants):
+        if known is not None and varies == (_VARY in known.fields):
             file = _current(known, real, status, now)
         if file is None:
-            file = self._load(real, status, now, varies=bool(variants))
+            file = self._load(real, status, now, varies=varies)
+        if wants_pack and (packed := self._packed(file, status, now)) is not None:
+            variants.append(packed)
         file.variants = tuple(variants)
         return file
+
+    def _neighbours(
+        self, real: bytes, status: os.stat_result, known: StaticFile | None, now: float
+    ) -> list[StaticFile]:
+        variants = []
+        for coding, ending in _ENDINGS.items():
+            path = real + ending
+            if (found := _neighbour(path, status)) is not None:
+                before = known and next((each for each in known.variants if each.real == path), None)
+                variant = _current(before, path, found, now)
+                variants.append(variant or self._load(path, found, now, coding=coding, varies=True))
+        return variants
+
+    def _wants_pack(self, real: bytes, status: os.stat_result, variants: Sequence[StaticFile]) -> bool:
+        """Whether the file is to be compressed here: one that is kept, and has no such neighbour."""
+        if not self._settings.gzip or status.st_size > KEPT_FILE_BYTES:
+            return False
+        is_new = all(each.coding != _GZIP for each in variants)
+        return is_new and is_packable(content_type(os.fsdecode(real)), status.st_size)
+
+    def _packed(self, file: StaticFile, status: os.stat_result, now: float) -> StaticFile | None:
+        """The compressed form of a file that is in memory: the one it has, or a new one."""
+        if file.is_pack_tried:
+            return next((each for each in file.variants if each.is_packed), None)
+        file.is_pack_tried = file.body is not None
+        if file.body is None or (body := pack(file.body)) is None:
+            return None
+        packed = self.describe(file.real, status, now, coding=_GZIP, varies=True)
+        packed.body, packed.size, packed.is_packed = body, len(body), True
+        packed.head = prepare_head(OK, packed.fields, len(body))
+        return packed
 
     def _load(
         self, real: bytes, status: os.stat_result, now: float, *, coding: bytes | None = None, varies: bool = False

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import os
 import time
 from pathlib import Path
@@ -421,6 +422,91 @@ def test_a_neighbour_that_did_not_change_is_not_read_again(mount: Mount) -> None
     before = mount.file("/a.js").variants[0]
     mount.pass_time()
     assert mount.file("/a.js").variants[0] is before
+
+
+# ---------------------------------------------------------------- compressed here
+
+TEXT = b"body { color: black }\n" * 200
+
+
+def test_small_text_is_compressed(mount: Mount) -> None:
+    write(mount.root / "a.css", TEXT)
+    file = mount.file("/a.css")
+    (packed,) = file.variants
+    assert packed.body is not None
+    assert gzip.decompress(packed.body) == TEXT
+    assert (packed.size, packed.coding, packed.is_packed) == (len(packed.body), b"gzip", True)
+    assert dict(packed.fields)["Content-Type"] == "text/css; charset=utf-8"
+    assert packed.validators.etag != file.validators.etag
+    for each in (file, packed):
+        assert ("Vary", "Accept-Encoding") in each.fields
+        assert ("Vary", "Accept-Encoding") in each.bare_fields
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.png", TEXT),
+        ("a.css", TEXT[:999]),
+        ("a.css", os.urandom(4000)),
+        ("a.css.gz", TEXT),
+        ("a.css", TEXT * 20),
+        ("README", TEXT),
+    ],
+)
+def test_what_does_not_pay_is_not_compressed(mount: Mount, name: str, content: bytes) -> None:
+    write(mount.root / name, content)
+    assert mount.file(f"/{name}").variants == ()
+
+
+def test_nothing_is_compressed_if_that_is_not_wanted(tmp_path: Path) -> None:
+    mount = Mount(tmp_path, gzip=False)
+    write(tmp_path / "a.css", TEXT)
+    assert mount.file("/a.css").variants == ()
+    assert "Vary" not in dict(mount.file("/a.css").fields)
+
+
+def test_a_compressed_neighbour_goes_before(mount: Mount) -> None:
+    write(mount.root / "a.css", TEXT)
+    write(mount.root / "a.css.br", "br")
+    assert [(each.coding, each.is_packed) for each in mount.file("/a.css").variants] == [
+        (b"br", False), (b"gzip", True),
+    ]  # fmt: skip
+    write(mount.root / "a.css.gz", "gz")
+    mount.pass_time()
+    assert [(each.coding, each.is_packed) for each in mount.file("/a.css").variants] == [
+        (b"br", False), (b"gzip", False),
+    ]  # fmt: skip
+    (mount.root / "a.css.gz").unlink()
+    mount.pass_time()
+    assert [each.is_packed for each in mount.file("/a.css").variants] == [False, True]
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("content", [TEXT, os.urandom(4000)])
+def test_a_file_is_compressed_once(mount: Mount, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    packed: list[bytes] = []
+
+    def pack(body: bytes) -> bytes | None:
+        packed.append(body)
+        return real_pack(body)
+
+    real_pack = module.pack
+    monkeypatch.setattr(module, "pack", pack)
+    path = write(mount.root / "a.css", content)
+    for _ in range(3):
+        mount.file("/a.css")
+        mount.pass_time()
+    assert packed == [content]
+    write(path, b"new" * 1000, age_s=5)
+    mount.file("/a.css")
+    assert packed == [content, b"new" * 1000]
+
+
+def test_what_is_compressed_counts(mount: Mount) -> None:
+    write(mount.root / "a.css", TEXT)
+    file = mount.file("/a.css")
+    assert file.cost > len(TEXT) + len(file.variants[0].body or b"")
 
 
 def test_a_neighbour_that_is_no_plain_file(tmp_path: Path) -> None:

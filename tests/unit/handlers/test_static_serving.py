@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import gzip
 import json
 import os
 import time
@@ -317,6 +318,36 @@ def test_ranges_are_of_what_is_sent(client: Client, name: str, packed: bytes) ->
     reply = client.get(f"/static/{name}", "Accept-Encoding: gzip", "Range: bytes=0-5")
     assert (reply.code, reply.body, reply.get("Content-Encoding")) == (206, b"packed", "gzip")
     assert reply.get("Content-Range") == f"bytes 0-5/{len(packed)}"
+
+
+@pytest.mark.parametrize("times", [100, 10_000])
+def test_text_that_is_not_compressed_yet(client: Client, root: Path, times: int) -> None:
+    """Small files are compressed here, large ones are not. Whatever is done, all that is said about it fits."""
+    content = b"body { color: black }\n" * times
+    write(root / "a.css", content)
+    path, accepts = "/static/a.css", "Accept-Encoding: gzip"
+    reply = client.get(path, accepts)
+    assert reply.get("Content-Length") == str(len(reply.body))
+    assert (reply.get("Content-Encoding") == "gzip") == (len(content) < KEPT_FILE_BYTES)
+    plain = gzip.decompress(reply.body) if reply.get("Content-Encoding") else reply.body
+    assert plain == content
+    head = client.get(path, accepts, method="HEAD")
+    assert [field for field in head.fields if field[0] != "Date"] == [
+        field for field in reply.fields if field[0] != "Date"
+    ]
+    assert client.get(path, accepts, f"If-None-Match: {reply.get('ETag')}").code == 304
+    assert client.get(path).body == content
+
+
+def test_ranges_are_not_of_what_is_compressed_here(client: Client, root: Path) -> None:
+    content = b"body { color: black }\n" * 100
+    write(root / "a.css", content)
+    accepts = "Accept-Encoding: gzip"
+    packed = client.get("/static/a.css", accepts)
+    part = client.get("/static/a.css", accepts, "Range: bytes=0-9")
+    assert (part.code, part.body, part.get("Content-Encoding")) == (206, content[:10], None)
+    again = client.get("/static/a.css", accepts, "Range: bytes=0-9", f"If-Range: {packed.get('ETag')}")
+    assert (again.code, again.body) == (200, content)
 
 
 # ---------------------------------------------------------------- folders
