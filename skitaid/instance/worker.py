@@ -108,7 +108,8 @@ def _settle(task: WorkerTask) -> None:
     server = conf.instance.server
     set_title(f"{conf.instance.name} worker #{task.index}")
     os.umask(0o022)
-    for name in task.unset:
+    # What the supervisor told the master is not for the apps: a skitaid that one of them starts would believe it.
+    for name in (*task.unset, *[name for name in os.environ if name.startswith("SKITAID_")]):
         os.environ.pop(name, None)
     os.environ.update(conf.instance.environment)
     os.environ.update(

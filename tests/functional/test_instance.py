@@ -805,6 +805,18 @@ def test_two_apps_of_the_same_name_with_services_of_their_own(place: Place, star
     assert text(master.address, "/two") == "this is two extra two /two"
 
 
+def test_apps_are_told_where_they_are_and_nothing_that_is_the_master_s(place: Place, start: Start) -> None:
+    place.app("app", "import os\ndef app(environ, start_response):\n"
+                     "    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
+                     "    names = sorted(name for name in os.environ if name.startswith('SKITAID_'))\n"
+                     "    return ['\\n'.join(f'{name}={os.environ[name]}' for name in names)]\n")
+    place.site()
+    var = place.root / "var"
+    assert text(start(SKITAID_RUN_PORT="0", SKITAID_PATH="/nowhere").address).split("\n") == [
+        f"SKITAID_ETC={place.etc}", "SKITAID_INSTANCE=site", f"SKITAID_LOG_PATH={var}/log/instances/site",
+        f"SKITAID_VAR_PATH={var}/lib/instances/site"]
+
+
 def test_pythonpath_comes_first(place: Place, start: Start) -> None:
     place.app("lib/its_own_module", "TEXT = b'from pythonpath'\n")
     place.app("app", "import its_own_module\ndef app(environ, start_response):\n"
