@@ -144,7 +144,7 @@ def _step(mount: Mount, route: Route, path: str) -> Step:
     target = mount.target
     rest = path[len(route.path):]
     if isinstance(target, StaticTarget):
-        outcome, text = look_for(target.root, rest, mount.options.index)
+        outcome, text = look_for(target.root, rest, mount.options)
         return Step(mount, route.kind, text, outcome is not Outcome.MISSING)
     if isinstance(target, AppTarget):
         text = f"the app gets SCRIPT_NAME {route.path!r}, PATH_INFO {rest!r}"

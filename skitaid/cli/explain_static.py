@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 
 from skitaid.cli.table import size
+from skitaid.config.model import MountOptions
+from skitaid.handlers.static_root import StaticRoot, is_hidden
 
 INDEX = ("index.htm", "index.html")
 
@@ -16,34 +17,57 @@ class Outcome(Enum):
     """MISSING: the next mount is asked."""
 
     FILE = "file"
+    LISTING = "listing"
     REDIRECT = "redirect"
     MISSING = "missing"
 
 
-def look_for(root: Path, rest: str, index: Sequence[str] | None = None) -> tuple[Outcome, str]:
+def look_for(folder: Path, rest: str, options: MountOptions | None = None) -> tuple[Outcome, str]:
     """`rest` is the path below the mount point, as the engine decodes it (latin-1)."""
+    options = options or MountOptions()
     raw = rest.encode("latin-1")
-    if any(segment.startswith(b".") and segment != b".well-known" for segment in raw.split(b"/")):
+    if is_hidden(raw):
         return Outcome.MISSING, "hidden files are not served"
-    path = os.path.join(os.fsencode(root), raw.lstrip(b"/"))
+    root = StaticRoot(str(folder), follows_links=options.symlinks)
+    outcome, text = _look(root, raw, options)
+    if outcome is not Outcome.MISSING or options.try_ is None:
+        return outcome, text
+    instead, found = _look(root, os.fsencode(options.try_), options)
+    if instead is not Outcome.FILE:
+        return Outcome.MISSING, f"{text}; nor the one of try = {options.try_}: {found}"
+    return Outcome.FILE, f"{text}; try = {options.try_} stands in: {found}"
+
+
+def _look(root: StaticRoot, raw: bytes, options: MountOptions) -> tuple[Outcome, str]:
+    path = os.path.join(root.prefix(0.0), raw.lstrip(b"/"))
     if os.path.isdir(path):
-        return _folder(root, path, rest, index if index is not None else INDEX)
-    if not os.path.isfile(path) or rest.endswith("/"):
+        outcome, text = _folder(root, path.rstrip(b"/") + b"/", options)
+        if outcome is Outcome.MISSING or raw.endswith(b"/"):
+            return outcome, text
+        return Outcome.REDIRECT, "a folder: 301 to the address with a slash at its end"
+    if not os.path.isfile(path) or raw.endswith(b"/"):
         return Outcome.MISSING, f"there is no file {os.fsdecode(path)}"
     return _file(root, path)
 
 
-def _folder(root: Path, path: bytes, rest: str, index: Sequence[str]) -> tuple[Outcome, str]:
+def _folder(root: StaticRoot, path: bytes, options: MountOptions) -> tuple[Outcome, str]:
+    index = options.index if options.index is not None else INDEX
     names = [name for name in index if os.path.isfile(os.path.join(path, os.fsencode(name)))]
-    if not names:
+    if not names and not options.listing:
         return Outcome.MISSING, f"the folder {os.fsdecode(path)} has no {' or '.join(index)}"
-    if not rest.endswith("/"):
-        return Outcome.REDIRECT, "a folder: 301 to the address with a slash at its end"
+    if root.real_path(path) is None:
+        return Outcome.MISSING, _leads_out(path)
+    if not names:
+        return Outcome.LISTING, f"the list of the files in {os.fsdecode(path)}"
     return _file(root, os.path.join(path, os.fsencode(names[0])))
 
 
-def _file(root: Path, path: bytes) -> tuple[Outcome, str]:
-    real = os.path.realpath(path)
-    if not real.startswith(os.path.realpath(os.fsencode(root)) + b"/"):
-        return Outcome.MISSING, f"{os.fsdecode(path)} is a link that leads out of the folder: not served"
+def _file(root: StaticRoot, path: bytes) -> tuple[Outcome, str]:
+    real = root.real_path(path)
+    if real is None:
+        return Outcome.MISSING, _leads_out(path)
     return Outcome.FILE, f"{os.fsdecode(real)} ({size(os.stat(real).st_size)})"
+
+
+def _leads_out(path: bytes) -> str:
+    return f"{os.fsdecode(path)} leads out of the folder by a link: not served (symlinks = yes would)"
