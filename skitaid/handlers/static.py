@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final
 
 from skitaid.engine.file_segment import FileSegment, OpenFile
@@ -38,7 +38,10 @@ from skitaid.protocols.negotiation import choose_coding, prefers
 __all__ = ["StaticFolder", "StaticSettings"]
 
 _PARTIAL: Final = "206 Partial Content"
-_NOTHING: Final[dict[bytes, bytes]] = {}
+_DECIDING: Final = CONDITIONAL | {b"accept-encoding"}
+# Browsers send few different values, again and again.
+_MAX_KNOWN_BYTES: Final = 200
+_choose_known: Final = lru_cache(maxsize=256)(choose_coding)
 
 
 class StaticFolder:
@@ -91,14 +94,14 @@ class StaticFolder:
 
     def _serve_file(self, stream: Stream, file: StaticFile) -> None:
         fields = stream.head.fields
-        names = [line.name for line in fields.fields if line.name in CONDITIONAL]
-        if file.variants:
-            file = _variant(file, fields.get(b"accept-encoding") or b"", is_whole=b"range" not in names)
-        if not names:
-            self._send(stream, file, _NOTHING)
-            return
-        given = {name: fields.get(name) or b"" for name in names}
-        verdict = judge(given, file.validators)
+        lines = [line for line in fields.fields if line.name in _DECIDING]
+        given = {line.name: line.value for line in lines}
+        if len(given) < len(lines):
+            given = {name: fields.get(name) or b"" for name in given}
+        accepted = given.pop(b"accept-encoding", None)
+        if accepted is not None and file.variants:
+            file = _variant(file, accepted, is_whole=b"range" not in given)
+        verdict = judge(given, file.validators) if given else Verdict.SEND
         if verdict is Verdict.SEND:
             self._send(stream, file, given)
         elif verdict is Verdict.NOT_MODIFIED:
@@ -112,7 +115,7 @@ class StaticFolder:
             # RFC 9110 section 14.2: ranges are defined for GET alone.
             stream.respond_prepared(OK, file.head or prepare_head(OK, file.fields, file.size), b"")
         elif file.body is not None:
-            ranges = _ranges(file, given)
+            ranges = _ranges(file, given) if given else None
             if ranges is None:
                 stream.respond_prepared(OK, file.head, file.body)
             else:
@@ -187,8 +190,12 @@ def _variant(file: StaticFile, accept_encoding: bytes, *, is_whole: bool) -> Sta
     """The file, or a compressed form of it if the client likes that better. Ranges are not taken of what was compressed
     here: another machine's zlib may make other bytes of it."""
     offered = [each for each in file.variants if is_whole or not each.is_packed]
-    coding = choose_coding(accept_encoding, [each.coding or b"" for each in offered])
-    return next((each for each in offered if each.coding == coding), file)
+    choose = _choose_known if len(accept_encoding) <= _MAX_KNOWN_BYTES else choose_coding
+    coding = choose(accept_encoding, tuple([each.coding or b"" for each in offered]))
+    for each in offered:
+        if each.coding == coding:
+            return each
+    return file
 
 
 def _ranges(file: StaticFile, given: dict[bytes, bytes]) -> list[ByteRange] | None:
