@@ -225,7 +225,8 @@ class WsgiApp:
         return {
             "SCRIPT_NAME": route.path,
             "SERVER_NAME": listener.host,
-            "SERVER_PORT": listener.port,
+            # Never empty (PEP 3333), though a unix socket has none.
+            "SERVER_PORT": listener.port or "80",
             "SERVER_PROTOCOL": "HTTP/1.1",
             "SERVER_SOFTWARE": "skitaid",
             "GATEWAY_INTERFACE": "CGI/1.1",
