@@ -28,6 +28,7 @@ KEPT_FILE_BYTES: Final = 65536
 KEPT_BYTES: Final = 8 * 1024 * 1024
 """For all static mounts of a worker together."""
 _ENTRY_BYTES: Final = 2048
+_MAX_BARE: Final = 256
 # A file touched so recently may change again without a new time stamp, as these are a few milliseconds apart.
 _SETTLED_S: Final = 2.0
 _NO_WAIT: Final[int] = getattr(os, "RWF_NOWAIT", 0)
@@ -130,6 +131,7 @@ class FileFinder:
         self._settings = settings
         self._cache = cache
         self._index = [os.fsencode(name) for name in settings.index]
+        self._bare: dict[bytes, tuple[int, float]] = {}
 
     def find(self, relative: str, now: float) -> StaticFile | Folder | None:
         """What `relative`, a decoded path (latin-1), stands for; None when nothing is to be served. `now` is the
@@ -180,7 +182,7 @@ class FileFinder:
         except (OSError, ValueError):
             return None
         if stat.S_ISDIR(status.st_mode):
-            index = self._find_index(path.rstrip(b"/") + b"/")
+            index = self._find_index(path.rstrip(b"/") + b"/", status, now)
             if index is None or not relative.endswith("/"):
                 return self._folder(path, relative, has_index=index is not None)
             path, status = index
@@ -189,14 +191,23 @@ class FileFinder:
         real = self.root.real_path(path)
         return None if real is None else self._take(real, status, known, now)
 
-    def _find_index(self, folder: bytes) -> tuple[bytes, os.stat_result] | None:
+    def _find_index(self, folder: bytes, status: os.stat_result, now: float) -> tuple[bytes, os.stat_result] | None:
+        """The index file of a folder, whose own state is `status`."""
+        bare = self._bare.get(folder)
+        if bare is not None and bare[0] == status.st_mtime_ns and now - bare[1] <= FRESH_S:
+            return None
         for name in self._index:
             try:
-                status = os.stat(folder + name)
+                found = os.stat(folder + name)
             except OSError:
                 continue
-            if stat.S_ISREG(status.st_mode):
-                return folder + name, status
+            if stat.S_ISREG(found.st_mode):
+                return folder + name, found
+        # Apps are often mounted over a folder that has none: looked for once a second, unless something in it changes.
+        if time.time() - status.st_mtime > _SETTLED_S:
+            if len(self._bare) >= _MAX_BARE:
+                self._bare.clear()
+            self._bare[folder] = (status.st_mtime_ns, now)
         return None
 
     def _folder(self, path: bytes, relative: str, *, has_index: bool) -> Folder | None:

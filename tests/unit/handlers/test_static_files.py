@@ -125,6 +125,43 @@ def test_an_index_that_is_a_folder_is_none(mount: Mount) -> None:
     assert mount.find("/") is None
 
 
+def test_a_folder_without_an_index_is_not_searched_again_and_again(
+    mount: Mount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    real_stat = os.stat
+
+    def stat_and_note(path: bytes) -> os.stat_result:
+        looked.append(os.path.basename(os.fsdecode(path)))
+        return real_stat(path)
+
+    os.utime(mount.root, (LONG_AGO, LONG_AGO))
+    monkeypatch.setattr(module.os, "stat", stat_and_note)
+    for _ in range(3):
+        assert mount.find("/") is None
+    assert looked.count("index.html") == 1
+    mount.pass_time()
+    assert mount.find("/") is None
+    assert looked.count("index.html") == 2
+
+
+def test_an_index_that_appears_is_seen_at_once(mount: Mount) -> None:
+    os.utime(mount.root, (LONG_AGO, LONG_AGO))
+    assert mount.find("/") is None
+    write(mount.root / "index.html", "index")
+    assert mount.body("/") == b"index"
+
+
+def test_folders_without_an_index_take_little_memory(mount: Mount, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MAX_BARE", 5)
+    for number in range(20):
+        folder = mount.root / str(number)
+        folder.mkdir()
+        os.utime(folder, (LONG_AGO, LONG_AGO))
+        assert mount.find(f"/{number}/") is None
+        assert len(mount.finder._bare) <= 5
+
+
 def test_a_folder_is_listed_if_that_is_wanted(tmp_path: Path) -> None:
     mount = Mount(tmp_path, listing=True)
     (tmp_path / "dir").mkdir()
