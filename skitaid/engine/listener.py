@@ -36,8 +36,8 @@ class Listener:
 
     @property
     def address(self) -> tuple[str, int | None]:
-        """Host and port, as ASGI has them; a unix socket has no port."""
-        return self.host, int(self.port) if self.port else None
+        """Host and port as ASGI has them: of a unix socket the path, and None."""
+        return (self.host, int(self.port)) if self.port else (str(self._socket.getsockname()), None)
 
     def open(self) -> None:
         """Begin to accept."""

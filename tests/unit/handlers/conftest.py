@@ -1,5 +1,36 @@
 """Fixtures of the handlers' tests: an engine turned by hand."""
 
-from tests.unit.engine.rig import make_rig, rig
+from collections.abc import Iterator
 
-__all__ = ["make_rig", "rig"]
+import pytest
+
+from skitaid.engine.server import EngineSettings
+from skitaid.engine.timeouts import Timeouts
+from tests.unit.engine.rig import make_rig, rig
+from tests.unit.handlers.asgi_rig import AsgiRig
+
+__all__ = ["asgi", "make_asgi", "make_rig", "rig"]
+
+
+@pytest.fixture
+def make_asgi() -> Iterator[object]:
+    """Makes AsgiRigs: threads=0, and any time-out of `Timeouts`."""
+    rigs: list[AsgiRig] = []
+
+    def make(*, threads: int = 0, **timeouts: float) -> AsgiRig:
+        made = AsgiRig(EngineSettings(threads, timeouts=Timeouts(**timeouts)))
+        rigs.append(made)
+        return made
+
+    yield make
+    for made in rigs:
+        made.close()
+
+
+@pytest.fixture
+def asgi(make_asgi: object) -> AsgiRig:
+    """A rig without app threads."""
+    assert callable(make_asgi)
+    made = make_asgi()
+    assert isinstance(made, AsgiRig)
+    return made
