@@ -198,10 +198,12 @@ class StaticTarget:
 
 @dataclass(frozen=True, slots=True)
 class AppTarget:
-    """A Python file (`module`, absolute, with its .py; or a package's folder) and the name of a callable in it."""
+    """A Python file (`module`, absolute, with its .py; or a package's folder) and the name of a callable in it. `kind`:
+    "wsgi" or "asgi" where the conf says so; None: it is found out."""
 
     module: Path
     callable: str = "app"
+    kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

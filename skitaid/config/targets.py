@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from skitaid.config.fields import Place
@@ -15,10 +16,14 @@ from skitaid.config.report import UnfitError, did_you_mean, nearest
 __all__ = ["parse_target", "show_target"]
 
 DEFAULT_CALLABLE = "app"
+KINDS = ("asgi", "wsgi")
 
 
 def parse_target(text: str, place: Place, alias_types: Mapping[str, str]) -> Target:
     """The target that `text` names; `alias_types` are the aliases that are defined. Raises UnfitError."""
+    kind, rest = _split_kind(text)
+    if kind is not None:
+        return _app_of_kind(kind, rest, place.folder)
     if text.startswith("@"):
         return _proxy_target(text, alias_types)
     if text.startswith(("http://", "https://")):
@@ -37,7 +42,8 @@ def show_target(target: Target) -> str:
     if isinstance(target, StaticTarget):
         return f"{target.root}/".replace("//", "/")
     if isinstance(target, AppTarget):
-        return f"{target.module}:{target.callable}"
+        kind = "" if target.kind is None else f"{target.kind}:"
+        return f"{kind}{target.module}:{target.callable}"
     return f"@{target.alias}{target.remap or ''}"
 
 
@@ -56,6 +62,21 @@ def _proxy_target(text: str, alias_types: Mapping[str, str]) -> ProxyTarget:
     return ProxyTarget(name, slash + rest if slash else None)
 
 
+def _split_kind(text: str) -> tuple[str | None, str]:
+    """`asgi:FILE:CALLABLE` to its two parts. `asgi:app` is the callable `app` of a file asgi.py, as it is everywhere:
+    the prefix is one only before something that has a slash or a colon of its own."""
+    kind, colon, rest = text.partition(":")
+    if colon and kind in KINDS and re.search("[:/@]", rest):
+        return kind, rest.strip()
+    return None, text
+
+
+def _app_of_kind(kind: str, text: str, folder: Path) -> AppTarget:
+    if text.startswith("@") or text.endswith("/") or "://" in text:
+        raise UnfitError(f"{text} is no app", f"write it without {kind}:, or write {kind}:PATH/MODULE:CALLABLE")
+    return replace(_app_target(text, folder), kind=kind)
+
+
 def _app_target(text: str, folder: Path) -> AppTarget:
     module, colon, name = text.rpartition(":")
     if not colon:
@@ -64,6 +85,8 @@ def _app_target(text: str, folder: Path) -> AppTarget:
         raise UnfitError(f"{name!r} is no name of a callable", "write PATH/MODULE:CALLABLE")
     path = resolve(module, folder)
     found = _find_module(path)
+    if found is None and module in KINDS:
+        raise UnfitError(f"there is no {path}.py", f"if {name} is the module, write {module}:./{name}")
     if found is None:
         raise _missing_module(path, is_app=bool(colon))
     return AppTarget(found, name)

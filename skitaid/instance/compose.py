@@ -111,7 +111,7 @@ def _app(making: Composition, mount: Mount) -> RouteHandler:
         making.app_log.load_failed(f"{mount.origin}: {error}", error.traceback)
         making.failed.append(f"{making.where(mount)}: {error}")
         return Unavailable(making.engine, 500, "The app could not be loaded. What happened is in its log.")
-    if loaded.kind is AppKind.ASGI:
+    if (target.kind or loaded.kind) == AppKind.ASGI:
         return _asgi(making, mount, loaded.callable)
     server = making.instance.server
     settings = WsgiSettings(

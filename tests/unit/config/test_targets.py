@@ -41,6 +41,26 @@ def test_apps(place: Place, text: str, module: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "module", "name", "kind"),
+    [
+        ("asgi:wsgi:app", "wsgi.py", "app", "asgi"),
+        ("asgi:./wsgi", "wsgi.py", "app", "asgi"),
+        ("asgi: ./wsgi.py:main", "wsgi.py", "main", "asgi"),
+        ("wsgi:www/app:make.app", "www/app.py", "make.app", "wsgi"),
+        ("wsgi:package:main", "package", "main", "wsgi"),
+        ("wsgi:./package", "package", "app", "wsgi"),
+        # a file called wsgi.py, and a callable in it
+        ("wsgi:application", "wsgi.py", "application", None),
+        ("wsgi:make.app", "wsgi.py", "make.app", None),
+    ],
+)
+def test_apps_of_a_kind(place: Place, text: str, module: str, name: str, kind: str | None) -> None:
+    found = parse_target(text, place, ALIASES)
+    assert found == AppTarget(place.folder / module, name, kind)
+    assert parse_target(show_target(found), place, ALIASES) == found
+
+
+@pytest.mark.parametrize(
     ("text", "root"),
     [("www", "www"), ("www/", "www"), ("both", "both"), ("package/", "package"), ("odd:name", "odd:name")],
 )
@@ -75,6 +95,10 @@ def test_aliases(place: Place, text: str, target: ProxyTarget) -> None:
         ("@serch", "did you mean @search?"),
         ("@db", "apps reach it by its name"),
         ("https://a.example", "define [@name]"),
+        ("asgi:@search", "write it without asgi:"),
+        ("wsgi:www/", "write wsgi:PATH/MODULE:CALLABLE"),
+        ("asgi:wsgy:app", "did you mean wsgi.py?"),
+        ("asgi:./www", "name one of its modules: app"),
     ],
 )
 def test_what_leads_nowhere(place: Place, text: str, hint: str) -> None:
