@@ -21,6 +21,7 @@ __all__ = ["HIGH_BYTES", "START_BYTES", "BodyError", "RequestBody"]
 START_BYTES: Final = 131072
 HIGH_BYTES: Final = 262144
 _LOW_BYTES: Final = 65536
+_MAX_PIECES: Final = 512
 
 
 class BodyError(PeerError, OSError):
@@ -75,10 +76,23 @@ class RequestBody:
             waiting = self._waiting
             self._change.notify()
         if not self._is_ready:
-            if waiting >= START_BYTES and not self._is_whole:
-                self._make_ready()
+            self._collect(waiting)
         elif waiting > HIGH_BYTES and not self._is_paused:
             self._pause()
+
+    def _collect(self, waiting: int) -> None:
+        """No app has begun with it, and so many bytes are there."""
+        if waiting >= START_BYTES and not self._is_whole:
+            self._make_ready()
+        else:
+            self._compact()
+
+    def _compact(self) -> None:
+        """Nobody reads yet. A client that sends byte by byte must not cost fifty times what it sends."""
+        if len(self._pieces) > _MAX_PIECES:
+            whole = b"".join(self._pieces)
+            self._pieces.clear()
+            self._pieces.append(whole)
 
     def _pause(self) -> None:
         self._set_reading(False)
@@ -108,7 +122,8 @@ class RequestBody:
     def _make_ready(self) -> None:
         if not self._is_ready:
             self._is_ready = True
-            self._on_ready()
+            on_ready, self._on_ready = self._on_ready, _nothing
+            on_ready()
 
     # ------------------------------------------------------------ the app's side
 
@@ -117,10 +132,15 @@ class RequestBody:
         """Whether the whole body has been received."""
         return self._is_complete
 
-    def whole(self) -> io.BytesIO:
-        """The body as a file, when it `is_complete`: the quickest thing to read from."""
+    def file(self) -> io.BytesIO | io.BufferedReader | RequestBody:
+        """What the app reads from, at the time when it begins: the quickest thing there is."""
+        if not self._is_complete:
+            return self
         pieces = self._pieces
         return io.BytesIO(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+
+    def close(self) -> None:
+        """The request is over. From any thread."""
 
     def read(self, size: int | None = -1) -> bytes:
         """`size` bytes, fewer only at the end; everything when negative. Raises BodyError."""
@@ -195,3 +215,7 @@ class RequestBody:
         if resume:
             self._set_reading(True)
         return piece
+
+
+def _nothing() -> None:
+    """Called after the only call."""

@@ -327,6 +327,12 @@ class Connection(Channel):
             self._is_broken = True
             self._close_when_free()
 
+    def refuse_request(self, error: ProtocolError) -> None:
+        """On the loop: the request in flight can't be taken, though nothing is wrong with its bytes so far."""
+        self._refuse(error)
+        if self.is_closing:
+            self._begin_close()
+
     def refused_reply(self, data: bytes) -> None:
         """Send the engine's own answer to a request that was no request."""
         self.stream = None
@@ -343,9 +349,7 @@ class Connection(Channel):
             self._refuse(ProtocolError(408, "the request did not arrive in time"))
             self._begin_close()
         elif phase is Phase.BODY and stream is not None:
-            self._refuse(ProtocolError(408, "the body of the request did not arrive in time"))
-            if self.is_closing:
-                self._begin_close()
+            self.refuse_request(ProtocolError(408, "the body of the request did not arrive in time"))
         elif phase is Phase.SENDING:
             self._is_broken = True
             self._close_when_free()

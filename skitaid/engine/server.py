@@ -12,12 +12,14 @@ from itertools import count
 from typing import Final, Protocol
 
 from skitaid.engine.access import record_of
+from skitaid.engine.body import RequestBody
 from skitaid.engine.connection import Connection, Phase
 from skitaid.engine.disk import DiskThreads
 from skitaid.engine.forwarded import Hearing
 from skitaid.engine.listener import Listener
 from skitaid.engine.portal import Portal
 from skitaid.engine.selector import EngineLoop, EngineSelector
+from skitaid.engine.spool import Spool, SpoolSettings
 from skitaid.engine.stream import Fields, Stream
 from skitaid.engine.threads import BUSY_WAIT_S, AppThreads
 from skitaid.engine.timeouts import Timeouts
@@ -46,12 +48,14 @@ class Handler(Protocol):
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
     """`threads` 0: apps run on the loop. `queue_limit`: requests that may wait for a thread before 503 is said.
-    `trusted`: the peers that are believed about whom they pass on, see engine.trust."""
+    `trusted`: the peers that are believed about whom they pass on, see engine.trust. `spool` None: request bodies
+    wait nowhere but in memory."""
 
     threads: int = 4
     queue_limit: int = 1000
     timeouts: Timeouts = field(default_factory=Timeouts)
     trusted: tuple[str, ...] = ()
+    spool: SpoolSettings | None = None
 
 
 class Engine:
@@ -72,6 +76,7 @@ class Engine:
         self.loop = EngineLoop(self.selector)
         self.portal = Portal(self.selector)
         self.disk = DiskThreads(self.portal)
+        self.spool = None if settings.spool is None else Spool(settings.spool, self.disk)
         self._clock = clock
         self.now = clock()
         self.stamp = Stamp()
@@ -187,6 +192,9 @@ class Engine:
         """A response is done: count and log it. From any thread."""
         # Not +=: of two threads that count at once one would be lost.
         self.requests = next(self._done)
+        if not stream.is_dispatched and isinstance(stream.body, RequestBody):
+            # Nobody else will: no app has begun with it.
+            stream.body.close()
         if self._log is not None:
             self._log(record_of(stream, len(self._connections)))
 

@@ -8,10 +8,14 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from skitaid.engine.body import RequestBody
+from skitaid.engine.body import START_BYTES, RequestBody
+from skitaid.engine.coded_body import MIN_BYTES, CodedBody, choose_for_pieces, code_whole
+from skitaid.engine.coding import Choice
 from skitaid.engine.file_segment import FileSegment
+from skitaid.engine.spooled_body import SpooledBody
 from skitaid.engine.transaction import FIRST_LTXNID
 from skitaid.exceptions import PeerError
+from skitaid.protocols.errors import ProtocolError
 from skitaid.protocols.http1.head import RequestHead
 from skitaid.protocols.http1.response import Http1Exchange
 
@@ -47,12 +51,13 @@ class Stream:
 
     `job` is what an app thread runs for this stream. `is_on_loop`: the response is made on the loop thread, where
     nothing may block. `gtxnid`: see engine.transaction. `heard`: what a trusted peer says about the request; None: it
-    is the peer's own, by plain HTTP.
+    is the peer's own, by plain HTTP. `may_code`: the response is compressed if that pays and the client can read it;
+    `coded` is its body then.
     """
 
     __slots__ = (
-        "body", "connection", "exchange", "gtxnid", "handled_at", "head", "heard", "is_dispatched", "is_on_loop",
-        "job", "note", "reply_bytes", "started_at", "status",
+        "body", "coded", "connection", "exchange", "gtxnid", "handled_at", "head", "heard", "is_dispatched",
+        "is_on_loop", "job", "may_code", "note", "reply_bytes", "started_at", "status",
     )
 
     def __init__(self, connection: Connection, head: RequestHead) -> None:
@@ -70,9 +75,14 @@ class Stream:
         self.reply_bytes = 0
         self.job: Callable[[Stream], None] | None = None
         self.note: Any = None
+        self.may_code = False
+        self.coded: CodedBody | None = None
 
     def run(self) -> None:
         """Do what `job` says, once. Called by an app thread, or on the loop."""
+        if self.coded is not None and self.coded.is_busy:
+            self.coded.go_on()
+            return
         job, self.job = self.job, None
         if job is not None:
             try:
@@ -98,13 +108,26 @@ class Stream:
         """Whether the head of the response is sent."""
         return self.exchange.is_started
 
-    def expect_body(self, on_ready: Callable[[], None], limit: int | None = None) -> None:
-        """Collect the request's body; `on_ready` is called on the loop thread when an app can begin with it.
+    @property
+    def is_congested(self) -> bool:
+        """Whether more waits to be compressed or sent than should."""
+        return self.connection.is_congested or (self.coded is not None and self.coded.is_busy)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the body of the response is as long as was promised."""
+        return self.exchange.is_complete if self.coded is None else self.coded.is_complete
+
+    def expect_body(
+        self, on_ready: Callable[[], None], limit: int | None = None, *, is_streamed: bool = False
+    ) -> None:
+        """Collect the request's body; `on_ready` is called on the loop thread when an app can begin with it: when all
+        of it is there, if the spool has room for it; `is_streamed`, or with a longer one, as soon as there is some.
 
         To be called while the head is dispatched, for a request that has a body; without it the body is discarded.
         """
         connection = self.connection
-        body = self.body = RequestBody(on_ready, connection.set_reading, limit=limit, is_whole=not connection.can_wait)
+        body = self.body = self._make_body(on_ready, limit, is_streamed)
         if self.head.fields.expects_continue and self.head.line.minor:
             body.before_read = self.send_continue
             if connection.can_wait:
@@ -112,6 +135,21 @@ class Stream:
             else:
                 # Apps run on this very thread: none of them can wait for a body, so it is asked for at once.
                 self._ask_for_body()
+
+    def _make_body(self, on_ready: Callable[[], None], limit: int | None, is_streamed: bool) -> RequestBody:
+        connection, length = self.connection, self.head.content_length
+        spool, is_whole = connection.engine.spool, not connection.can_wait
+        is_small = length is not None and length < START_BYTES
+        if spool is None or is_small or (is_streamed and not is_whole) or not spool.takes(length, is_whole=is_whole):
+            return RequestBody(on_ready, connection.set_reading, limit=limit, is_whole=is_whole)
+        body = SpooledBody(on_ready, connection.set_reading, spool, limit=limit, is_whole=is_whole)
+        body.is_large = length is not None
+        body.on_failure = self._refuse_body
+        return body
+
+    def _refuse_body(self, error: ProtocolError) -> None:
+        if self.connection.stream is self:
+            self.connection.refuse_request(error)
 
     def _ask_for_body(self) -> None:
         try:
@@ -137,6 +175,11 @@ class Stream:
         connection = self.connection
         self.handled_at = time.time()
         self._settle()
+        if self.may_code and not 0 < len(body) < MIN_BYTES:
+            coded = code_whole(self, status, fields, body)
+            if coded is None:
+                return
+            fields, body = coded
         data = self.exchange.respond(status, fields, body, connection.stamp)
         self.status = status[:3]
         self.reply_bytes = 0 if self.head.line.method == "HEAD" else len(body)
@@ -154,6 +197,18 @@ class Stream:
 
     def start(self, status: str, fields: Fields) -> None:
         """The head. Raises ResponseError before anything is sent, ClientGoneError."""
+        if self.may_code:
+            self.start_coded(status, choose_for_pieces(self, status, fields))
+        else:
+            self._start(status, fields)
+
+    def start_coded(self, status: str, choice: Choice) -> None:
+        """`start`, for a body that is compressed as was chosen."""
+        self._start(status, choice.fields)
+        if choice.coding is not None:
+            self.coded = CodedBody(self, choice.coding, choice.length)
+
+    def _start(self, status: str, fields: Fields) -> None:
         self.handled_at = time.time()
         self._settle()
         data = self.exchange.start(status, fields, self.connection.stamp)
@@ -163,7 +218,14 @@ class Stream:
 
     def write(self, piece: bytes) -> None:
         """A piece of the body. Off the loop it waits while the client takes its time; on the loop look at
-        `connection.is_congested`. Raises ClientGoneError."""
+        `is_congested`. Raises ClientGoneError."""
+        if self.coded is None:
+            self.send_piece(piece)
+        else:
+            self.coded.write(piece)
+
+    def send_piece(self, piece: bytes) -> None:
+        """`write`, for what is not to be compressed any more."""
         data = self.exchange.data(piece)
         if data:
             self.reply_bytes += len(piece)
@@ -190,7 +252,15 @@ class Stream:
 
     def finish(self) -> None:
         """The end of the body."""
-        self.connection.finish(self, self.exchange.end())
+        if self.coded is None:
+            self.connection.finish(self, self.exchange.end())
+        else:
+            self.coded.finish()
+
+    def end_coded(self, piece: bytes) -> None:
+        """The last piece of a compressed body, and the end."""
+        self.reply_bytes += len(piece)
+        self.connection.finish(self, self.exchange.data(piece) + self.exchange.end())
 
     def abort(self) -> None:
         """Give up on a response that was begun: the client must see that it is not whole (RFC 9112 section 8)."""

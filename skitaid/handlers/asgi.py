@@ -15,6 +15,7 @@ from skitaid.engine.server import Engine
 from skitaid.engine.stream import ClientGoneError, Stream
 from skitaid.handlers.asgi_cycle import Cycle, Message
 from skitaid.handlers.asgi_scope import Scope, ScopeMaker
+from skitaid.handlers.body_rules import NO_RULES, BodyRules
 from skitaid.handlers.router import Route
 from skitaid.protocols.errors import ResponseError
 
@@ -29,13 +30,14 @@ class AsgiApp:
     request; `refusal`: status and text of the answer while the app can't be asked."""
 
     def __init__(
-        self, engine: Engine, app: AsgiCallable, report: ErrorReporter, *, max_body_bytes: int | None = None
+        self, engine: Engine, app: AsgiCallable, report: ErrorReporter, *, bodies: BodyRules = NO_RULES
     ) -> None:
         self._engine = engine
         self._start_task = engine.loop.start_task
         self._app = app
         self._report = report
-        self._limit = max_body_bytes
+        self._bodies = bodies
+        self._may_code = bodies.may_code
         self._scopes = ScopeMaker()
         self.state: dict[str, Any] = {}
         self.refusal: tuple[int, str] | None = None
@@ -48,11 +50,12 @@ class AsgiApp:
             code, text = self.refusal
             self._engine.respond_error(stream, code, text, retry=code == 503)
             return True
+        stream.may_code = self._may_code
         length = stream.head.content_length
         if length == 0:
             self._begin(Cycle(stream), route)
             return True
-        limit = self._limit
+        limit = self._bodies.limit(stream.head)
         if limit is not None and length is not None and length > limit:
             self._engine.respond_error(stream, 413, f"The body may be {limit} bytes long at most.")
             return True

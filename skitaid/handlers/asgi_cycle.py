@@ -204,7 +204,7 @@ class Cycle:
     async def _send_piece(self, piece: bytes) -> None:
         """A piece that is not the last; and wait while the client takes its time."""
         self._write(piece)
-        while self.stream.connection.is_congested:
+        while self.stream.is_congested:
             self._check_client()
             self.stream.job = self.drained
             await self._wait()

@@ -13,10 +13,13 @@ from io import TextIOBase
 from typing import Any, Final
 
 from skitaid.engine.body import BodyError, RequestBody
+from skitaid.engine.coding import MIN_BYTES
 from skitaid.engine.forwarded import Heard
 from skitaid.engine.server import Engine
 from skitaid.engine.stream import ClientGoneError, Stream
 from skitaid.engine.transaction import FIRST_LTXNID
+from skitaid.handlers.body_rules import NO_RULES, BodyRules
+from skitaid.handlers.file_wrapper import FileWrapper, segment_of
 from skitaid.handlers.router import Route
 from skitaid.protocols.errors import ProtocolError, ResponseError
 
@@ -24,7 +27,6 @@ __all__ = ["FileWrapper", "WsgiApp", "WsgiSettings"]
 
 WsgiCallable = Callable[[dict[str, Any], Callable[..., Any]], Iterable[Any]]
 ErrorReporter = Callable[[Stream, BaseException], None]
-_FILE_BLOCK: Final = 65536
 _BURST_BYTES: Final = 1 << 20
 """What an app on the loop may send in one go to a client that keeps up with it: others come next."""
 _BODILESS: Final = ("204", "205", "304")
@@ -33,9 +35,9 @@ _TOO_SHORT: Final = "the app sent fewer bytes than its Content-Length promises"
 
 class WsgiSettings:
     """What an instance gives all of its apps: where `wsgi.errors` goes, who is told of an app's failure, whether
-    there are several workers and threads, and the limit of a body in bytes."""
+    there are several workers and threads, and what holds for bodies."""
 
-    __slots__ = ("errors", "is_multiprocess", "is_multithread", "max_body_bytes", "report")
+    __slots__ = ("bodies", "errors", "is_multiprocess", "is_multithread", "report")
 
     def __init__(
         self,
@@ -44,31 +46,13 @@ class WsgiSettings:
         *,
         is_multithread: bool = True,
         is_multiprocess: bool = False,
-        max_body_bytes: int | None = None,
+        bodies: BodyRules = NO_RULES,
     ) -> None:
         self.errors = errors
         self.report = report
         self.is_multithread = is_multithread
         self.is_multiprocess = is_multiprocess
-        self.max_body_bytes = max_body_bytes
-
-
-class FileWrapper:
-    """`wsgi.file_wrapper`: a file, in blocks."""
-
-    def __init__(self, file: Any, block_size: int = _FILE_BLOCK) -> None:
-        self.file = file
-        self.block_size = block_size
-
-    def __iter__(self) -> Iterator[Any]:
-        # Not iter(read, b""): the end of a file of text is another empty thing.
-        while block := self.file.read(self.block_size):
-            yield block
-
-    def close(self) -> None:
-        close = getattr(self.file, "close", None)
-        if close is not None:
-            close()
+        self.bodies = bodies
 
 
 class WsgiApp:
@@ -78,20 +62,23 @@ class WsgiApp:
         self._engine = engine
         self._app = app
         self._settings = settings
+        self._bodies = settings.bodies
+        self._may_code = settings.bodies.may_code
         self._bases: dict[tuple[int, str], dict[str, Any]] = {}
 
     def serve(self, stream: Stream, route: Route) -> bool:
         stream.note = route
         stream.job = self._run
+        stream.may_code = self._may_code
         length = stream.head.content_length
         if length == 0:
             self._engine.submit(stream)
             return True
-        limit = self._settings.max_body_bytes
+        limit = self._bodies.limit(stream.head)
         if limit is not None and length is not None and length > limit:
             self._engine.respond_error(stream, 413, f"The body may be {limit} bytes long at most.")
             return True
-        stream.expect_body(partial(self._engine.submit, stream), limit)
+        stream.expect_body(partial(self._engine.submit, stream), limit, is_streamed=self._bodies.is_streamed)
         return True
 
     def _run(self, stream: Stream) -> None:
@@ -107,16 +94,25 @@ class WsgiApp:
                 stream.respond(call.status, call.fields, result[0])
                 if not stream.exchange.is_persistent:
                     self._check_length(call, len(result[0]))
-                return
-            if isinstance(result, (str, bytes)):
-                result = (result,)
-            call.piece_count = len(result) if isinstance(result, (list, tuple)) else None
-            if not self._send(call, _pieces(result), stream):
-                self._pause(call, result, stream)
+                if stream.body is None:
+                    return
+            elif not self._send_all(call, result, stream):
                 return
         except BaseException as error:  # noqa: BLE001  # the root of a request: an app may even call sys.exit
             self._failed(stream, error)
         self._close(stream, result)
+
+    def _send_all(self, call: _Call, result: Any, stream: Stream) -> bool:
+        """Send what the app gave. False: on the loop, and it goes on later."""
+        if type(result) is FileWrapper and call.send_file(result):
+            return True
+        if isinstance(result, (str, bytes)):
+            result = (result,)
+        call.piece_count = len(result) if isinstance(result, (list, tuple)) else None
+        if self._send(call, _pieces(result), stream):
+            return True
+        self._pause(call, result, stream)
+        return False
 
     def _send_rest(self, call: _Call, result: Any, stream: Stream) -> None:
         """On the loop: the client took what was sent so far, go on."""
@@ -135,7 +131,7 @@ class WsgiApp:
         before = stream.reply_bytes
         for piece in pieces:
             call.write(piece)
-            if may_stop and (stream.connection.is_congested or stream.reply_bytes - before > _BURST_BYTES):
+            if may_stop and not call.is_whole and (stream.is_congested or stream.reply_bytes - before > _BURST_BYTES):
                 call.rest = pieces
                 return False
         call.end()
@@ -144,7 +140,7 @@ class WsgiApp:
     def _pause(self, call: _Call, result: Any, stream: Stream) -> None:
         """On the loop: go on when the client took what was sent, or when others had their turn."""
         stream.job = partial(self._send_rest, call, result)
-        if not stream.connection.is_congested:
+        if not stream.is_congested:
             self._engine.portal.call(stream.run)
 
     def _check_length(self, call: _Call, length: int) -> None:
@@ -158,12 +154,13 @@ class WsgiApp:
 
     def _close(self, stream: Stream, result: Any) -> None:
         close = getattr(result, "close", None)
-        if close is None:
-            return
-        try:
-            close()
-        except BaseException as error:  # noqa: BLE001  # the response is out: the failure is told, nothing else
-            self._settings.report(stream, error)
+        if close is not None:
+            try:
+                close()
+            except BaseException as error:  # noqa: BLE001  # the response is out: the failure is told, nothing else
+                self._settings.report(stream, error)
+        if isinstance(stream.body, RequestBody):
+            stream.body.close()
 
     def _failed(self, stream: Stream, error: BaseException) -> None:
         """An app, or its client, failed."""
@@ -214,7 +211,7 @@ class WsgiApp:
         body = stream.body
         if body is not None:
             assert isinstance(body, RequestBody)
-            environ["wsgi.input"] = body.whole() if body.is_complete else body
+            environ["wsgi.input"] = body.file()
         return environ
 
     def _base(self, stream: Stream, route: Route) -> dict[str, Any]:
@@ -259,15 +256,16 @@ def _tell_heard(environ: dict[str, Any], heard: Heard) -> None:
 
 
 class _Call:
-    """One call of an app: itself `start_response`, and the way its body goes out."""
+    """One call of an app: itself `start_response`, and the way its body goes out. `is_whole`: the response is
+    out, though the app may not have come to its end."""
 
-    __slots__ = ("fields", "is_written", "piece_count", "rest", "status", "stream")
+    __slots__ = ("fields", "is_whole", "is_written", "piece_count", "rest", "status", "stream")
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self.status = ""
         self.fields: list[tuple[str, str]] = []
-        self.is_written = False
+        self.is_written = self.is_whole = False
         self.piece_count: int | None = None
         self.rest: Iterator[Any] | None = None
 
@@ -289,11 +287,32 @@ class _Call:
         """Send a piece; the head goes before the first that is not empty."""
         if type(piece) is not bytes:
             piece = _as_bytes(piece)
-        if not piece:
+        if not piece or self.is_whole:
             return
         if not self.is_written:
-            self._begin(len(piece))
-        self.stream.write(piece)
+            self._begin(piece)
+        if not self.is_whole:
+            self.stream.write(piece)
+
+    def send_file(self, wrapper: FileWrapper) -> bool:
+        """Have the kernel send a file. False: it is to be read. Raises ResponseError, ClientGoneError."""
+        length = None if self.is_written else self._promised()
+        segment = None if self.is_written or not self.status else segment_of(wrapper, length)
+        if segment is None:
+            return False
+        fields = self.fields if length is not None else [*self.fields, ("Content-Length", str(len(segment)))]
+        is_ours = False
+        try:
+            self.stream.start(self.status, fields)
+            is_ours = self.stream.coded is None
+        finally:
+            if not is_ours:
+                segment.close()
+        self.is_written = True
+        if is_ours:
+            self.stream.write_file(segment)
+            self.stream.finish()
+        return is_ours
 
     def end(self) -> None:
         """The app gave everything."""
@@ -302,17 +321,32 @@ class _Call:
             self.check_started()
             stream.respond(self.status, self.fields, b"")
             return
-        if not stream.exchange.is_complete:
+        if self.is_whole:
+            return
+        if not stream.is_complete:
             raise ResponseError(_TOO_SHORT)
         stream.finish()
 
-    def _begin(self, first_length: int) -> None:
+    def _begin(self, piece: bytes) -> None:
+        """The head, and the body with it if `piece` is all of what should be compressed."""
         self.check_started()
-        fields = self.fields
-        if self.piece_count == 1 and not any(name.lower() == "content-length" for name, _ in fields):
-            fields = [*fields, ("Content-Length", str(first_length))]
-        self.stream.start(self.status, fields)
+        stream, fields, length = self.stream, self.fields, len(piece)
+        if self.piece_count == 1 and self._promised() is None:
+            fields = [*fields, ("Content-Length", str(length))]
+        # With a request's body the app may still want to read it.
+        if stream.may_code and length >= MIN_BYTES and stream.body is None and self._promised() == length:
+            stream.respond(self.status, fields, piece)
+            self.is_whole = True
+        else:
+            stream.start(self.status, fields)
         self.is_written = True
+
+    def _promised(self) -> int | None:
+        """The Content-Length of the app; -1 for one that can't be sent, which is told where it is sent."""
+        for name, value in self.fields:
+            if name.lower() == "content-length":
+                return int(value) if value.isdigit() else -1
+        return None
 
     def check_started(self) -> None:
         """Whether there is a status to send. Raises ResponseError."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from skitaid.config.model import AppTarget, Host, Instance, Mount, MountOptions, ProxyTarget, Server, StaticTarget
 from skitaid.engine.server import Engine, EngineSettings
+from skitaid.engine.spool import SpoolSettings
 from skitaid.engine.stream import Stream
 from skitaid.engine.timeouts import Timeouts
 from skitaid.handlers.asgi import AsgiApp, AsgiCallable
+from skitaid.handlers.body_rules import BodyRules
 from skitaid.handlers.lifespans import Lifespans
 from skitaid.handlers.loader import AppKind, AppLoader, AppLoadError
 from skitaid.handlers.router import HostTable, Route, RouteHandler, RouteKind, Router
@@ -18,7 +21,7 @@ from skitaid.handlers.static_files import FileCache, StaticSettings
 from skitaid.handlers.wsgi import WsgiApp, WsgiSettings
 from skitaid.instance.applog import AppLog
 
-__all__ = ["Composition", "engine_settings", "make_router", "static_settings"]
+__all__ = ["Composition", "body_rules", "engine_settings", "make_router", "static_settings"]
 
 
 @dataclass(slots=True)
@@ -56,11 +59,13 @@ class Unavailable:
         return True
 
 
-def engine_settings(instance: Instance) -> EngineSettings:
-    """The engine's slice of the conf."""
+def engine_settings(instance: Instance, var_folder: Path | None = None) -> EngineSettings:
+    """The engine's slice of the conf. `var_folder`: the instance's own; without it request bodies wait in memory."""
     server = instance.server
     timeouts = Timeouts(keep_alive_s=server.keep_alive_s, stall_s=server.response_timeout_s)
-    return EngineSettings(threads=server.threads, timeouts=timeouts, trusted=server.trusted)
+    folder = server.spool_dir or (var_folder and var_folder / "bodies")
+    spool = SpoolSettings(str(folder), server.spool_limit_bytes) if folder and server.spool_limit_bytes else None
+    return EngineSettings(threads=server.threads, timeouts=timeouts, trusted=server.trusted, spool=spool)
 
 
 def static_settings(options: MountOptions, server: Server) -> StaticSettings:
@@ -73,6 +78,17 @@ def static_settings(options: MountOptions, server: Server) -> StaticSettings:
         gzip=server.gzip if options.gzip is None else options.gzip,
     )
     return settings if options.index is None else replace(settings, index=options.index)
+
+
+def body_rules(options: MountOptions, server: Server) -> BodyRules:
+    """What holds for the bodies of an app."""
+    most = options.max_body_bytes
+    return BodyRules(
+        max_bytes=server.max_post_body_bytes if most is None else most,
+        max_form_bytes=server.max_multipart_body_bytes if most is None else most,
+        is_streamed=options.stream,
+        may_code=server.gzip if options.gzip is None else options.gzip,
+    )
 
 
 def make_router(making: Composition) -> Router:
@@ -116,15 +132,14 @@ def _app(making: Composition, mount: Mount) -> RouteHandler:
     server = making.instance.server
     settings = WsgiSettings(
         making.app_log.stream, making.app_log.app_failed, is_multithread=server.threads > 0,
-        is_multiprocess=server.processes > 1, max_body_bytes=mount.options.max_body_bytes,
+        is_multiprocess=server.processes > 1, bodies=body_rules(mount.options, server),
     )
     return WsgiApp(making.engine, loaded.callable, settings)
 
 
 def _asgi(making: Composition, mount: Mount, app: AsgiCallable) -> RouteHandler:
-    handler = AsgiApp(
-        making.engine, app, making.app_log.app_failed, max_body_bytes=mount.options.max_body_bytes
-    )
+    bodies = body_rules(mount.options, making.instance.server)
+    handler = AsgiApp(making.engine, app, making.app_log.app_failed, bodies=bodies)
     making.lifespans.add(app, handler, making.where(mount))
     return handler
 

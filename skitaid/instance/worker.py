@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -152,9 +153,11 @@ class _Worker:
         conf = task.conf
         self._log = RequestLogWriter(task.logbook.request, f"W{task.index}", log_off=conf.instance.server.log_off)
         self._site = Site(Router([]))
-        self._engine = Engine(engine_settings(conf.instance), self._site, log=self._log.append)
+        self._engine = Engine(engine_settings(conf.instance, conf.var_folder), self._site, log=self._log.append)
         self._site.engine = self._engine
         self._engine.hearing.on_doubt = doubt_teller(task.logbook.server)
+        if self._engine.spool is not None:
+            self._engine.spool.on_trouble = partial(task.logbook.server.write, "error")
         self._started_at = time.time()
         self._state = WorkerState.STARTING
         self._stop_at: float | None = None

@@ -18,6 +18,7 @@ from typing import Any, Final
 from skitaid.engine.server import Engine, EngineSettings
 from skitaid.engine.stream import Stream
 from skitaid.engine.timeouts import Timeouts
+from skitaid.handlers.body_rules import BodyRules
 from skitaid.handlers.router import HostTable, Route, RouteKind, Router
 from skitaid.handlers.site import Site
 from skitaid.handlers.static import StaticFolder, StaticSettings
@@ -158,7 +159,7 @@ def _build(threads: int, timeouts: Timeouts, folder: str) -> Engine:
     site.engine = engine
     _engines.append(engine)
     errors = open(sys.stderr.fileno(), "w", buffering=1, closefd=False)  # noqa: SIM115 - as long as the process
-    settings = WsgiSettings(errors, _report, is_multithread=threads > 0, max_body_bytes=MAX_BODY_BYTES)
+    settings = WsgiSettings(errors, _report, is_multithread=threads > 0, bodies=BodyRules.of(MAX_BODY_BYTES))
     routes = [
         Route("", RouteKind.APP, WsgiApp(engine, app, settings)),
         Route("/static", RouteKind.STATIC, StaticFolder(engine, folder, StaticSettings())),

@@ -18,6 +18,7 @@ from skitaid.engine.listener import Listener
 from skitaid.engine.server import Engine, EngineSettings
 from skitaid.engine.stream import Stream
 from skitaid.engine.timeouts import Timeouts
+from skitaid.handlers.body_rules import BodyRules
 from skitaid.handlers.router import HostTable, Route, RouteKind, Router
 from skitaid.handlers.site import Site
 from skitaid.handlers.static import StaticFolder, StaticSettings
@@ -205,7 +206,7 @@ class Rig:
 
     def app(self, app: Any, path: str = "", *, max_body_bytes: int | None = None) -> WsgiApp:
         """Mount a WSGI app."""
-        settings = WsgiSettings(io.StringIO(), self._note_failure, max_body_bytes=max_body_bytes)
+        settings = WsgiSettings(io.StringIO(), self._note_failure, bodies=BodyRules.of(max_body_bytes))
         handler = WsgiApp(self.engine, app, settings)
         self.mount(Route(path, RouteKind.APP, handler))
         return handler

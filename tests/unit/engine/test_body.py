@@ -61,7 +61,7 @@ def test_a_small_body_is_handed_over_whole(connection: Connection) -> None:
     body.end()
     assert connection.ready == 1
     assert body.is_complete
-    assert body.whole().read() == b"abcd"
+    assert body.file().read() == b"abcd"
 
 
 def test_a_large_body_is_handed_over_before_it_is_complete(connection: Connection) -> None:
@@ -158,7 +158,7 @@ def test_reads_like_a_file(connection: Connection, seed: int) -> None:
         body.feed(data[at : at + step])
         at += step
     body.end()
-    file = body.whole()
+    file = body.file()
     while True:
         name = choose.choice(("read", "readline"))
         size = choose.choice((1, 2, 7, 50, 300, 300, -1 if choose.random() < 0.1 else 5))
