@@ -312,6 +312,8 @@ class Connection(Channel):
         """Answer what can't be understood, and close: nobody knows where the next request begins."""
         stream = self.stream
         if stream is not None and (stream.is_dispatched or stream.is_started):
+            # First, as its app thread may come to the end of the response right now.
+            self.is_closing = True
             stream.exchange.is_persistent = False
             self.set_reading(False)
             self._fail_body(stream, error)

@@ -13,6 +13,8 @@ import pytest
 from skitaid.engine.channel import HIGH_BYTES
 from skitaid.engine.connection import Phase
 from skitaid.engine.stream import ClientGoneError, Stream
+from skitaid.protocols.errors import ProtocolError
+from skitaid.protocols.http1.response import Http1Exchange
 from tests.unit.engine.rig import Client, MakeRig, Rig, hello, request_bytes
 
 MEGABYTE = 1 << 20
@@ -426,6 +428,36 @@ def test_a_bad_chunk_fails_the_body_that_an_app_reads(threaded: Held) -> None:
         stream.body.read()
     answer(stream)
     assert client.reply().get("connection") == "close"
+    assert client.end() == b""
+
+
+def test_a_bad_chunk_while_the_response_ends(threaded: Held) -> None:
+    """The app thread completes the response after the loop saw that it is at work, and before it says anything."""
+    client = threaded.rig.client()
+    client.send(request_bytes("/", "Content-Length: 60000", "Expect: x", method="POST"))
+    stream = None
+
+    class Ending(Http1Exchange):
+        is_armed = False
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name == "is_persistent" and self.is_armed:
+                Ending.is_armed = False
+                assert stream is not None
+                answer(stream)
+            super().__setattr__(name, value)
+
+    client.send(b"x" * 30000)
+    threaded.rig.settle()
+    stream = client.connection.stream
+    assert stream is not None and stream.body is not None
+    stream.body.start_early()
+    stream.exchange = Ending("POST", 1, is_persistent=True)
+    Ending.is_armed = True
+    client.connection._refuse(ProtocolError(408, "the body of the request did not arrive in time"))
+    client.connection.on_event(0)
+    assert client.reply().body == b"answer"
+    # Nothing can be read any more, so nothing can be waited for.
     assert client.end() == b""
 
 

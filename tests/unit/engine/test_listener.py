@@ -120,4 +120,5 @@ def test_names_for_apps(rig: Rig, tmp_path: Path) -> None:
         assert Listener(rig.engine, sock).host == socket.gethostname()
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(str(tmp_path / "socket"))
-        assert Listener(rig.engine, sock).address == ("localhost", None)
+        listener = Listener(rig.engine, sock)
+        assert (listener.host, listener.address) == ("localhost", (str(tmp_path / "socket"), None))
