@@ -4,6 +4,7 @@ tests/unit/engine; here is what needs several threads at once."""
 from __future__ import annotations
 
 import hashlib
+import itertools
 import random
 import socket
 import struct
@@ -289,6 +290,63 @@ def test_a_client_that_leaves_within_a_response(serve: Serve, threads: int, how:
     wire = engine.connect()
     assert wire.get("/next")[2] == b"/next"
     wire.close()
+
+
+class Tally:
+    """Responses of random pieces, by the seed in the path; counts those begun and those closed."""
+
+    def __init__(self) -> None:
+        self.begun = itertools.count()
+        self.closed = itertools.count()
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+        next(self.begun)
+        start_response("200 OK", [])
+        return self._pieces(environ["PATH_INFO"])
+
+    def _pieces(self, path: str) -> Iterator[bytes]:
+        try:
+            yield from random_pieces(path)
+        finally:
+            next(self.closed)
+
+
+def random_pieces(path: str) -> Iterator[bytes]:
+    choose = random.Random(path)
+    for _ in range(choose.randint(1, 40)):
+        yield choose.randbytes(1) * choose.choice((1, 100, 5000, 70000, 300000))
+
+
+@pytest.mark.parametrize("threads", [0, 4])
+def test_downloads_at_every_speed(serve: Serve, often: None, threads: int) -> None:
+    """What is sent by app threads and by the loop meets in every way; some clients leave in the middle of it."""
+    app = Tally()
+    engine = serve(app, threads=threads)
+
+    def talk(client: int) -> int:
+        choose = random.Random(client)
+        wire = engine.connect()
+        wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
+        for number in range(40):
+            path = f"/{client}/{number}"
+            wire.send(request(path))
+            if choose.random() < 0.2:
+                wire.socket.recv(choose.randint(1, 100000))
+                (reset if choose.random() < 0.5 else Wire.close)(wire)
+                wire = engine.connect()
+                continue
+            assert wire.reply()[2] == b"".join(random_pieces(path))
+        wire.close()
+        return 40
+
+    with ThreadPoolExecutor(8) as pool:
+        asked = sum(pool.map(talk, range(8)))
+    until(lambda: engine.engine.connection_count == 0, "all connections are closed")
+    assert engine.failures == []
+    begun, closed = next(app.begun), next(app.closed)
+    assert begun == closed
+    assert asked * 0.7 < begun <= asked
+    assert sum(record[8] for record in engine.records) > 200_000_000
 
 
 def test_a_client_that_takes_nothing_is_given_up(serve: Serve) -> None:
