@@ -55,13 +55,17 @@ def read_folder(root: StaticRoot, real: bytes) -> Listing:
     the disk. Raises OSError."""
     entries: list[Entry] = []
     is_cut = False
-    with os.scandir(real) as found:
-        for each in found:
-            if len(entries) >= MAX_ENTRIES:
-                is_cut = True
-                break
-            if (entry := _entry(root, each)) is not None:
-                entries.append(entry)
+    fd = root.open_folder(real)
+    try:
+        with os.scandir(fd) as found:
+            for each in found:
+                if len(entries) >= MAX_ENTRIES:
+                    is_cut = True
+                    break
+                if (entry := _entry(root, real, each)) is not None:
+                    entries.append(entry)
+    finally:
+        os.close(fd)
     entries.sort(key=attrgetter("name"))
     entries.sort(key=attrgetter("is_folder"), reverse=True)
     return Listing(entries, is_cut)
@@ -92,19 +96,20 @@ def listing_json(listing: Listing) -> bytes:
     return json.dumps(objects, ensure_ascii=False, indent=1).encode() + b"\n"
 
 
-def _entry(root: StaticRoot, found: os.DirEntry[bytes]) -> Entry | None:
-    if is_hidden(found.name):
+def _entry(root: StaticRoot, folder: bytes, found: os.DirEntry[str]) -> Entry | None:
+    name = os.fsencode(found.name)
+    if is_hidden(name):
         return None
     try:
-        if found.is_symlink() and root.real_path(found.path) is None:
+        if found.is_symlink() and root.real_path(folder + b"/" + name) is None:
             return None
         status = found.stat()
     except OSError:
         # Gone meanwhile, or a link that leads nowhere.
         return None
     if stat.S_ISDIR(status.st_mode):
-        return Entry(found.name, True, 0, _seconds(status))
-    return Entry(found.name, False, status.st_size, _seconds(status)) if stat.S_ISREG(status.st_mode) else None
+        return Entry(name, True, 0, _seconds(status))
+    return Entry(name, False, status.st_size, _seconds(status)) if stat.S_ISREG(status.st_mode) else None
 
 
 def _seconds(status: os.stat_result) -> int:

@@ -15,7 +15,8 @@ __all__ = ["StaticRoot", "is_hidden"]
 
 _FRESH_S: Final = 1.0
 _WELL_KNOWN: Final = b".well-known"
-_PLAIN: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _STEP: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -55,7 +56,7 @@ class StaticRoot:
 
     def open(self, real: bytes) -> tuple[int, os.stat_result]:
         """Descriptor and state of a regular file, from what `real_path` gave. Raises OSError."""
-        fd = os.open(real, _PLAIN) if self._follows_links else self._open_inside(real)
+        fd = os.open(real, _FILE) if self._follows_links else self._open_inside(real, _FILE)
         try:
             status = os.fstat(fd)
             if not stat.S_ISREG(status.st_mode):
@@ -65,14 +66,21 @@ class StaticRoot:
             raise
         return fd, status
 
-    def _open_inside(self, real: bytes) -> int:
-        *folders, name = real[len(self._prefix) :].split(b"/")
+    def open_folder(self, real: bytes) -> int:
+        """Descriptor of a folder, for os.scandir, from what `real_path` gave. Raises OSError."""
+        return os.open(real, _FOLDER) if self._follows_links else self._open_inside(real, _FOLDER)
+
+    def _open_inside(self, real: bytes, flags: int) -> int:
+        below = real[len(self._prefix) :]
+        if not below:
+            return os.open(self._prefix, flags & ~os.O_NOFOLLOW)
+        *folders, name = below.split(b"/")
         at = os.open(self._prefix, _STEP & ~os.O_NOFOLLOW)
         try:
             for folder in folders:
-                below = os.open(folder, _STEP, dir_fd=at)
+                following = os.open(folder, _STEP, dir_fd=at)
                 os.close(at)
-                at = below
-            return os.open(name, _PLAIN, dir_fd=at)
+                at = following
+            return os.open(name, flags, dir_fd=at)
         finally:
             os.close(at)

@@ -93,6 +93,40 @@ def test_a_large_folder_is_cut(site: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert b"first 3 are shown" in listing_html("/", listing)
 
 
+def test_a_folder_swapped_for_a_link_after_the_look(site: Path) -> None:
+    """Between looking and reading somebody else is quick."""
+    (site / "dir").mkdir()
+    root = StaticRoot(str(site))
+    real = root.real_path(root.prefix(0) + b"dir")
+    assert real is not None
+    (site / "dir").rmdir()
+    (site / "dir").symlink_to("..")
+    with pytest.raises(OSError, match=r"[Nn]ot a directory|[Tt]oo many"):
+        read_folder(root, real)
+
+
+def test_a_deep_folder(site: Path) -> None:
+    (site / "a" / "b").mkdir(parents=True)
+    (site / "a" / "b" / "c.txt").write_text("c")
+    (site / "a" / "b" / "d.txt").symlink_to("c.txt")
+    for follows_links in (False, True):
+        root = StaticRoot(str(site), follows_links=follows_links)
+        listing = read_folder(root, root.prefix(0) + b"a/b")
+        assert [entry.name for entry in listing.entries] == [b"c.txt", b"d.txt"]
+
+
+def test_descriptors_are_not_left_open(site: Path) -> None:
+    root = StaticRoot(str(site))
+    (site / "a").mkdir()
+    before = len(os.listdir("/dev/fd"))
+    for below in (b"", b"a", b"none"):
+        try:
+            read_folder(root, root.prefix(0) + below)
+        except OSError:
+            continue
+    assert len(os.listdir("/dev/fd")) == before
+
+
 def test_a_folder_that_is_gone(site: Path) -> None:
     root = StaticRoot(str(site))
     with pytest.raises(OSError, match="No such file"):
