@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from skitaid.protocols.headers import HeaderBlock, tokens
 from skitaid.protocols.negotiation import choose_coding
 
-__all__ = ["MIN_BYTES", "Choice", "Encoder", "choose", "confirm", "encode", "encoder"]
+__all__ = ["MIN_BYTES", "Choice", "Encoder", "choose", "confirm", "encode", "encoder", "is_plain"]
 
 Fields = Sequence[tuple[Any, Any]]
 
@@ -128,7 +128,7 @@ def _has_content(status: str) -> bool:
 
 
 def _may_shrink(found: dict[str, str]) -> bool:
-    if not _is_plain(found.get("content-type", "")) or not _BLOCKING.isdisjoint(found):
+    if not is_plain(found.get("content-type", "")) or not _BLOCKING.isdisjoint(found):
         return False
     control = found.get("cache-control")
     # RFC 9111 section 5.2.2.6
@@ -138,15 +138,15 @@ def _may_shrink(found: dict[str, str]) -> bool:
 _TYPES: Final[dict[str, bool]] = {}
 
 
-def _is_plain(content_type: str) -> bool:
+def is_plain(content_type: str) -> bool:
     """Whether content of this type is not compressed already."""
     try:
         return _TYPES[content_type]
     except KeyError:
-        is_plain = _PLAIN(content_type.strip()) is not None
+        answer = _PLAIN(content_type.strip()) is not None
     if len(_TYPES) < _MAX_KEPT:
-        _TYPES[content_type] = is_plain
-    return is_plain
+        _TYPES[content_type] = answer
+    return answer
 
 
 def _length(value: str | None) -> int | None:

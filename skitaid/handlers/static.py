@@ -183,6 +183,7 @@ class StaticFolder:
         else:
             kind, body = "text/html; charset=utf-8", listing_html(stream.path, listing)
         fields = [("Content-Type", kind), ("Cache-Control", "no-cache"), ("Vary", "Accept")]
+        stream.may_code = self._settings.gzip
         stream.respond(OK, fields, body)
 
 

@@ -5,7 +5,8 @@ import os
 
 import pytest
 
-from skitaid.handlers.static_packing import MIN_BYTES, is_packable, pack
+from skitaid.engine.coding import MIN_BYTES
+from skitaid.handlers.static_packing import is_packable, pack
 
 
 @pytest.mark.parametrize(
