@@ -92,7 +92,7 @@ class CodedBody:
     @property
     def is_busy(self) -> bool:
         """On the loop: whether this is enough for one turn. `go_on` comes by itself, or with a client that takes what
-        it was sent; then `Stream.run` is called."""
+        it was sent; then `Stream.job` is done."""
         return bool(self._waiting) or self._is_due
 
     def write(self, piece: bytes) -> None:

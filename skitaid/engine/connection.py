@@ -266,7 +266,7 @@ class Connection(Channel):
             self._to_finish = None
         elif self.outgoing_bytes <= LOW_BYTES and stream is not None and stream.is_on_loop and stream.is_dispatched:
             # A response made on the loop stopped because the client was slow: on with it.
-            stream.run()
+            stream.resume()
 
     # ------------------------------------------------------------ the protocol's calls (Receiver)
 
@@ -403,7 +403,7 @@ class Connection(Channel):
         self._unregister()
         self._wake_sender()
         if stream.is_on_loop:
-            stream.run()
+            stream.resume()
 
     def close_idle(self) -> None:
         """On the loop, when draining: close if nothing is in flight."""

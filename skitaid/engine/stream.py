@@ -80,9 +80,6 @@ class Stream:
 
     def run(self) -> None:
         """Do what `job` says, once. Called by an app thread, or on the loop."""
-        if self.coded is not None and self.coded.is_busy:
-            self.coded.go_on()
-            return
         job, self.job = self.job, None
         if job is not None:
             try:
@@ -90,6 +87,13 @@ class Stream:
             except BaseException:  # noqa: BLE001  # a root: whatever a job does, its connection must not wait for ever
                 traceback.print_exc(file=sys.stderr)
                 self.connection.abandon(self)
+
+    def resume(self) -> None:
+        """On the loop: the client took what it was sent, or has gone. On with it."""
+        if self.coded is not None and self.coded.is_busy:
+            self.coded.go_on()
+        else:
+            self.run()
 
     # ------------------------------------------------------------ the request
 
@@ -175,14 +179,16 @@ class Stream:
         connection = self.connection
         self.handled_at = time.time()
         self._settle()
-        if self.may_code and not 0 < len(body) < MIN_BYTES:
+        size = len(body)
+        if (size >= MIN_BYTES or not size) and self.may_code:
             coded = code_whole(self, status, fields, body)
             if coded is None:
                 return
             fields, body = coded
+            size = len(body)
         data = self.exchange.respond(status, fields, body, connection.stamp)
         self.status = status[:3]
-        self.reply_bytes = 0 if self.head.line.method == "HEAD" else len(body)
+        self.reply_bytes = 0 if self.head.line.method == "HEAD" else size
         connection.finish(self, data)
 
     def respond_prepared(self, status: str, head: bytes, body: bytes) -> None:
