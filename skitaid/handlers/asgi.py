@@ -113,4 +113,6 @@ def _is_of_client(error: BaseException, cycle: Cycle) -> bool:
     ClientDisconnect then."""
     if isinstance(error, BaseExceptionGroup):
         return all(_is_of_client(each, cycle) for each in error.exceptions)
-    return isinstance(error, ClientGoneError) or (cycle.is_gone and type(error).__name__ == "ClientDisconnect")
+    if isinstance(error, ClientGoneError):
+        return True
+    return type(error).__name__ == "ClientDisconnect" and (cycle.is_gone or cycle.stream.connection.is_broken)

@@ -571,6 +571,27 @@ def test_starlettes_word_for_a_gone_client_is_no_failure(asgi: AsgiRig, wrap: bo
     assert not asgi.failures
 
 
+def test_starlettes_word_when_sending_is_what_finds_out(asgi: AsgiRig) -> None:
+    """The poll has not told of the reset yet: the first to meet it is the app's own send."""
+    failed: list[BaseException] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        client.close()
+        try:
+            await piece(send, b"x")
+        except OSError as error:
+            failed.append(error)
+            raise ClientDisconnect from None
+
+    asgi.asgi(app)
+    client = asgi.client()
+    client.send(request_bytes())
+    asgi.until(lambda: client.is_closed)
+    assert len(failed) == 1
+    assert not asgi.failures
+
+
 @pytest.mark.parametrize("error", [KeyError(), ExceptionGroup("", [KeyError(), ClientGoneError()])])
 def test_other_errors_are_told_although_the_client_is_gone(asgi: AsgiRig, error: Exception) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

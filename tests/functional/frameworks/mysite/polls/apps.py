@@ -1,0 +1,7 @@
+"""The tutorial's app."""
+
+from django.apps import AppConfig
+
+
+class PollsConfig(AppConfig):
+    name = "polls"
