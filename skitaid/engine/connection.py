@@ -378,8 +378,9 @@ class Connection(Channel):
         self.set_reading(True)
 
     def _linger(self, data: bytes) -> None:
-        self._discarded += len(data)
-        if not data or self._discarded > self.DISCARD_BYTES * 16:
+        # Whatever else comes is thrown away, for as long as the time-out says: most clients read why their upload was
+        # refused only when they have sent all of it.
+        if not data:
             self._close()
 
     def _close_when_free(self) -> None:
