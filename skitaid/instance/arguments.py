@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -14,9 +12,8 @@ from skitaid.config.model import Instance, Listen, Main
 from skitaid.config.unserved import unserved
 from skitaid.exceptions import ConfError, Problem
 
-__all__ = ["RUN_LOG", "RUN_PORT", "Arguments", "Conf", "main", "parse"]
+__all__ = ["RUN_LOG", "RUN_PORT", "Arguments", "Conf", "parse"]
 
-EXIT_USAGE = 2
 RUN_LOG = "SKITAID_RUN_LOG"
 RUN_PORT = "SKITAID_RUN_PORT"
 
@@ -68,18 +65,6 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Arguments:
         words["-f"], Path(words["--etc"]), "-v" in argv, Path(log_folder) if log_folder else None,
         int(port) if port.isdecimal() else None,
     )
-
-
-def main(argv: Sequence[str]) -> int:
-    """Run the master until it ends; its exit code (see Master), 2 also for a wrong command line."""
-    from skitaid.instance.master import Master
-
-    try:
-        arguments = parse(argv, os.environ)
-    except ValueError as error:
-        print(f"{sys.argv[0]}: {error}", file=sys.stderr)
-        return EXIT_USAGE
-    return Master(arguments).run()
 
 
 def _on_port(instance: Instance, port: int) -> tuple[Listen, ...]:

@@ -29,7 +29,7 @@ def main() -> int:
         print(f"{sys.executable} is Python {sys.version.split()[0]}: skitaid needs 3.11 or later", file=sys.stderr)
         return 2
     find_skitaid()
-    from skitaid.instance.arguments import main as run
+    from skitaid.instance.master import main as run
 
     return run(sys.argv[1:])
 

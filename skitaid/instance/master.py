@@ -10,14 +10,14 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import count
 from types import FrameType
 from typing import Final, TypeVar
 
 from skitaid.exceptions import ConfError, SkitaidError
-from skitaid.instance.arguments import Arguments, Conf
+from skitaid.instance.arguments import Arguments, Conf, parse
 from skitaid.instance.care import Care, no_process, stop_patience_s
 from skitaid.instance.crew import Crew, Stage, Worker
 from skitaid.instance.forking import Estate, Forker
@@ -33,7 +33,7 @@ from skitaid.supervisor import lifeline, report, scoreboard
 from skitaid.supervisor.lifeline import Lifeline
 from skitaid.supervisor.scoreboard import Scoreboard
 
-__all__ = ["Master"]
+__all__ = ["Master", "main"]
 
 TICK_S: Final = 1.0
 FAST_STOP_S: Final = 4.0
@@ -46,9 +46,20 @@ _HANDLED: Final = (
     signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT, signal.SIGINT, signal.SIGUSR1, signal.SIGCHLD,
 )
 EXIT_FAILED: Final = 1
-EXIT_CONF: Final = 2
+EXIT_WRONG: Final = 2
+"""The conf, or the command line."""
 
 _Got = TypeVar("_Got")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run a master until it ends; its exit code (see Master), 2 also for a wrong command line."""
+    try:
+        arguments = parse(argv, os.environ)
+    except ValueError as error:
+        print(f"{sys.argv[0]}: {error}", file=sys.stderr)
+        return EXIT_WRONG
+    return Master(arguments).run()
 
 
 class _StartError(SkitaidError):
@@ -88,7 +99,7 @@ class Master:
             self._premises = Premises(self._conf, is_verbose=self._arguments.is_verbose)
         except (ConfError, PremisesError) as error:
             print(error, file=sys.stderr)
-            return EXIT_CONF if isinstance(error, ConfError) else EXIT_FAILED
+            return EXIT_WRONG if isinstance(error, ConfError) else EXIT_FAILED
         set_title(f"{self._conf.instance.name} master")
         try:
             return self._serve()

@@ -354,8 +354,8 @@ def test_a_busy_worker_is_not_taken_for_a_stuck_one(place: Place, start: Start) 
 def test_an_app_that_holds_the_loop_for_ever_is_ended(place: Place, tmp_path: Path) -> None:
     """Without threads a request has a minute; here two seconds."""
     boot = tmp_path / "boot.py"
-    boot.write_text("import sys\nfrom skitaid.instance import arguments, health\n"
-                    "health.INLINE_REQUEST_S = 2.0\nsys.exit(arguments.main(sys.argv[1:]))\n")
+    boot.write_text("import sys\nfrom skitaid.instance import health, master\n"
+                    "health.INLINE_REQUEST_S = 2.0\nsys.exit(master.main(sys.argv[1:]))\n")
     place.app("app", "def app(environ, start_response):\n    if environ['PATH_INFO'] == '/hang':\n"
                      "        while True:\n            pass\n"
                      "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'hello']\n")
