@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import sys
@@ -18,6 +17,7 @@ from skitaid.cli.session import Session, complain, complain_problems, out, out_s
 from skitaid.cli.style import Tone
 from skitaid.config.model import Instance, Listen, Main
 from skitaid.exceptions import RefusedError
+from skitaid.instance.lock import is_held
 
 HOST = "127.0.0.1"
 """What is tried out in the foreground is for the person at this machine."""
@@ -45,26 +45,11 @@ def enabled_site(session: Session) -> Site:
 
     name = session.require_instance()
     main = session.load_main()
-    if is_running(main, name):
+    if is_held(main.global_.run_path, name):
         raise RefusedError(f"{name} is running already; stop it first: {session.hint(f'-f {name} stop')}")
     instance = load_instance(session.instance_files()[name], main)
     complain_problems((*main.warnings, *instance.warnings))
     return Site(main, instance, port_to_use(session, instance))
-
-
-def is_running(main: Main, name: str) -> bool:
-    """Whether some master of this instance runs, the daemon's or another."""
-    try:
-        fd = os.open(main.global_.run_path / "instances" / f"{name}.lock", os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(fd)
-    return False
 
 
 def port_to_use(session: Session, instance: Instance) -> int | None:
@@ -110,7 +95,7 @@ def path_site(session: Session) -> Site:
 
     plan = plan_for(session.options.argument or ".")
     etc = state_folder(os.environ) / plan.key / "etc"
-    if is_running(default_main(etc), plan.name):
+    if is_held(default_main(etc).global_.run_path, plan.name):
         raise RefusedError(f"{session.options.argument or '.'} is being run already; end that one first (Ctrl-C)")
     port = free_port(Listen(HOST, PORT if session.options.port is None else session.options.port))
     path = write_conf(etc, plan, port)

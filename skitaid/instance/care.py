@@ -10,7 +10,8 @@ from typing import Final
 
 from skitaid.config.model import Instance
 from skitaid.instance.crew import Crew, Stage, Worker
-from skitaid.instance.health import CpuWatch, cpu_seconds, is_stuck
+from skitaid.instance.health import CpuWatch, is_stuck
+from skitaid.supervisor.proc import cpu_seconds
 
 __all__ = ["Care", "no_process", "stop_patience_s"]
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 
 from skitaid.supervisor.scoreboard import SlotView, WorkerState
 
-__all__ = ["INLINE_REQUEST_S", "CpuWatch", "cpu_seconds", "is_stuck"]
+__all__ = ["INLINE_REQUEST_S", "CpuWatch", "is_stuck"]
 
 INLINE_REQUEST_S = 60.0
 """Without app threads a request holds the loop and so the heartbeat: it is given this long at least."""
@@ -58,13 +57,3 @@ class CpuWatch:
         for pid in pids:
             self._last.pop(pid, None)
             self._counts.pop(pid, None)
-
-
-def cpu_seconds(pid: int) -> float:
-    """Processor time a process used so far; 0.0 where /proc does not tell."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
-            fields = file.read(2000).rpartition(b")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    except (OSError, ValueError, IndexError):
-        return 0.0

@@ -11,8 +11,14 @@ import os
 from pathlib import Path
 
 from skitaid.exceptions import RefusedError
+from skitaid.supervisor.lock import is_locked
 
-__all__ = ["HeldError", "InstanceLock"]
+__all__ = ["HeldError", "InstanceLock", "is_held"]
+
+
+def is_held(run_path: Path, name: str) -> bool:
+    """Does some master of this instance run, the daemon's or another?"""
+    return is_locked(_path(run_path, name))
 
 
 class HeldError(RefusedError):
@@ -22,11 +28,11 @@ class HeldError(RefusedError):
 class InstanceLock:
     """Held from the moment it is made. `fd` must be closed in a forked child."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, run_path: Path, name: str) -> None:
         """Raises HeldError, and RefusedError for a folder that cannot be used."""
-        path = folder / f"{name}.lock"
+        path = _path(run_path, name)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             message = f"cannot use {path}: {error.strerror}; make its folder writable, or name another run_path"
@@ -54,3 +60,7 @@ class InstanceLock:
         except OSError:
             # A full disk: the lock is what counts, and it holds.
             return
+
+
+def _path(run_path: Path, name: str) -> Path:
+    return run_path / "instances" / f"{name}.lock"

@@ -28,10 +28,10 @@ from skitaid.instance.messages import Kind, WorkerMessage
 from skitaid.instance.premises import Premises, PremisesError
 from skitaid.instance.reloader import Reloader
 from skitaid.instance.sockets import BindError, BusyError, Sockets
-from skitaid.instance.title import set_title
 from skitaid.supervisor import lifeline, report, scoreboard
 from skitaid.supervisor.lifeline import Lifeline
 from skitaid.supervisor.scoreboard import Scoreboard
+from skitaid.supervisor.title import set_title
 
 __all__ = ["Master", "main"]
 
@@ -142,7 +142,7 @@ class Master:
             raise _StartError(f"cannot start: {no_process(error)}") from error
 
     def _take_lock(self) -> InstanceLock:
-        return InstanceLock(self._conf.main.global_.run_path / "instances", self._conf.instance.name)
+        return InstanceLock(self._conf.main.global_.run_path, self._conf.instance.name)
 
     def _estate(self, lock: InstanceLock) -> Estate:
         private_fds = [*self._wake_fds, lock.fd]

@@ -29,9 +29,10 @@ from skitaid.instance.identity import become, identity_of
 from skitaid.instance.logbook import Logbook
 from skitaid.instance.messages import say_ready, say_reload
 from skitaid.instance.reloader import Reloader
-from skitaid.instance.title import set_title
 from skitaid.logs.writer import RequestLogWriter
+from skitaid.supervisor.proc import rss_bytes
 from skitaid.supervisor.scoreboard import Slot, WorkerState
+from skitaid.supervisor.title import set_title
 
 __all__ = ["SettleError", "WorkerTask", "calm_signals", "leave", "run_worker"]
 
@@ -243,7 +244,7 @@ class _Worker:
         engine = self._engine
         self._task.slot.update(
             pid=os.getpid(), state=self._state, heartbeat_ns=time.monotonic_ns(), requests=engine.requests,
-            connections=engine.connection_count, rss_bytes=_rss_bytes(), started_s=self._started_at,
+            connections=engine.connection_count, rss_bytes=rss_bytes(os.getpid()), started_s=self._started_at,
             number=self._task.index,
         )
         for log in (self._task.logbook.server, self._task.logbook.app, self._task.logbook.stderr):
@@ -265,12 +266,3 @@ class _Worker:
         self._engine.portal.call(lambda: self.stop(ORPHAN_STOP_S))
         time.sleep(ORPHAN_STOP_S + 0.5)
         os._exit(1)
-
-
-def _rss_bytes() -> int:
-    """Resident memory of this process; 0 where /proc does not tell."""
-    try:
-        with open("/proc/self/statm", "rb", buffering=0) as file:
-            return int(file.read(200).split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return 0

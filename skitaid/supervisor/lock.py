@@ -12,7 +12,7 @@ from pathlib import Path
 
 from skitaid.exceptions import RefusedError
 
-__all__ = ["LOCK_FILE", "PID_FILE", "acquire", "is_held", "read_pid", "release", "remove_pid", "write_pid"]
+__all__ = ["LOCK_FILE", "PID_FILE", "acquire", "is_held", "is_locked", "read_pid", "release", "remove_pid", "write_pid"]
 
 LOCK_FILE = "skitaid.lock"
 PID_FILE = "skitaid.pid"
@@ -38,9 +38,14 @@ def acquire(run_path: Path) -> int:
 
 
 def is_held(run_path: Path) -> bool:
-    """Does a daemon run there? A moment's look, which never takes the lock from anyone."""
+    """Does a daemon run there?"""
+    return is_locked(run_path / LOCK_FILE)
+
+
+def is_locked(path: Path) -> bool:
+    """Does anybody hold the lock that is the file `path`? A moment's look, which never takes it from anyone."""
     try:
-        fd = os.open(run_path / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
         return False
     try:

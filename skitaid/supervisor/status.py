@@ -5,23 +5,21 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from skitaid import __version__
+from skitaid.supervisor.proc import rss_bytes
 from skitaid.supervisor.scoreboard import SlotView
 from skitaid.supervisor.states import State
 from skitaid.supervisor.unit import Unit
 
 __all__ = ["daemon_figures", "instance_figures"]
 
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-
 
 def daemon_figures(started_s: float) -> dict[str, Any]:
     """`started_s` in wall time."""
     return {"pid": os.getpid(), "uptime_s": _age(started_s), "version": __version__,
-            "rss_bytes": _rss_bytes(os.getpid())}
+            "rss_bytes": rss_bytes(os.getpid())}
 
 
 def instance_figures(unit: Unit) -> dict[str, Any]:
@@ -41,7 +39,7 @@ def instance_figures(unit: Unit) -> dict[str, Any]:
         "requests_per_s": round(unit.rates.per_second, 2),
         "connections": sum(view.connections for view in views),
         "workers_replaced": unit.workers_replaced,
-        "rss_bytes": _rss_bytes(process.pid) if process.pid else 0,
+        "rss_bytes": rss_bytes(process.pid) if process.pid else 0,
         "problems": [str(problem) for problem in unit.problems],
     }
 
@@ -55,11 +53,3 @@ def _workers(views: Iterable[SlotView]) -> list[dict[str, Any]]:
 
 def _age(since_s: float) -> float:
     return round(max(0.0, time.time() - since_s), 1)
-
-
-def _rss_bytes(pid: int) -> int:
-    """Resident memory, 0 where /proc does not tell."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * _PAGE_BYTES
-    except (OSError, IndexError, ValueError):
-        return 0

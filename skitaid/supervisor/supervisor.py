@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, Signals
@@ -27,13 +26,13 @@ from skitaid.supervisor.requests import Requests
 from skitaid.supervisor.spawn import BOOT
 from skitaid.supervisor.states import State
 from skitaid.supervisor.status import daemon_figures, instance_figures
+from skitaid.supervisor.title import set_title
 from skitaid.supervisor.unit import Shared
 
 __all__ = ["Settings", "Supervisor", "main", "run"]
 
 LOOK_EVERY_S = 1.0
 PAUSE_AFTER_FAILURE_S = 0.2
-EXIT_REFUSED = 1
 EXIT_CONF_WRONG = 2
 
 
@@ -72,7 +71,7 @@ def run(settings: Settings) -> int:
         return _give_up(refusal(str(error)), reply, settings)
     os.set_inheritable(lock_fd, False)
     os.chdir("/")
-    _set_title()
+    set_title("supervisor")
     return Supervisor(settings, conf, lock_fd).run(reply)
 
 
@@ -277,10 +276,3 @@ def _open_standard_streams() -> None:
         if fd > 2:
             os.close(fd)
             return
-
-
-def _set_title() -> None:
-    with suppress(ImportError):
-        from setproctitle import setproctitle  # optional
-
-        setproctitle("skitaid: supervisor")

@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 
 from skitaid.exceptions import RefusedError
-from skitaid.instance.lock import HeldError, InstanceLock
+from skitaid.instance.lock import HeldError, InstanceLock, is_held
 
 
 def test_one_at_a_time(tmp_path: Path) -> None:
-    first = InstanceLock(tmp_path / "instances", "site")
+    first = InstanceLock(tmp_path, "site")
     with pytest.raises(HeldError, match=rf"site is running already with pid {os.getpid()} \(it holds .*site\.lock\)"):
-        InstanceLock(tmp_path / "instances", "site")
-    InstanceLock(tmp_path / "instances", "other").release()
+        InstanceLock(tmp_path, "site")
+    InstanceLock(tmp_path, "other").release()
     first.release()
-    InstanceLock(tmp_path / "instances", "site").release()
+    InstanceLock(tmp_path, "site").release()
 
 
 def test_an_orderly_end_leaves_no_trace(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_a_killed_one_leaves_its_pid(tmp_path: Path) -> None:
     os.close(first.fd)  # all that the kernel does for a killed process
     second = InstanceLock(tmp_path, "site")
     assert second.follows_a_killed_one
-    assert (tmp_path / "site.lock").read_text() == f"{os.getpid()}\n"
+    assert (tmp_path / "instances" / "site.lock").read_text() == f"{os.getpid()}\n"
     second.release()
 
 
@@ -41,3 +41,12 @@ def test_a_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match=r"cannot use .*site\.lock: .*name another run_path") as caught:
         InstanceLock(tmp_path / "file", "site")
     assert not isinstance(caught.value, HeldError)
+
+
+def test_others_see_whether_one_runs(tmp_path: Path) -> None:
+    assert not is_held(tmp_path, "site")
+    lock = InstanceLock(tmp_path, "site")
+    assert is_held(tmp_path, "site")
+    assert not is_held(tmp_path, "other")
+    lock.release()
+    assert not is_held(tmp_path, "site")
