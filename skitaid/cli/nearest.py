@@ -1,19 +1,19 @@
-"""The known word that was probably meant."""
+"""The known word that was probably meant, as the end of a message."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
+from skitaid.config.report import nearest
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word most like `word`, None when nothing is like it."""
-    from difflib import get_close_matches  # only when something was misspelt: it costs 4 ms
+__all__ = ["did_you_mean"]
 
-    matches = get_close_matches(word.lower(), list(known), n=1, cutoff=0.55)
-    return matches[0] if matches else None
+LIKENESS: Final = 0.55
+"""Less than in conf files: what is typed at a terminal is short, and a slip in it weighs more."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """"; did you mean X?", or "" when nothing is near: to be put at the end of a message."""
-    match = nearest(word, known)
+    """"; did you mean X?", or "" when nothing is near."""
+    match = nearest(word, known, likeness=LIKENESS)
     return f"; did you mean {match}?" if match else ""

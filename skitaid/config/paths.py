@@ -14,7 +14,7 @@ from skitaid.config.report import UnfitError, nearest
 
 __all__ = [
     "cert_file", "explain_missing", "folder", "folders", "interpreter", "place_for_files",
-    "python_of", "resolve",
+    "resolve",
 ]
 
 
@@ -100,9 +100,3 @@ def _on_search_path(name: str) -> Path | None:
         if part and path.is_file() and os.access(path, os.X_OK):
             return path
     return None
-
-
-def python_of(text: str) -> Path:
-    """The program to run for a `python` value that was accepted: of an environment's folder its bin/python."""
-    path = Path(text)
-    return path / "bin" / "python" if path.is_dir() else path

@@ -56,12 +56,12 @@ def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word that looks most like `word`, or ""."""
+def nearest(word: str, known: Iterable[str], *, likeness: float = 0.6) -> str:
+    """The known word that looks most like `word`, or "" when none has a `likeness`, 0 to 1, of that much."""
     from difflib import get_close_matches  # imported late: only a conf with a mistake pays for it
 
     by_lower = {name.lower(): name for name in known}
-    found = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    found = get_close_matches(word.lower(), by_lower, n=1, cutoff=likeness)
     return by_lower[found[0]] if found else ""
 
 

@@ -1,4 +1,6 @@
-"""What a conf may ask for already, but this release does not serve yet. A parsed conf stays a good conf: only running it is refused."""
+"""What a conf may ask for already, but this release does not serve yet. A parsed conf stays a good conf: only running
+it is refused.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +15,18 @@ def unserved(instance: Instance) -> list[Problem]:
     path = str(instance.path)
     problems = []
     if instance.server.tls is not None:
-        problems.append(Problem(path, 0, "ssl = yes: TLS is not served by this release, and the site must not go out in "
-                                         "the clear", "set ssl = no and put a TLS proxy in front"))
+        text = "ssl = yes: TLS is not served by this release, and the site must not go out in the clear"
+        problems.append(Problem(path, 0, text, "set ssl = no and put a TLS proxy in front"))
     if instance.gateway.enable_gateway:
-        problems.append(Problem(path, 0, "enable_gateway = yes: the gateway is not part of this release, and its apps "
-                                         "must not be open to everybody", "set enable_gateway = no"))
+        text = "enable_gateway = yes: the gateway is not part of this release, and its apps must not be open to all"
+        problems.append(Problem(path, 0, text, "set enable_gateway = no"))
     if instance.server.enable_proxy:
         problems.append(_missing(path, 0, "enable_proxy = yes: the forward proxy is not part of this release"))
     for host in instance.hosts:
         for mount in host.mounts:
             if isinstance(mount.target, ProxyTarget):
-                text = f"{mount.path} = @{mount.target.alias}: the reverse proxy is not part of this release, it answers 501"
+                route = f"{mount.path} = @{mount.target.alias}"
+                text = f"{route}: the reverse proxy is not part of this release, it answers 501"
                 problems.append(_missing(mount.origin.path or path, mount.origin.line, text))
     return problems
 
