@@ -14,13 +14,12 @@ from skitaid.exceptions import PeerError
 from skitaid.handlers.asgi_body import Intake
 from skitaid.handlers.status import status_line
 from skitaid.protocols.errors import ProtocolError, ResponseError
+from skitaid.protocols.http1.response import BODILESS
 
 __all__ = ["Cycle", "Message"]
 
 Message = MutableMapping[str, Any]
 
-# No content whatever the app gives (RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5).
-_BODILESS: Final = ("204", "205", "304")
 _STATUS_LINES: Final[dict[int, str]] = {}
 
 
@@ -239,7 +238,7 @@ class Cycle:
         fields = list(self._fields)
         stream.start(self._status, fields)
         self._stage = _STREAMING
-        has_body = stream.head.line.method != "HEAD" and self._status[:3] not in _BODILESS
+        has_body = stream.head.line.method != "HEAD" and self._status[:3] not in BODILESS
         self._left = _promised(fields) if has_body else None
 
     def _check_client(self) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from html import escape
 from http import HTTPStatus
 from typing import Final
 
 from skitaid.engine.stream import Fields, Stream
-from skitaid.protocols.headers import tokens
+from skitaid.protocols.negotiation import weights
 
 __all__ = ["error_page", "status_line"]
 
@@ -18,7 +17,6 @@ _PHRASES: Final = {
     413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content",
 }  # fmt: skip
 _FORMS: Final = (b"text/html", b"application/json")
-_Q: Final = re.compile(rb"(?:^|;)[ \t]*q=([01](?:\.[0-9]*)?)").search
 _STYLE: Final = (
     "body{font:16px/1.5 system-ui,sans-serif;margin:15vh auto;max-width:34em;padding:0 1.5em;color:#222;"
     "background:#fff}h1{font-size:1.4em;margin:0}h1 b{color:#888;font-weight:400;margin-right:.5em}"
@@ -53,17 +51,10 @@ def _form(accept: bytes) -> bytes:
     """Which of the forms the client names: the one of most weight, of two alike the first (RFC 9110 section 12.5.1).
     Ranges such as */* name none: plain text is what a terminal shows best."""
     best, most = b"", 0.0
-    for element in tokens(accept):
-        form, _, parameters = element.partition(b";")
-        if form.rstrip() in _FORMS and (weight := _weight(parameters)) > most:
-            best, most = form.rstrip(), weight
+    for form, weight in weights(accept).items():
+        if form in _FORMS and weight > most:
+            best, most = form, weight
     return best
-
-
-def _weight(parameters: bytes) -> float:
-    """The q of an element of Accept; 1 when it has none, or none that can be read."""
-    match = _Q(parameters)
-    return float(match[1]) if match else 1.0
 
 
 def _html(line: str, text: str) -> str:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from skitaid.protocols.errors import ResponseError
 from skitaid.protocols.headers import tokens
 
-__all__ = ["Http1Exchange", "Stamp", "prepare_head"]
+__all__ = ["BODILESS", "Http1Exchange", "Stamp", "prepare_head"]
 
 # WSGI apps give text, ASGI apps bytes.
 Field = tuple[str, str] | tuple[bytes, bytes]
@@ -23,8 +23,8 @@ _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*").fullmatch
 # Final ones: after an interim status the client would go on waiting (RFC 9110 section 15.2).
 _STATUS: Final = re.compile(r"[2-9][0-9][0-9](?: [^\x00-\x08\x0a-\x1f\x7f]*)?").fullmatch
-# No content whatever the app gives (RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5).
-_BODILESS: Final = ("204", "205", "304")
+BODILESS: Final = ("204", "205", "304")
+"""No content whatever the app gives (RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5)."""
 
 # What the framing has to know of a field; flags, so that a head's fields can be summed up.
 _LENGTH: Final = 1
@@ -72,7 +72,7 @@ class Http1Exchange:
         stamp_line = self._heed(flags, stamp) if flags else stamp.both
         self.is_started = True
         code = status[:3]
-        if code in _BODILESS:
+        if code in BODILESS:
             return self._bodiless(head, stamp_line, code, length)
         if length is None:
             # Apps leave the body of a response to HEAD out, so its length says nothing (RFC 9110 section 8.6).
@@ -96,7 +96,7 @@ class Http1Exchange:
         stamp_line = self._heed(flags, stamp) if flags else stamp.both
         self.is_started = True
         code = status[:3]
-        if code in _BODILESS:
+        if code in BODILESS:
             self._is_head = True
             return self._bodiless(head, stamp_line, code, length)
         if length is not None:
@@ -172,7 +172,7 @@ def prepare_head(status: str, fields: Fields, length: int) -> bytes:
     """The part of a head that is the same each time a body of `length` bytes is sent, for `respond_prepared`. Saves
     1.4 µs a response. Raises ResponseError as `respond` does, and for fields that the server sees to itself."""
     head, flags, given = _head(status, fields)
-    if flags or given is not None or status[:3] in _BODILESS:
+    if flags or given is not None or status[:3] in BODILESS:
         raise ResponseError("a prepared head holds a field that depends on the connection or the moment")
     return b"%bContent-Length: %d\r\n" % (head, length)
 
