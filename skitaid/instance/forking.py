@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from skitaid.instance.arguments import Conf
 from skitaid.instance.messages import MessageReader, WorkerMessage
+from skitaid.instance.offspring import calm_signals
 from skitaid.instance.premises import Premises
 from skitaid.instance.sockets import Sockets
-from skitaid.instance.worker import WorkerTask, calm_signals, leave, run_worker
+from skitaid.instance.worker import WorkerTask, leave, run_worker
 from skitaid.supervisor.lifeline import Lifeline
 from skitaid.supervisor.report import Reporter
 from skitaid.supervisor.scoreboard import Scoreboard

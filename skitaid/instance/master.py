@@ -85,6 +85,7 @@ class Master:
         self._wants_reload = False
         self._awaits_correction: Reloader | None = None
         self._is_stopping = False
+        self._is_orphan = False
         self._is_ready = False
         self._next_tick = 0.0
         self._conf: Conf
@@ -129,6 +130,7 @@ class Master:
             self._turn()
         self._say("info", "stopped")
         lock.release()
+        self._end_offspring()
         return 0
 
     def _begin_first(self) -> None:
@@ -364,8 +366,15 @@ class Master:
 
     def _parent_is_gone(self, fd: int) -> None:
         self._poll.unregister(fd)
+        self._is_orphan = True
         self._say("warn", "the supervisor is gone: stopping")
         self._stop(signal.SIGTERM, FAST_STOP_S)
+
+    def _end_offspring(self) -> None:
+        """What apps started and left behind is the supervisor's to kill. Without one nobody would; then it goes with
+        us, and nobody asks for our exit code. Only in a session of our own: else the group may be a shell's."""
+        if self._is_orphan and os.getsid(0) == os.getpid():
+            os.killpg(0, signal.SIGKILL)
 
     def _kill_all(self) -> None:
         """Nothing goes on: leave nobody behind."""

@@ -28,13 +28,14 @@ from skitaid.instance.doubt import doubt_teller
 from skitaid.instance.identity import become, identity_of
 from skitaid.instance.logbook import Logbook
 from skitaid.instance.messages import say_ready, say_reload
+from skitaid.instance.offspring import part_from
 from skitaid.instance.reloader import Reloader
 from skitaid.logs.writer import RequestLogWriter
 from skitaid.supervisor.proc import rss_bytes
 from skitaid.supervisor.scoreboard import Slot, WorkerState
 from skitaid.supervisor.title import set_title
 
-__all__ = ["SettleError", "WorkerTask", "calm_signals", "leave", "run_worker"]
+__all__ = ["SettleError", "WorkerTask", "leave", "run_worker"]
 
 SWITCH_INTERVAL_S: Final = 0.001
 """How long a thread may hold the interpreter while others want it. The default of 5 ms lets one app that computes
@@ -73,6 +74,7 @@ class WorkerTask:
 def run_worker(task: WorkerTask) -> int:
     """Serve until asked to stop. The exit code of the process; call `leave` with it, whatever is raised."""
     _settle(task)
+    part_from(task.sockets)
     worker = _Worker(task)
     try:
         worker.serve()
@@ -90,18 +92,6 @@ def leave(code: int) -> None:
             stream.flush()
     finally:
         os._exit(code)
-
-
-def calm_signals() -> None:
-    """The first thing in the child. Until the loop handles them: the master's handlers are not ours."""
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGUSR1):
-        # Ctrl-C reaches the whole process group; the master decides what it means.
-        signal.signal(number, signal.SIG_IGN)
-    for number in (signal.SIGTERM, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)
-    # The default of SIGQUIT is a core dump.
-    signal.signal(signal.SIGQUIT, lambda number, frame: os._exit(0))
 
 
 def _settle(task: WorkerTask) -> None:
