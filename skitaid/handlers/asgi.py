@@ -82,14 +82,15 @@ class AsgiApp:
     async def _run(self, cycle: Cycle, scope: Scope) -> None:
         try:
             await self._app(scope, cycle.receive, cycle.send)
+            if not cycle.is_over:
+                self._left(cycle)
         except BaseException as error:  # the root of a request: an app may even call sys.exit
             if self._is_ending and isinstance(error, asyncio.CancelledError):
                 cycle.abandon()
                 raise
             self._failed(cycle, error)
-            return
-        if not cycle.is_over:
-            self._left(cycle)
+        finally:
+            cycle.let_go()
 
     def _left(self, cycle: Cycle) -> None:
         """The app returned before its response was complete: rightly so when it knows that nobody waits for it."""
@@ -103,9 +104,9 @@ class AsgiApp:
         if _is_of_client(error, cycle):
             cycle.abandon()
             return
-        self._report(cycle.stream, error)
         if not cycle.give_up():
             self._engine.respond_error(cycle.stream, 500, "The app failed. What happened is in its log.")
+        self._report(cycle.stream, error)
 
 
 def _is_of_client(error: BaseException, cycle: Cycle) -> bool:

@@ -102,10 +102,9 @@ class Cycle:
         """The rest of the body will not come, or nobody waits for the response any more. What broke the protocol is
         answered here and now: the app's answer would be to something else."""
         self.is_gone = True
-        stream = self.stream
-        if isinstance(error, ProtocolError) and self._stage is not _OVER and not stream.is_started:
+        if self._stage is not _OVER and isinstance(error, ProtocolError) and not self.stream.is_started:
             self._stage = _OVER
-            stream.connection.engine.respond_error(stream, error.status, error.reason)
+            self.stream.connection.engine.respond_error(self.stream, error.status, error.reason)
         self._wake()
 
     def drained(self, stream: Stream) -> None:
@@ -131,6 +130,11 @@ class Cycle:
             self.stream.abort()
             return True
         return False
+
+    def let_go(self) -> None:
+        """The app has ended, and the response with it: without this each request would be garbage that only a
+        collection finds."""
+        del self.stream
 
     # ------------------------------------------------------------ from the app
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import os
 import sys
 import threading
@@ -606,6 +607,51 @@ def test_other_errors_are_told_although_the_client_is_gone(asgi: AsgiRig, error:
     client.close()
     asgi.until(lambda: client.is_closed)
     assert asgi.failures == [error]
+
+
+@pytest.mark.parametrize("go", ["take", "close", "body", "broken body"])
+def test_what_happens_between_the_end_of_the_app_and_that_of_its_response(asgi: AsgiRig, go: str) -> None:
+    size = 4_000_000
+    asgi.asgi(lambda scope, receive, send: answer(send, b"x" * size))
+    client = asgi.client(send_buffer=65536)
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n")
+    asgi.settle()
+    if go == "close":
+        client.close()
+        asgi.until(lambda: client.is_closed)
+    else:
+        client.send({"take": b"", "body": b"3\r\ntwo\r\n0\r\n\r\n", "broken body": b"no number\r\n"}[go])
+        asgi.settle()
+        assert len(client.reply().body) == size
+    assert not asgi.failures
+    assert len(asgi.records) == 1
+
+
+@pytest.mark.parametrize("suspends", [False, True])
+def test_requests_leave_nothing_for_the_garbage_collector(asgi: AsgiRig, suspends: bool) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        if suspends:
+            await asyncio.sleep(0)
+        await answer(send, b"hello")
+
+    asgi.asgi(app)
+    client = asgi.client()
+
+    def ask(count: int) -> None:
+        for _ in range(count):
+            client.send(request_bytes())
+            asgi.until(client.take)
+        client.received = b""
+
+    ask(3)
+    gc.collect()
+    gc.disable()
+    try:
+        ask(100)
+        assert gc.collect() < 100
+    finally:
+        gc.enable()
 
 
 # ---------------------------------------------------------------- tasks and the loop
