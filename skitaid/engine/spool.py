@@ -1,5 +1,5 @@
-"""Request bodies that wait on disk until they are complete, so that a slow upload takes neither memory nor an app
-thread.
+"""Bodies that wait on disk: of requests until they are complete, of responses until their client takes them; so that a
+slow client takes neither memory nor an app thread.
 
 The files have no name: they are gone with their descriptor, whatever ends first. Files are made, written and looked
 after in the disk threads; the loop waits for none of it. A disk that is nearly full is left to those who need it more.
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from skitaid.engine.disk import DiskThreads
-from skitaid.engine.file_segment import OpenFile
+from skitaid.engine.file_segment import FileSegment, OpenFile
 
 __all__ = ["Spool", "SpoolFile", "SpoolSettings"]
 
@@ -77,6 +77,16 @@ class SpoolFile:
             raise ValueError("the request is over, and its body with it")
         try:
             return os.preadv(file.fd, [buffer], offset)
+        finally:
+            file.release()
+
+    def segment(self, offset: int, length: int) -> FileSegment | None:
+        """A part of it, to be sent; None when it is closed."""
+        file = self._hold()
+        if file is None:
+            return None
+        try:
+            return FileSegment(file, offset, length)
         finally:
             file.release()
 
@@ -155,6 +165,19 @@ class Spool:
     def make_file(self) -> SpoolFile:
         """For a body that is about to be written."""
         return SpoolFile(self.settings.folder)
+
+    def add(self, file: SpoolFile, data: bytes) -> FileSegment | None:
+        """Write a part of a response, here and now, and give it as it is to be sent; None when `file` may not become
+        so long, or the disk refuses. In an app thread: it may wait for the disk."""
+        offset = file.size
+        if offset + len(data) > self.settings.limit_bytes:
+            return None
+        try:
+            file.write([data])
+        except OSError:
+            # The thread waits for its client instead, as it would without a spool: nothing is lost.
+            return None
+        return file.segment(offset, len(data))
 
     def write(self, file: SpoolFile, pieces: Sequence[bytes], on_done: Callable[[bool], None]) -> None:
         """Have `pieces` added to `file`; then `on_done` is called on the loop thread, with whether that went well."""
