@@ -9,7 +9,7 @@ from skitaid.engine.stream import Stream
 from skitaid.engine.transaction import FIRST_LTXNID
 from skitaid.logs.request import Record
 
-__all__ = ["record_of"]
+__all__ = ["record_of", "refusal_record"]
 
 
 def record_of(stream: Stream, connections: int) -> Record:
@@ -29,6 +29,14 @@ def record_of(stream: Stream, connections: int) -> Record:
         int(stream.status or 499), stream.reply_bytes, stream.gtxnid,
         FIRST_LTXNID if heard is None else heard.ltxnid, user, token, referer, agent, forwarded,
         connections, (handled - stream.started_at) * 1000.0, (now - handled) * 1000.0,
+    )  # fmt: skip
+
+
+def refusal_record(peer: str, gtxnid: str, status: int, *, size: int, connections: int) -> Record:
+    """The record of an answer to bytes that were no request."""
+    return (
+        time.time(), peer or "unix", None, "-", "-", "1.1", 0, status, size,
+        gtxnid, FIRST_LTXNID, None, None, None, None, None, connections, 0.0, 0.0,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from skitaid.engine.errors import BodyError
 from skitaid.exceptions import PeerError
 from skitaid.protocols.errors import ProtocolError
 
@@ -22,11 +23,6 @@ START_BYTES: Final = 131072
 HIGH_BYTES: Final = 262144
 _LOW_BYTES: Final = 65536
 _MAX_PIECES: Final = 512
-
-
-class BodyError(PeerError, OSError):
-    """The rest of a request's body will not come: the client went away, stalled or broke the protocol. An OSError
-    too, as that is what apps and frameworks expect of a failed read."""
 
 
 class RequestBody:

@@ -12,16 +12,16 @@ import socket
 import struct
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
+from skitaid.engine.disk import DiskThreads
+from skitaid.engine.errors import ClientGoneError
 from skitaid.engine.file_segment import BURST_BYTES, FileSegment
 from skitaid.engine.poller import READ, WRITE
-from skitaid.engine.stream import ClientGoneError
+from skitaid.engine.selector import EngineSelector
+from skitaid.engine.spool import Spool, SpoolFile
 
-if TYPE_CHECKING:
-    from skitaid.engine.server import Engine
-
-__all__ = ["HIGH_BYTES", "LOW_BYTES", "Channel"]
+__all__ = ["HIGH_BYTES", "LOW_BYTES", "Channel", "ChannelEngine"]
 
 HIGH_BYTES: Final = 262144
 LOW_BYTES: Final = 65536
@@ -30,15 +30,24 @@ _MORE: Final[int] = getattr(socket, "MSG_MORE", 0)
 _RESET: Final = struct.pack("ii", 1, 0)
 
 
+class ChannelEngine(Protocol):
+    """The engine, as a channel sees it. `now` is its time in seconds, taken once a batch."""
+
+    now: float
+    disk: DiskThreads
+    selector: EngineSelector
+    spool: Spool | None
+
+
 class Channel:
     """`touched`: when something last went on, by the engine's clock; `input_ended`: nothing more will come in."""
 
     __slots__ = (
-        "_awaits_disk", "_drained", "_held", "_interest", "_is_broken", "_is_registered", "_lock", "_outgoing",
+        "_aside", "_awaits_disk", "_drained", "_held", "_interest", "_is_broken", "_is_registered", "_lock", "_outgoing",
         "_receive", "_send", "_socket", "engine", "fd", "input_ended", "outgoing_bytes", "touched",
     )
 
-    def __init__(self, engine: Engine, sock: socket.socket) -> None:
+    def __init__(self, engine: ChannelEngine, sock: socket.socket) -> None:
         self.engine = engine
         self.fd = sock.fileno()
         self._socket = sock
@@ -47,6 +56,7 @@ class Channel:
         self._lock = threading.Lock()
         self._outgoing: deque[memoryview | bytes | FileSegment] = deque()
         self._awaits_disk = False
+        self._aside: SpoolFile | None = None
         self.outgoing_bytes = 0
         self._held = b""
         self._drained: threading.Event | None = None
@@ -110,6 +120,30 @@ class Channel:
                 self._watch(self._interest | WRITE)
             return not self._outgoing
 
+    def put_aside(self, data: bytes) -> bool:
+        """In an app thread: keep `data` on disk until the client takes it, so that a slow client costs no thread. May
+        wait for the disk. False: there is no room, the thread has to wait. Raises ClientGoneError."""
+        if self._is_broken:
+            raise ClientGoneError("the client closed the connection")
+        spool = self.engine.spool
+        if spool is None:
+            return False
+        aside = self._aside
+        if aside is None:
+            aside = self._aside = spool.make_file()
+        held, self._held = self._held, b""
+        segment = spool.add(aside, held + data)
+        if segment is None:
+            self._held = held
+            return False
+        with self._lock:
+            if not self._outgoing:
+                self.touched = self.engine.now
+            self._outgoing.append(segment)
+            if not self._awaits_disk:
+                self._watch(self._interest | WRITE)
+        return True
+
     def _queue(self, rest: bytes | memoryview) -> None:
         with self._lock:
             if not self._outgoing:
@@ -151,6 +185,7 @@ class Channel:
         with self._lock:
             self._send_pieces()
             if not self._outgoing:
+                self._aside = None
                 self._watch(self._interest & ~WRITE)
         self.touched = self.engine.now
         if self._is_broken or self.outgoing_bytes <= LOW_BYTES:
@@ -234,6 +269,7 @@ class Channel:
                 if isinstance(piece, FileSegment):
                     piece.close()
             self._outgoing.clear()
+            self._aside = None
 
     def _reset_on_close(self) -> None:
         """A response cut short must not look whole to a client that reads until the end of file."""

@@ -7,17 +7,15 @@ In an app thread a piece is compressed where it is written. On the loop nobody m
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
 
 from skitaid.engine.coding import MIN_BYTES, Choice, choose, confirm, encode, encoder
 from skitaid.exceptions import PeerError
 from skitaid.protocols.headers import HeaderBlock
+from skitaid.protocols.http1.head import RequestHead
 
-if TYPE_CHECKING:
-    from skitaid.engine.stream import Stream
-
-__all__ = ["MIN_BYTES", "CodedBody", "choose_for_pieces", "code_whole"]
+__all__ = ["MIN_BYTES", "CodedBody", "CodedStream", "choose_for_pieces", "code_whole"]
 
 TURN_BYTES: Final = 65536
 """0.6 ms on the machine where this was measured, 2 ms on a slow one."""
@@ -29,7 +27,27 @@ _ANYBODY: Final = HeaderBlock([])
 Fields = Sequence[tuple[Any, Any]]
 
 
-def code_whole(stream: Stream, status: str, fields: Fields, body: bytes) -> tuple[Fields, bytes] | None:
+class CodedStream(Protocol):
+    """A stream, as the compression of its body sees it. What is sent may raise ClientGoneError."""
+
+    head: RequestHead
+    is_on_loop: bool
+
+    @property
+    def is_current(self) -> bool: ...
+    @property
+    def is_client_slow(self) -> bool: ...
+    def start_coded(self, status: str, choice: Choice) -> None: ...
+    def write(self, piece: bytes) -> None: ...
+    def finish(self) -> None: ...
+    def send_piece(self, piece: bytes) -> None: ...
+    def end_coded(self, piece: bytes) -> None: ...
+    def abandon(self) -> None: ...
+    def run(self) -> None: ...
+    def call_soon(self, function: Callable[[], None]) -> None: ...
+
+
+def code_whole(stream: CodedStream, status: str, fields: Fields, body: bytes) -> tuple[Fields, bytes] | None:
     """Fields and body of a whole response, compressed if that pays. None: it is longer than should be compressed at
     once, and on its way already, in pieces. Raises what `Stream.start` does."""
     head = stream.head
@@ -53,7 +71,7 @@ def code_whole(stream: Stream, status: str, fields: Fields, body: bytes) -> tupl
     return None
 
 
-def choose_for_pieces(stream: Stream, status: str, fields: Fields) -> Choice:
+def choose_for_pieces(stream: CodedStream, status: str, fields: Fields) -> Choice:
     """For a response whose body comes in pieces."""
     head = stream.head
     if head.line.method == "HEAD":
@@ -75,7 +93,7 @@ class CodedBody:
 
     __slots__ = ("_encoder", "_is_due", "_is_ending", "_left", "_stream", "_waiting")
 
-    def __init__(self, stream: Stream, coding: bytes, length: int | None) -> None:
+    def __init__(self, stream: CodedStream, coding: bytes, length: int | None) -> None:
         self._stream = stream
         self._encoder = encoder(coding, is_lean=stream.is_on_loop)
         self._left = length
@@ -123,7 +141,7 @@ class CodedBody:
         """On the loop, in a turn of our own."""
         self._is_due = False
         stream = self._stream
-        if stream.connection.stream is not stream:
+        if not stream.is_current:
             # Given up meanwhile.
             self._waiting.clear()
             return
@@ -132,15 +150,15 @@ class CodedBody:
         except PeerError:
             self._waiting.clear()
             if self._is_ending:
-                stream.connection.abandon(stream)
-        if not self.is_busy and not self._is_ending and not stream.connection.is_congested:
+                stream.abandon()
+        if not self.is_busy and not self._is_ending and not stream.is_client_slow:
             stream.run()
 
     def _advance(self) -> None:
         """Compress and send as much as one turn may. Raises ClientGoneError."""
         stream = self._stream
         left = TURN_BYTES
-        while self._waiting and left > 0 and not stream.connection.is_congested:
+        while self._waiting and left > 0 and not stream.is_client_slow:
             view = self._waiting.popleft()
             part, rest = view[:left], view[left:]
             if rest:
@@ -149,6 +167,6 @@ class CodedBody:
             stream.send_piece(self._encoder.piece(part, flush=not rest))
         if self._is_ending and not self._waiting:
             stream.end_coded(self._encoder.end())
-        elif left <= 0 and not stream.connection.is_congested:
+        elif left <= 0 and not stream.is_client_slow:
             self._is_due = True
-            stream.connection.engine.portal.call(self.go_on)
+            stream.call_soon(self.go_on)

@@ -10,12 +10,14 @@ bytes with it.
 from __future__ import annotations
 
 import socket
-from enum import Enum
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final, Protocol
 
-from skitaid.engine.channel import LOW_BYTES, Channel
+from skitaid.engine.channel import LOW_BYTES, Channel, ChannelEngine
+from skitaid.engine.errors import ClientGoneError
+from skitaid.engine.listener import Listener, Peer
+from skitaid.engine.phase import Phase
 from skitaid.engine.poller import ERROR, HANG_UP, READ, WRITE
-from skitaid.engine.stream import ClientGoneError, Stream
+from skitaid.engine.stream import Stream, StreamEngine
 from skitaid.exceptions import PeerError
 from skitaid.protocols.errors import ProtocolError
 from skitaid.protocols.headers import FieldLine
@@ -23,26 +25,23 @@ from skitaid.protocols.http1.head import RequestHead
 from skitaid.protocols.http1.response import Stamp
 from skitaid.protocols.http1.server import Http1Server, State
 
-if TYPE_CHECKING:
-    from skitaid.engine.listener import Listener
-    from skitaid.engine.server import Engine
-
-__all__ = ["Connection", "Phase"]
+__all__ = ["Connection", "ConnectionEngine"]
 
 RECEIVE_BYTES: Final = 65536
 PIPELINE_BYTES: Final = 65536
 
 
-class Phase(Enum):
-    """What a connection waits for; the time-outs follow from it."""
+class ConnectionEngine(ChannelEngine, StreamEngine, Protocol):
+    """The engine, as a connection sees it."""
 
-    IDLE = "the next request"
-    HEAD = "the rest of a head"
-    BODY = "the rest of a body"
-    APP = "the app"
-    SENDING = "the client, to take what is sent"
-    LINGERING = "the client, to close"
-    CLOSED = "nothing"
+    stamp: Stamp
+    has_threads: bool
+    is_draining: bool
+
+    def dispatch(self, stream: Stream) -> None: ...
+    def note_done(self, stream: Stream) -> None: ...
+    def refuse(self, connection: Connection, stream: Stream | None, error: ProtocolError) -> None: ...
+    def closed(self, connection: Connection) -> None: ...
 
 
 class Connection(Channel):
@@ -51,12 +50,14 @@ class Connection(Channel):
 
     DISCARD_BYTES: ClassVar[int] = 65536
 
+    engine: ConnectionEngine
+
     __slots__ = (
         "_discarded", "_is_closed", "_is_lingering", "_parser", "_to_finish", "client_address", "head_at", "is_closing",
         "listener", "peer", "peer_port", "served", "stream",
     )
 
-    def __init__(self, engine: Engine, listener: Listener, sock: socket.socket, peer: tuple[str, str]) -> None:
+    def __init__(self, engine: ConnectionEngine, listener: Listener, sock: socket.socket, peer: Peer) -> None:
         super().__init__(engine, sock)
         self.listener = listener
         self.peer, self.peer_port = peer

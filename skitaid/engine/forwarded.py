@@ -3,25 +3,21 @@ which transaction. From anybody else nothing of it is believed, and apps do not 
 
 A proxy writes at the right end of a list, after what was there when the request came to it. So the walk begins there
 and goes on as long as the hop is itself trusted: the first that is not is the client, and what stands left of it is
-that client's own invention.
+that client's own invention. Pure; engine.hearing asks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from skitaid.engine.transaction import FIRST_LTXNID, is_gtxnid, is_ltxnid
-from skitaid.engine.trust import NEAR, TrustedPeers, plain_address
+from skitaid.engine.trust import TrustedPeers, plain_address
 from skitaid.protocols.forwarded import parse_forwarded, parse_node, split_list
 from skitaid.protocols.headers import FieldLine, HeaderBlock, is_host
-from skitaid.protocols.http1.head import RequestHead
 
-if TYPE_CHECKING:
-    from skitaid.engine.stream import Stream
-
-__all__ = ["Hearing", "Heard", "hear"]
+__all__ = ["Heard", "hear"]
 
 _FOR: Final = b"x-forwarded-for"
 _PROTO: Final = b"x-forwarded-proto"
@@ -47,49 +43,6 @@ class Heard:
     def client_address(self) -> tuple[str, int] | None:
         """The client as ASGI has it, port 0 when it is not known."""
         return None if self.client is None else (self.client[0], int(self.client[1] or 0))
-
-
-class Hearing:
-    """Decides for each request with such fields whether its peer is believed. `on_doubt` is called for the first that
-    comes from nearby and is not: there a proxy is likely that nobody has named."""
-
-    def __init__(self, trusted: Sequence[str] = ()) -> None:
-        self._trusted = TrustedPeers(trusted)
-        self.on_doubt: Callable[[Stream], None] | None = None
-
-    def take(self, stream: Stream) -> None:
-        """To be called before anything else looks at a stream whose fields have hearsay. Raises ProtocolError 400."""
-        if not self._trusted.holds(stream.connection.peer):
-            if self.on_doubt is not None:
-                self._doubt(stream)
-            return
-        head = stream.head
-        if head.line.authority is None:
-            heard = self._hear(head.fields)
-        else:
-            heard = hear(head.fields, self._trusted, may_move=False)
-        stream.head = RequestHead(head.line, heard.fields, head.is_persistent, head.content_length)
-        stream.heard = heard
-        if heard.gtxnid is not None:
-            stream.gtxnid = heard.gtxnid
-
-    def _hear(self, fields: HeaderBlock) -> Heard:
-        """Kept with the block, which may come again."""
-        kept = fields.heard
-        # Blocks outlive engines only in tests, but there they do.
-        if isinstance(kept, tuple) and kept[0] is self:
-            heard: Heard = kept[1]
-            return heard
-        heard = hear(fields, self._trusted)
-        fields.heard = (self, heard)
-        return heard
-
-    def _doubt(self, stream: Stream) -> None:
-        get = stream.head.fields.get
-        if NEAR.holds(stream.connection.peer) and (get(_FOR) or get(_PROTO) or get(b"forwarded")):
-            tell, self.on_doubt = self.on_doubt, None
-            if tell is not None:
-                tell(stream)
 
 
 def hear(fields: HeaderBlock, trusted: TrustedPeers, *, may_move: bool = True) -> Heard:

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import errno
 import socket
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
-from skitaid.engine.connection import Connection
 from skitaid.engine.poller import EXCLUSIVE, READ
+from skitaid.engine.selector import EngineSelector
 
-if TYPE_CHECKING:
-    from skitaid.engine.server import Engine
-
-__all__ = ["Listener"]
+__all__ = ["Listener", "ListenerEngine", "Peer"]
 
 ACCEPTS_PER_EVENT: Final = 64
 _SHORTAGE: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+Peer = tuple[str, str]
+"""Address and port of a client as text, both "" on a unix socket."""
+
+
+class ListenerEngine(Protocol):
+    """The engine, as a listener sees it."""
+
+    selector: EngineSelector
+
+    def accepted(self, listener: Listener, sock: socket.socket, peer: Peer) -> object:
+        """A new connection, which does not block."""
+
+    def on_shortage(self, listener: Listener, error: OSError) -> None:
+        """No descriptors left to accept with."""
 
 
 class Listener:
@@ -24,7 +37,7 @@ class Listener:
 
     __slots__ = ("_accept", "_engine", "_is_stream_inet", "_socket", "fd", "host", "is_paused", "port")
 
-    def __init__(self, engine: Engine, sock: socket.socket) -> None:
+    def __init__(self, engine: ListenerEngine, sock: socket.socket) -> None:
         sock.setblocking(False)
         self._engine = engine
         self._socket = sock
@@ -76,7 +89,7 @@ class Listener:
             # Head and body go out together; Nagle's delay would only add 40 ms to what remains.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             peer = (str(address[0]), str(address[1]))
-        self._engine.accepted(Connection(self._engine, self, sock, peer))
+        self._engine.accepted(self, sock, peer)
 
     @staticmethod
     def _name(sock: socket.socket) -> tuple[str, str]:

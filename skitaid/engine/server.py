@@ -11,19 +11,20 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final, Protocol
 
-from skitaid.engine.access import record_of
+from skitaid.engine.access import record_of, refusal_record
 from skitaid.engine.body import RequestBody
-from skitaid.engine.connection import Connection, Phase
+from skitaid.engine.connection import Connection
 from skitaid.engine.disk import DiskThreads
-from skitaid.engine.forwarded import Hearing
-from skitaid.engine.listener import Listener
+from skitaid.engine.hearing import Hearing
+from skitaid.engine.listener import Listener, Peer
+from skitaid.engine.phase import Phase
 from skitaid.engine.portal import Portal
 from skitaid.engine.selector import EngineLoop, EngineSelector
 from skitaid.engine.spool import Spool, SpoolSettings
 from skitaid.engine.stream import Fields, Stream
 from skitaid.engine.threads import BUSY_WAIT_S, AppThreads
 from skitaid.engine.timeouts import Timeouts
-from skitaid.engine.transaction import FIRST_LTXNID, gtxnid_source
+from skitaid.engine.transaction import gtxnid_source
 from skitaid.logs.request import Record
 from skitaid.protocols.dates import http_date
 from skitaid.protocols.errors import ProtocolError
@@ -108,10 +109,12 @@ class Engine:
         """Connections open now."""
         return len(self._connections)
 
-    def accepted(self, connection: Connection) -> None:
-        """A listener's new connection."""
+    def accepted(self, listener: Listener, sock: socket.socket, peer: Peer) -> Connection:
+        """A listener's new connection, which does not block."""
+        connection = Connection(self, listener, sock, peer)
         self.selector.serve(connection.fd, connection)
         self._connections.add(connection)
+        return connection
 
     def closed(self, connection: Connection) -> None:
         """A connection's last word."""
@@ -201,10 +204,8 @@ class Engine:
     def _note_refused(self, connection: Connection, status: str, size: int) -> None:
         self.requests = next(self._done)
         if self._log is not None:
-            self._log((
-                time.time(), connection.peer or "unix", None, "-", "-", "1.1", 0, int(status[:3]), size,
-                self.next_gtxnid(), FIRST_LTXNID, None, None, None, None, None, len(self._connections), 0.0, 0.0,
-            ))  # fmt: skip
+            count, code = len(self._connections), int(status[:3])
+            self._log(refusal_record(connection.peer, self.next_gtxnid(), code, size=size, connections=count))
 
     # ------------------------------------------------------------ turns of the poll (selector.Turn)
 

@@ -6,24 +6,26 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from skitaid.engine.body import START_BYTES, RequestBody
 from skitaid.engine.coded_body import MIN_BYTES, CodedBody, choose_for_pieces, code_whole
 from skitaid.engine.coding import Choice
+from skitaid.engine.errors import ClientGoneError
 from skitaid.engine.file_segment import FileSegment
+from skitaid.engine.forwarded import Heard
+from skitaid.engine.listener import Listener
+from skitaid.engine.portal import Portal
+from skitaid.engine.selector import EngineLoop
+from skitaid.engine.spool import Spool
 from skitaid.engine.spooled_body import SpooledBody
 from skitaid.engine.transaction import FIRST_LTXNID
 from skitaid.exceptions import PeerError
 from skitaid.protocols.errors import ProtocolError
 from skitaid.protocols.http1.head import RequestHead
-from skitaid.protocols.http1.response import Http1Exchange
+from skitaid.protocols.http1.response import Http1Exchange, Stamp
 
-if TYPE_CHECKING:
-    from skitaid.engine.connection import Connection
-    from skitaid.engine.forwarded import Heard
-
-__all__ = ["BodySink", "ClientGoneError", "Fields", "Stream"]
+__all__ = ["BodySink", "ClientGoneError", "Fields", "Stream", "StreamConnection", "StreamEngine"]
 
 Fields = Sequence[tuple[str, str]] | Sequence[tuple[bytes, bytes]]
 
@@ -41,8 +43,56 @@ class BodySink(Protocol):
     def fail(self, error: PeerError) -> None: ...
 
 
-class ClientGoneError(PeerError, OSError):
-    """The client closed the connection, or stopped taking what is sent to it."""
+class StreamEngine(Protocol):
+    """The engine, as a stream and those who answer it see it."""
+
+    now: float
+    loop: EngineLoop
+    portal: Portal
+    spool: Spool | None
+    next_gtxnid: Callable[[], str]
+
+    def respond_error(self, stream: Stream, code: int, text: str, *, retry: bool = False) -> None: ...
+
+
+class StreamConnection(Protocol):
+    """A connection, as its streams and those who answer them see it. `touched`: when something last went on, by the
+    engine's clock. What sends raises ClientGoneError."""
+
+    DISCARD_BYTES: ClassVar[int]
+    listener: Listener
+    peer: str
+    peer_port: str
+    client_address: tuple[str, int] | None
+    touched: float
+
+    @property
+    def engine(self) -> StreamEngine: ...
+    @property
+    def stream(self) -> Stream | None: ...
+    @property
+    def stamp(self) -> Stamp: ...
+    @property
+    def bytes_ahead(self) -> int: ...
+    @property
+    def can_wait(self) -> bool: ...
+    @property
+    def is_broken(self) -> bool: ...
+    @property
+    def is_congested(self) -> bool: ...
+    @property
+    def is_draining(self) -> bool: ...
+    @property
+    def is_request_complete(self) -> bool: ...
+    def set_reading(self, is_on: bool) -> None: ...
+    def refuse_request(self, error: ProtocolError) -> None: ...
+    def hold(self, data: bytes) -> None: ...
+    def send(self, data: bytes) -> bool: ...
+    def send_file(self, segment: FileSegment) -> bool: ...
+    def put_aside(self, data: bytes) -> bool: ...
+    def wait_drained(self) -> None: ...
+    def finish(self, stream: Stream, data: bytes) -> None: ...
+    def abandon(self, stream: Stream) -> None: ...
 
 
 class Stream:
@@ -60,7 +110,7 @@ class Stream:
         "is_on_loop", "job", "may_code", "note", "reply_bytes", "started_at", "status",
     )
 
-    def __init__(self, connection: Connection, head: RequestHead) -> None:
+    def __init__(self, connection: StreamConnection, head: RequestHead) -> None:
         self.connection = connection
         self.head = head
         self.exchange = Http1Exchange(head.line.method, head.line.minor, head.is_persistent)
@@ -86,7 +136,7 @@ class Stream:
                 job(self)
             except BaseException:  # noqa: BLE001  # a root: whatever a job does, its connection must not wait for ever
                 traceback.print_exc(file=sys.stderr)
-                self.connection.abandon(self)
+                self.abandon()
 
     def resume(self) -> None:
         """On the loop: the client took what it was sent, or has gone. On with it."""
@@ -94,6 +144,15 @@ class Stream:
             self.coded.go_on()
         else:
             self.run()
+
+    def call_soon(self, function: Callable[[], None]) -> None:
+        """Have `function()` called on the loop thread, when others had their turn. From any thread."""
+        self.connection.engine.portal.call(function)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether its response is neither complete nor given up."""
+        return self.connection.stream is self
 
     # ------------------------------------------------------------ the request
 
@@ -111,6 +170,11 @@ class Stream:
     def is_started(self) -> bool:
         """Whether the head of the response is sent."""
         return self.exchange.is_started
+
+    @property
+    def is_client_slow(self) -> bool:
+        """Whether more waits to be sent than should."""
+        return self.connection.is_congested
 
     @property
     def is_congested(self) -> bool:
@@ -152,7 +216,7 @@ class Stream:
         return body
 
     def _refuse_body(self, error: ProtocolError) -> None:
-        if self.connection.stream is self:
+        if self.is_current:
             self.connection.refuse_request(error)
 
     def _ask_for_body(self) -> None:
@@ -223,8 +287,8 @@ class Stream:
         self.connection.hold(data)
 
     def write(self, piece: bytes) -> None:
-        """A piece of the body. Off the loop it waits while the client takes its time; on the loop look at
-        `is_congested`. Raises ClientGoneError."""
+        """A piece of the body. Off the loop, what the client is too slow for waits on disk, and when there is no room
+        the thread waits; on the loop look at `is_congested`. Raises ClientGoneError."""
         if self.coded is None:
             self.send_piece(piece)
         else:
@@ -235,9 +299,12 @@ class Stream:
         data = self.exchange.data(piece)
         if data:
             self.reply_bytes += len(piece)
-        self.connection.send(data)
-        if not self.is_on_loop and self.connection.is_congested:
-            self.connection.wait_drained()
+        connection = self.connection
+        if not self.is_on_loop and connection.is_congested:
+            if connection.put_aside(data):
+                return
+            connection.wait_drained()
+        connection.send(data)
 
     def write_file(self, segment: FileSegment, before: bytes = b"") -> None:
         """A part of a file as a piece of the body, and bytes in front of it; for a response with a length. The segment
@@ -268,10 +335,14 @@ class Stream:
         self.reply_bytes += len(piece)
         self.connection.finish(self, self.exchange.data(piece) + self.exchange.end())
 
+    def abandon(self) -> None:
+        """Nobody is there to take the response."""
+        self.connection.abandon(self)
+
     def abort(self) -> None:
         """Give up on a response that was begun: the client must see that it is not whole (RFC 9112 section 8)."""
         self.exchange.is_persistent = False
-        self.connection.abandon(self)
+        self.abandon()
 
     def _settle(self) -> None:
         """Decide whether the connection can go on after this response."""

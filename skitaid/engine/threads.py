@@ -17,7 +17,6 @@ import time
 import traceback
 from _thread import allocate_lock
 from collections import deque
-from collections.abc import Callable
 from typing import Final, Protocol
 
 __all__ = ["AppThreads", "Job"]
@@ -141,6 +140,3 @@ class AppThreads:
             # Somebody woke us meanwhile: the lock is free, acquiring it does not block.
             return False
         return True
-
-
-Submit = Callable[[Job], bool]

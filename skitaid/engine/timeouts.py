@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from skitaid.engine.connection import Phase
+from skitaid.engine.phase import Phase
 
 __all__ = ["Timeouts"]
 

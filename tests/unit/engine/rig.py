@@ -240,8 +240,7 @@ class Rig:
         theirs.setblocking(False)
         if send_buffer is not None:
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
-        connection = Connection(self.engine, self.listener, theirs, ("192.0.2.7", "40000"))
-        self.engine.accepted(connection)
+        connection = self.engine.accepted(self.listener, theirs, ("192.0.2.7", "40000"))
         client = Client(self, ours, connection)
         self._clients.append(client)
         return client

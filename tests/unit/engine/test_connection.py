@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from skitaid.engine.channel import HIGH_BYTES
-from skitaid.engine.connection import Phase
-from skitaid.engine.stream import ClientGoneError, Stream
+from skitaid.engine.errors import ClientGoneError
+from skitaid.engine.phase import Phase
+from skitaid.engine.stream import Stream
 from skitaid.protocols.errors import ProtocolError
 from skitaid.protocols.http1.response import Http1Exchange
 from tests.unit.engine.rig import Client, MakeRig, Rig, hello, request_bytes

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from skitaid.engine import file_segment
+from skitaid.engine.errors import ClientGoneError
 from skitaid.engine.file_segment import FileSegment, OpenFile
-from skitaid.engine.stream import ClientGoneError, Stream
+from skitaid.engine.stream import Stream
 from skitaid.protocols.errors import ResponseError
 from tests.unit.engine.rig import MakeRig, Rig
 

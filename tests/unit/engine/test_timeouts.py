@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from skitaid.engine.connection import Phase
+from skitaid.engine.phase import Phase
 from skitaid.engine.timeouts import Timeouts
 
 TIMEOUTS = Timeouts(keep_alive_s=5, stall_s=10, head_s=30, linger_s=2)

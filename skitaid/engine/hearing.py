@@ -1,0 +1,60 @@
+"""Whether what a request's peer says of others is listened to, and what the request becomes by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from skitaid.engine.forwarded import Heard, hear
+from skitaid.engine.stream import Stream
+from skitaid.engine.trust import NEAR, TrustedPeers
+from skitaid.protocols.headers import HeaderBlock
+from skitaid.protocols.http1.head import RequestHead
+
+__all__ = ["Hearing"]
+
+_TELLING: Final = (b"x-forwarded-for", b"x-forwarded-proto", b"forwarded")
+"""A peer that sends one of these is likely to be a proxy."""
+
+
+class Hearing:
+    """Decides for each request with such fields whether its peer is believed. `on_doubt` is called for the first that
+    comes from nearby and is not: there a proxy is likely that nobody has named."""
+
+    def __init__(self, trusted: Sequence[str] = ()) -> None:
+        self._trusted = TrustedPeers(trusted)
+        self.on_doubt: Callable[[Stream], None] | None = None
+
+    def take(self, stream: Stream) -> None:
+        """To be called before anything else looks at a stream whose fields have hearsay. Raises ProtocolError 400."""
+        if not self._trusted.holds(stream.connection.peer):
+            if self.on_doubt is not None:
+                self._doubt(stream)
+            return
+        head = stream.head
+        if head.line.authority is None:
+            heard = self._hear(head.fields)
+        else:
+            heard = hear(head.fields, self._trusted, may_move=False)
+        stream.head = RequestHead(head.line, heard.fields, head.is_persistent, head.content_length)
+        stream.heard = heard
+        if heard.gtxnid is not None:
+            stream.gtxnid = heard.gtxnid
+
+    def _hear(self, fields: HeaderBlock) -> Heard:
+        """Kept with the block, which may come again."""
+        kept = fields.heard
+        # Blocks outlive engines only in tests, but there they do.
+        if isinstance(kept, tuple) and kept[0] is self:
+            heard: Heard = kept[1]
+            return heard
+        heard = hear(fields, self._trusted)
+        fields.heard = (self, heard)
+        return heard
+
+    def _doubt(self, stream: Stream) -> None:
+        get = stream.head.fields.get
+        if NEAR.holds(stream.connection.peer) and any(get(name) for name in _TELLING):
+            tell, self.on_doubt = self.on_doubt, None
+            if tell is not None:
+                tell(stream)
