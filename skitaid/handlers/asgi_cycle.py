@@ -201,7 +201,7 @@ class Cycle:
         self._stage = _OVER
         if self._waiters:
             self._wake()
-        if not stream.exchange.is_complete:
+        if not stream.is_complete:
             raise ResponseError(f"the app sent {len(body)} bytes, its Content-Length promises another number")
 
     async def _send_piece(self, piece: bytes) -> None:
@@ -234,7 +234,11 @@ class Cycle:
             self._left -= len(piece)
             if self._left < 0:
                 raise ResponseError(f"the app sent {-self._left} bytes more than its Content-Length promises")
-        self.stream.write(piece)
+        if piece:
+            self.stream.write(piece)
+        else:
+            # The head, if it waits for something to go out with; compression would not hear of nothing.
+            self.stream.connection.send(b"")
 
     def _start(self) -> None:
         """Send the head, or rather have it sent with the first piece."""

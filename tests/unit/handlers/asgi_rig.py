@@ -27,9 +27,12 @@ class AsgiRig(Rig):
         self.told: list[dict[str, Any]] = []
         self.engine.loop.set_exception_handler(lambda loop, context: self.told.append(context))
 
-    def asgi(self, app: App, path: str = "", *, max_body_bytes: int | None = None) -> AsgiApp:
-        """Mount an ASGI app."""
-        handler = AsgiApp(self.engine, app, self._note_failure, bodies=BodyRules.of(max_body_bytes))
+    def asgi(
+        self, app: App, path: str = "", *, max_body_bytes: int | None = None, may_code: bool = False
+    ) -> AsgiApp:
+        """Mount an ASGI app; `may_code`: its responses may be compressed."""
+        bodies = BodyRules(max_body_bytes, max_body_bytes, may_code=may_code)
+        handler = AsgiApp(self.engine, app, self._note_failure, bodies=bodies)
         self.mount(Route(path, RouteKind.APP, handler))
         return handler
 
