@@ -19,12 +19,11 @@ ALSO = frozenset({"exceptions", "logs", "protocols"})  # "Each package may also 
 
 @dataclass(frozen=True)
 class Import:
-    """One import statement; `late` when it runs inside a function or for type checkers only."""
+    """One import statement, wherever it stands: inside a function and for type checkers too."""
 
     source: str
     target: str
     line: int
-    late: bool
 
     def __str__(self) -> str:
         return f"{self.source}:{self.line} imports {self.target}"
@@ -79,24 +78,12 @@ def targets(node: ast.AST, source: str, *, is_package: bool) -> Iterator[str]:
         yield from (arg.value for arg in node.args[:1] if isinstance(arg, ast.Constant) and isinstance(arg.value, str))
 
 
-def runs_late(node: ast.AST) -> bool:
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-        return True
-    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-
-
-def walk(node: ast.AST, late: bool = False) -> Iterator[tuple[ast.AST, bool]]:
-    for child in ast.iter_child_nodes(node):
-        yield child, late
-        yield from walk(child, late or runs_late(child))
-
-
 @cache
 def imports() -> tuple[Import, ...]:
     return tuple(
-        Import(source, target, getattr(node, "lineno", 0), late)
+        Import(source, target, getattr(node, "lineno", 0))
         for source, path in modules().items()
-        for node, late in walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         for target in targets(node, source, is_package=path.name == "__init__.py")
     )
 
@@ -139,8 +126,8 @@ def test_the_table_is_read() -> None:
 
 def test_imports_are_found() -> None:
     tree = ast.parse("import a.b\nif TYPE_CHECKING:\n    import c\ndef f():\n    import_module('d')\n")
-    found = [(target, late) for node, late in walk(tree) for target in targets(node, "skitaid.x", is_package=False)]
-    assert found == [("a.b", False), ("c", True), ("d", True)]
+    found = [target for node in ast.walk(tree) for target in targets(node, "skitaid.x", is_package=False)]
+    assert sorted(found) == ["a.b", "c", "d"]
 
 
 @pytest.mark.parametrize(
@@ -160,11 +147,11 @@ def test_relative_imports_are_resolved(text: str, is_package: bool, expected: st
 
 
 def test_a_wrong_import_would_be_seen() -> None:
-    assert not is_allowed(Import("skitaid.supervisor.plan", "skitaid.engine.loop", 1, late=True))
-    assert not is_allowed(Import("skitaid.supervisor.states", "skitaid.supervisor.plan", 1, late=False))
-    assert not is_allowed(Import("skitaid.protocols.http1", "skitaid.logs.lines", 1, late=False))
-    assert is_allowed(Import("skitaid.supervisor.plan", "skitaid.supervisor.states", 1, late=False))
-    assert is_allowed(Import("skitaid.handlers.wsgi", "skitaid.engine.stream", 1, late=False))
+    assert not is_allowed(Import("skitaid.supervisor.plan", "skitaid.engine.loop", 1))
+    assert not is_allowed(Import("skitaid.supervisor.states", "skitaid.supervisor.plan", 1))
+    assert not is_allowed(Import("skitaid.protocols.http1", "skitaid.logs.lines", 1))
+    assert is_allowed(Import("skitaid.supervisor.plan", "skitaid.supervisor.states", 1))
+    assert is_allowed(Import("skitaid.handlers.wsgi", "skitaid.engine.stream", 1))
 
 
 def test_every_package_is_in_the_table() -> None:
@@ -196,7 +183,7 @@ def test_the_standard_library_rows_import_nothing_else() -> None:
 
 
 def circle_from(start: str, graph: Mapping[str, set[str]]) -> list[str]:
-    """The modules on a path from `start` back to it, or nothing. Late imports make no circle: they are its cure."""
+    """The modules on a path from `start` back to it, or nothing."""
     trail: dict[str, str] = {}
     waiting = [start]
     while waiting:
@@ -220,8 +207,9 @@ def test_a_circle_would_be_seen() -> None:
 
 
 def test_no_modules_import_in_a_circle() -> None:
+    """Late imports and those for type checkers count: who reads one of the modules has to read them all."""
     graph: dict[str, set[str]] = {}
     for found in judged():
-        if not found.late and found.target in modules() and found.target != found.source:
+        if found.target in modules() and found.target != found.source:
             graph.setdefault(found.source, set()).add(found.target)
     assert [circle for module in graph if (circle := circle_from(module, graph))] == []
