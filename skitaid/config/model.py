@@ -137,8 +137,10 @@ class Server:
     folder, None: the interpreter that runs skitaid. `trusted`: networks in CIDR form, and `unix`, whose
     X-Forwarded-*, Forwarded and transaction ids are believed. `max_client_body_bytes` is the default of the three
     limits below it; the last of them and `max_cache_bytes` are for frameworks, which know the parts of a body.
-    `spool_limit_bytes`: a request body up to that length waits on disk until it is complete, in `spool_dir` or, if
-    that is None, in the instance's folder."""
+    `spool_limit_bytes`: a request body up to that length waits on disk until it is complete, and of a response as much
+    until its client takes it, in `spool_dir` or, if that is None, in the instance's folder. `queue_limit`: requests
+    that wait for a thread before 503 is said. The limits count for each worker; 0 connections is no limit, and 0 is no
+    `total_timeout_s`."""
 
     processes: int = 1
     threads: int = 4
@@ -168,6 +170,11 @@ class Server:
     max_cache_bytes: int = 5 * 1024 * 1024
     spool_limit_bytes: int = 256 * 1024 * 1024
     spool_dir: Path | None = None
+    max_connections: int = 10_000
+    max_connections_per_address: int = 1000
+    queue_limit: int = 1000
+    header_timeout_s: float = 30.0
+    total_timeout_s: float = 3600.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,11 @@ SERVER: Keys = {
     "max_cache_size": Key("max_cache_bytes", size(TERABYTE)),
     "spool_limit": Key("spool_limit_bytes", size(TERABYTE)),
     "spool_dir": Key("spool_dir", optional(place_for_files())),
+    "max_connections": Key("max_connections", whole(0, 1_000_000)),
+    "max_connections_per_address": Key("max_connections_per_address", whole(0, 1_000_000)),
+    "queue_limit": Key("queue_limit", whole(1, 1_000_000)),
+    "header_timeout": Key("header_timeout_s", seconds(1, DAY_S)),
+    "total_timeout": Key("total_timeout_s", seconds(0, DAY_S)),
 }
 
 PROXY_CACHE: Keys = {

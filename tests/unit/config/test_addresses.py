@@ -37,7 +37,7 @@ def test_listen(item: str, listen: Listen) -> None:
 
 
 @pytest.mark.parametrize(
-    "item", ["127.0.0.1", "a b:80", "127.0.0.1:65536", "::1", "[::1]", "[1.2.3:80", "/x", "1.2:80"]
+    "item", ["127.0.0.1", "a b:80", "127.0.0.1:65536", "::1", "[::1]", "[1.2.3:80", "/x", "1.2:80", "unix:", "unix:/"]
 )
 def test_no_listen(item: str) -> None:
     with pytest.raises(UnfitError):
