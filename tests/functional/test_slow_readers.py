@@ -1,0 +1,115 @@
+"""Clients that are slow to read: their responses wait on disk, and app threads are free for others."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skitaid.engine.server import EngineSettings
+from skitaid.engine.spool import SpoolSettings
+from tests.functional.engines import RunningEngine, Wire, until
+
+PIECE = 65536
+PIECES = 160  # 10 MB: more than the kernel takes for a client that reads nothing
+
+
+class Long:
+    """A WSGI app: /long gives PIECES pieces, everything else its path. `ended` counts the responses given whole."""
+
+    def __init__(self) -> None:
+        self.ended = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        start_response("200 OK", [("Content-Type", "application/octet-stream")])
+        return self.pieces() if environ["PATH_INFO"] == "/long" else [environ["PATH_INFO"].encode()]
+
+    def pieces(self) -> Iterator[bytes]:
+        for number in range(PIECES):
+            yield b"%08d" % number * (PIECE // 8)
+        with self._lock:
+            self.ended += 1
+
+
+def expected() -> str:
+    return hashlib.sha256(b"".join(Long().pieces())).hexdigest()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., RunningEngine]]:
+    running: list[RunningEngine] = []
+
+    def make(app: Any, *, limit_bytes: int) -> RunningEngine:
+        sock = socket.socket()
+        sock.bind(("127.0.0.1", 0))
+        sock.listen(1024)
+        spool = SpoolSettings(str(tmp_path), limit_bytes)
+        running.append(RunningEngine(app, EngineSettings(2, spool=spool), sock))
+        return running[-1]
+
+    yield make
+    for each in running:
+        each.stop()
+
+
+def slow_reader(engine: RunningEngine) -> Wire:
+    wire = engine.connect()
+    wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    wire.send(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n")
+    return wire
+
+
+def open_files(folder: Path) -> int:
+    """How many files of `folder` this process holds open, named or not."""
+    found = 0
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            found += os.readlink(f"/proc/self/fd/{fd}").startswith(f"{folder}/")
+        except OSError:
+            continue
+    return found
+
+
+def test_slow_readers_hold_no_thread(start: Callable[..., RunningEngine], tmp_path: Path) -> None:
+    app = Long()
+    engine = start(app, limit_bytes=1 << 30)
+    readers = [slow_reader(engine) for _ in range(8)]
+    # Two threads, eight clients that read nothing: every response is made to its end all the same.
+    until(lambda: app.ended == len(readers), "the app has given all of its responses")
+    quick = engine.connect()
+    assert quick.get("/quick")[2] == b"/quick"
+    quick.close()
+    for reader in readers:
+        assert hashlib.sha256(reader.reply()[2]).hexdigest() == expected()
+        assert reader.get("/again")[2] == b"/again"
+        reader.close()
+    until(lambda: not open_files(tmp_path), "the files are gone")
+    assert os.listdir(tmp_path) == []
+
+
+def test_without_room_the_thread_waits_for_its_client(start: Callable[..., RunningEngine], tmp_path: Path) -> None:
+    app = Long()
+    engine = start(app, limit_bytes=1 << 20)
+    reader = slow_reader(engine)
+    until(lambda: open_files(tmp_path), "a part of the response waits on disk")
+    assert hashlib.sha256(reader.reply()[2]).hexdigest() == expected()
+    assert app.ended == 1
+    reader.close()
+
+
+def test_a_reader_that_leaves_takes_its_file_with_it(start: Callable[..., RunningEngine], tmp_path: Path) -> None:
+    app = Long()
+    engine = start(app, limit_bytes=1 << 30)
+    reader = slow_reader(engine)
+    until(lambda: app.ended, "the app has given its response")
+    assert open_files(tmp_path)
+    reader.close()
+    until(lambda: not open_files(tmp_path), "the file is gone")
+    assert not engine.failures
