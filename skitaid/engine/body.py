@@ -17,7 +17,7 @@ from skitaid.engine.errors import BodyError
 from skitaid.exceptions import PeerError
 from skitaid.protocols.errors import ProtocolError
 
-__all__ = ["HIGH_BYTES", "START_BYTES", "BodyError", "RequestBody"]
+__all__ = ["HIGH_BYTES", "START_BYTES", "RequestBody"]
 
 START_BYTES: Final = 131072
 HIGH_BYTES: Final = 262144

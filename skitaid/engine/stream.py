@@ -25,7 +25,7 @@ from skitaid.protocols.errors import ProtocolError
 from skitaid.protocols.http1.head import RequestHead
 from skitaid.protocols.http1.response import Http1Exchange, Stamp
 
-__all__ = ["BodySink", "ClientGoneError", "Fields", "Stream", "StreamConnection", "StreamEngine"]
+__all__ = ["BodySink", "Fields", "Stream", "StreamConnection", "StreamEngine"]
 
 Fields = Sequence[tuple[str, str]] | Sequence[tuple[bytes, bytes]]
 

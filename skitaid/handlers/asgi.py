@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from skitaid.engine.errors import ClientGoneError
 from skitaid.engine.server import Engine
-from skitaid.engine.stream import ClientGoneError, Stream
+from skitaid.engine.stream import Stream
 from skitaid.handlers.asgi_cycle import Cycle, Message
 from skitaid.handlers.asgi_scope import Scope, ScopeMaker
 from skitaid.handlers.body_rules import NO_RULES, BodyRules

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, MutableMapping
 from enum import Enum
 from typing import Any, Final
 
-from skitaid.engine.stream import ClientGoneError, Stream
+from skitaid.engine.errors import ClientGoneError
+from skitaid.engine.stream import Stream
 from skitaid.exceptions import PeerError
 from skitaid.handlers.asgi_body import Intake
 from skitaid.handlers.status import status_line
@@ -119,7 +120,7 @@ class Cycle:
         """Nobody is there to answer."""
         if self._stage is not _OVER:
             self._end()
-            self.stream.connection.abandon(self.stream)
+            self.stream.abandon()
 
     def give_up(self) -> bool:
         """The app fails to answer. False when the client got nothing yet: it can be told so."""
@@ -201,7 +202,7 @@ class Cycle:
         self._stage = _OVER
         if self._waiters:
             self._wake()
-        if not stream.is_complete:
+        if not stream.exchange.is_complete:
             raise ResponseError(f"the app sent {len(body)} bytes, its Content-Length promises another number")
 
     async def _send_piece(self, piece: bytes) -> None:

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Final
 
+from skitaid.engine.errors import ClientGoneError
 from skitaid.engine.file_segment import FileSegment, OpenFile
 from skitaid.engine.server import Engine
-from skitaid.engine.stream import ClientGoneError, Stream
+from skitaid.engine.stream import Stream
 from skitaid.handlers.quoting import quote_path
 from skitaid.handlers.router import Route
 from skitaid.handlers.static_conditions import CONDITIONAL, Verdict, judge, range_holds
@@ -236,7 +237,7 @@ def _send_segments(
         else:
             _send_multipart(stream, file, opened, ranges)
     except ClientGoneError:
-        stream.connection.abandon(stream)
+        stream.abandon()
         return
     stream.finish()
 

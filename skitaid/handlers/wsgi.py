@@ -11,11 +11,12 @@ from functools import partial
 from io import TextIOBase
 from typing import Any, Final
 
-from skitaid.engine.body import BodyError, RequestBody
+from skitaid.engine.body import RequestBody
 from skitaid.engine.coding import MIN_BYTES
+from skitaid.engine.errors import BodyError, ClientGoneError
 from skitaid.engine.forwarded import Heard
 from skitaid.engine.server import Engine
-from skitaid.engine.stream import ClientGoneError, Stream
+from skitaid.engine.stream import Stream
 from skitaid.engine.transaction import FIRST_LTXNID
 from skitaid.handlers.body_rules import NO_RULES, BodyRules
 from skitaid.handlers.file_wrapper import FileWrapper, segment_of
@@ -140,7 +141,7 @@ class WsgiApp:
         """On the loop: go on when the client took what was sent, or when others had their turn."""
         stream.job = partial(self._send_rest, call, result)
         if not stream.is_congested:
-            self._engine.portal.call(stream.run)
+            stream.call_soon(stream.run)
 
     def _check_length(self, call: _Call, length: int) -> None:
         """Tell the app's author of a body shorter than its Content-Length; the response to it is out already."""
@@ -164,7 +165,7 @@ class WsgiApp:
     def _failed(self, stream: Stream, error: BaseException) -> None:
         """An app, or its client, failed."""
         if isinstance(error, ClientGoneError):
-            stream.connection.abandon(stream)
+            stream.abandon()
             return
         if isinstance(error, BodyError):
             self._body_failed(stream, error.__cause__)
@@ -180,7 +181,7 @@ class WsgiApp:
         if isinstance(cause, ProtocolError) and not stream.is_started:
             self._engine.respond_error(stream, cause.status, cause.reason)
         else:
-            stream.connection.abandon(stream)
+            stream.abandon()
 
     # ------------------------------------------------------------ the environ
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from skitaid.engine.body import HIGH_BYTES, START_BYTES, BodyError, RequestBody
+from skitaid.engine.body import HIGH_BYTES, START_BYTES, RequestBody
+from skitaid.engine.errors import BodyError
 from skitaid.exceptions import PeerError
 from skitaid.protocols.errors import ProtocolError
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from skitaid.engine import spool as module
-from skitaid.engine.body import START_BYTES, BodyError
+from skitaid.engine.body import START_BYTES
 from skitaid.engine.disk import DiskThreads
+from skitaid.engine.errors import BodyError
 from skitaid.engine.portal import Portal
 from skitaid.engine.selector import EngineSelector
 from skitaid.engine.spool import Spool, SpoolFile, SpoolSettings

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from skitaid.engine.stream import ClientGoneError
+from skitaid.engine.errors import ClientGoneError
 from skitaid.protocols.errors import ResponseError
 from tests.unit.engine.rig import request_bytes
 from tests.unit.handlers.asgi_rig import START, AsgiRig, Receive, Send, answer, piece
