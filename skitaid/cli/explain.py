@@ -55,8 +55,8 @@ def run(session: Session) -> int:
 def parse_url(text: str) -> Address:
     """`http://host:port/path`, `host:port/path`, `host/path` or `/path`. Raises UsageError."""
     has_scheme = "://" in text
-    parts = urlsplit(text if has_scheme or text.startswith("/") else f"//{text}")
     try:
+        parts = urlsplit(text if has_scheme or text.startswith("/") else f"//{text}")
         port = parts.port
     except ValueError as error:
         raise UsageError(f"{text}: {error}") from error

@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def guarded(action: Callable[[], int], program: str) -> int:
     """Run `action`. What the person at the terminal can mend becomes a message and an exit code; anything else is a
     fault of this program and keeps its traceback."""
+    fill_streams()
     try:
         return _flushed(action)
     except UsageError as error:
@@ -45,6 +46,19 @@ def guarded(action: Callable[[], int], program: str) -> int:
         return REFUSED
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def fill_streams() -> None:
+    """Let standard streams that are closed (`skitaid start <&-`) lead to nowhere: else the first files that we open
+    would be in their places, and a daemon's lock be taken for its standard input."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest that is free: this one
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(fd, "r" if fd == 0 else "w", closefd=False))  # noqa: SIM115  (ours to keep)
 
 
 def describe(error: OSError) -> str:

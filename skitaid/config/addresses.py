@@ -107,6 +107,8 @@ def _read_listen(value: Value, place: Place) -> tuple[Listen, ...]:
 def parse_listen(item: str, place: Place, origin: Origin) -> Listen:
     """One address to listen on. Raises UnfitError."""
     if item.startswith("unix:"):
+        if not item[5:].strip("/"):
+            raise UnfitError(f"{item!r} names no file", "write unix:/run/NAME.sock")
         path = str(resolve(item[5:], place.folder))
         if len(path.encode()) > 107:  # sun_path of sockaddr_un holds 108 bytes, the last of them zero
             raise UnfitError("the path of a unix socket has at most 107 bytes", "choose a shorter one")

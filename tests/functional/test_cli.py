@@ -151,6 +151,15 @@ def test_start_serves_when_it_comes_back(place: Place) -> None:
     assert fetch(url) == "this is shop"
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_start_with_closed_streams(place: Place, closed: str) -> None:
+    place.site("shop")
+    shell = ["sh", "-c", f'"$@" {closed}', "sh"]
+    assert place.popen([*shell, *place.command("start")], stderr=subprocess.PIPE).wait(PATIENCE_S) == 0
+    assert fetch(place.address("shop")) == "this is shop"
+    assert place.popen([*shell, *place.command("status")], stderr=subprocess.PIPE).wait(PATIENCE_S) == 0
+
+
 def test_a_second_start_is_refused_with_the_pid(place: Place) -> None:
     place.site("shop")
     assert place("start").returncode == 0

@@ -54,7 +54,7 @@ def test_a_url_is_read_as_people_write_it(text: str, address: Address) -> None:
     assert parse_url(text) == address
 
 
-@pytest.mark.parametrize("text", ["ftp://a/", "http://a:port/", "http://a:99999/"])
+@pytest.mark.parametrize("text", ["ftp://a/", "http://a:port/", "http://a:99999/", "http://[::1/"])
 def test_a_wrong_url_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         parse_url(text)
