@@ -26,6 +26,7 @@ from skitaid.instance.arguments import Conf
 from skitaid.instance.compose import Composition, engine_settings, make_router
 from skitaid.instance.doubt import doubt_teller
 from skitaid.instance.identity import become, identity_of
+from skitaid.instance.lastresort import LastResort
 from skitaid.instance.logbook import Logbook
 from skitaid.instance.messages import say_ready, say_reload
 from skitaid.instance.offspring import part_from
@@ -193,6 +194,7 @@ class _Worker:
     def _load(self) -> Composition:
         """Load the apps, make the routes and let ASGI apps start."""
         instance = self._task.conf.instance
+        LastResort(self._task.logbook.app).take_over()
         making = Composition(self._engine, instance, AppLog(self._task.logbook.app))
         since_ns = time.time_ns()
         self._site.router = make_router(making)
