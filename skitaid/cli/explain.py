@@ -4,6 +4,7 @@ before. Asks the conf files and the folders that are mounted, not the running da
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ def parse_url(text: str) -> Address:
         raise UsageError(f"{text}: expected http:// or https://")
     if port is None and has_scheme:
         port = DEFAULT_PORTS[parts.scheme]
-    path = unquote_to_bytes(parts.path or "/").decode("latin-1")  # as the engine reads it
+    path = unquote_to_bytes(os.fsencode(parts.path or "/")).decode("latin-1")  # as the engine reads it
     return Address(parts.hostname or "", port, path)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
 from skitaid.cli import help as help_text
@@ -28,6 +29,8 @@ def guarded(action: Callable[[], int], program: str) -> int:
     """Run `action`. What the person at the terminal can mend becomes a message and an exit code; anything else is a
     fault of this program and keeps its traceback."""
     fill_streams()
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a path may have letters that the terminal's encoding lacks
     try:
         return _flushed(action)
     except UsageError as error:

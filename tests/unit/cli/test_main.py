@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import io
 from collections.abc import Callable
 
 import pytest
@@ -38,6 +39,18 @@ def test_what_a_person_can_mend_is_a_message_and_an_exit_code(error: BaseExcepti
 def test_a_fault_of_ours_keeps_its_traceback() -> None:
     with pytest.raises(ZeroDivisionError):
         cli.guarded(lambda: 1 // 0, "prog")
+
+
+def test_letters_that_the_terminal_lacks_are_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr("sys.stdout", terminal)
+
+    def action() -> int:
+        print("/srv/wörk")
+        return 0
+
+    assert cli.guarded(action, "prog") == 0
+    assert terminal.buffer.getvalue() == b"/srv/w\\xf6rk\n"
 
 
 def test_help_and_version_need_no_conf(capsys: pytest.CaptureFixture[str]) -> None:
