@@ -170,7 +170,7 @@ class Server:
     max_cache_bytes: int = 5 * 1024 * 1024
     spool_limit_bytes: int = 256 * 1024 * 1024
     spool_dir: Path | None = None
-    max_connections: int = 10_000
+    max_connections: int = 20_000
     max_connections_per_address: int = 1000
     queue_limit: int = 1000
     header_timeout_s: float = 30.0

@@ -25,6 +25,10 @@ class Hearing:
         self._trusted = TrustedPeers(trusted)
         self.on_doubt: Callable[[Stream], None] | None = None
 
+    def may_pass_on(self, address: str) -> bool:
+        """Whether a peer may be a proxy, so that its connections are not all one client's."""
+        return NEAR.holds(address) or self._trusted.holds(address)
+
     def take(self, stream: Stream) -> None:
         """To be called before anything else looks at a stream whose fields have hearsay. Raises ProtocolError 400."""
         if not self._trusted.holds(stream.connection.peer):

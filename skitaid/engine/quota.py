@@ -10,10 +10,10 @@ __all__ = ["Admission", "Quota", "QuotaSettings"]
 
 @dataclass(frozen=True, slots=True)
 class QuotaSettings:
-    """Of one worker; 0 is no limit. `per_address` does not count for unix sockets, nor for trusted peers, which pass
-    on the connections of many."""
+    """Of one worker; 0 is no limit. `per_address` counts neither unix sockets nor near addresses, where a proxy
+    passes on the connections of many."""
 
-    connections: int = 10_000
+    connections: int = 20_000
     per_address: int = 1000
 
 

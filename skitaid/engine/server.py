@@ -20,6 +20,7 @@ from skitaid.engine.listener import Listener, Peer
 from skitaid.engine.phase import Phase
 from skitaid.engine.portal import Portal
 from skitaid.engine.selector import EngineLoop, EngineSelector
+from skitaid.engine.quota import Admission, Quota, QuotaSettings
 from skitaid.engine.spool import Spool, SpoolSettings
 from skitaid.engine.stream import Fields, Stream
 from skitaid.engine.threads import BUSY_WAIT_S, AppThreads
@@ -34,6 +35,8 @@ __all__ = ["Engine", "EngineSettings", "Handler"]
 
 TICK_S: Final = 1.0
 RETRY_AFTER_S: Final = 1
+ROOM_SHARE: Final = 16
+"""Of the idle connections, one in so many goes when room is needed: looking for them costs as much as closing them."""
 
 
 class Handler(Protocol):
@@ -57,6 +60,7 @@ class EngineSettings:
     timeouts: Timeouts = field(default_factory=Timeouts)
     trusted: tuple[str, ...] = ()
     spool: SpoolSettings | None = None
+    quota: QuotaSettings = field(default_factory=QuotaSettings)
 
 
 class Engine:
@@ -90,6 +94,7 @@ class Engine:
         self.next_gtxnid = gtxnid_source()
         self.hearing = Hearing(settings.trusted)
         self._connections: set[Connection] = set()
+        self._quota = Quota(settings.quota)
         self._listeners: list[Listener] = []
         self._threads = AppThreads(settings.threads, limit=settings.queue_limit) if self.has_threads else None
         self._next_tick = 0.0
@@ -109,16 +114,36 @@ class Engine:
         """Connections open now."""
         return len(self._connections)
 
-    def accepted(self, listener: Listener, sock: socket.socket, peer: Peer) -> Connection:
-        """A listener's new connection, which does not block."""
+    def accepted(self, listener: Listener, sock: socket.socket, peer: Peer) -> Connection | None:
+        """A listener's new connection, which does not block. None: it is not let in."""
+        address = peer[0]
+        is_counted = not self.hearing.may_pass_on(address)
+        if self._quota.enter(address, is_counted=is_counted) is not Admission.WELCOME:
+            sock.close()
+            return None
         connection = Connection(self, listener, sock, peer)
         self.selector.serve(connection.fd, connection)
         self._connections.add(connection)
+        if self._quota.is_full:
+            self._make_room()
         return connection
+
+    def _make_room(self) -> None:
+        """There are as many connections as there may be: those that have been idle for longest go, if for a tick at
+        least. If there are none, new ones wait in the kernel's queue until the next tick."""
+        since = self.now - TICK_S
+        idle = [each for each in self._connections if each.touched <= since and each.phase is Phase.IDLE]
+        idle.sort(key=lambda connection: connection.touched)
+        for connection in idle[: len(idle) // ROOM_SHARE + 1]:
+            connection.close_idle()
+        if self._quota.is_full:
+            for listener in self._listeners:
+                listener.pause()
 
     def closed(self, connection: Connection) -> None:
         """A connection's last word."""
         self._connections.discard(connection)
+        self._quota.leave(connection.peer)
 
     def on_shortage(self, listener: Listener, error: OSError) -> None:
         """No descriptors left: leave connections in the kernel's queue until the next tick."""
@@ -228,8 +253,10 @@ class Engine:
         server = b"Server: skitaid\r\n"
         self.stamp = Stamp(date, server, server + date)
         self._sweep()
+        if self._quota.is_full:
+            self._make_room()
         for listener in self._listeners:
-            if listener.is_paused:
+            if listener.is_paused and not self._quota.is_full:
                 listener.open()
         for call in self.on_tick:
             try:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from skitaid.config.model import AppTarget, Host, Instance, Mount, MountOptions, ProxyTarget, Server, StaticTarget
 from skitaid.engine.server import Engine, EngineSettings
+from skitaid.engine.quota import QuotaSettings
 from skitaid.engine.spool import SpoolSettings
 from skitaid.engine.stream import Stream
 from skitaid.engine.timeouts import Timeouts
@@ -62,10 +63,14 @@ class Unavailable:
 def engine_settings(instance: Instance, var_folder: Path | None = None) -> EngineSettings:
     """The engine's slice of the conf. `var_folder`: the instance's own; without it request bodies wait in memory."""
     server = instance.server
-    timeouts = Timeouts(keep_alive_s=server.keep_alive_s, stall_s=server.response_timeout_s)
+    timeouts = Timeouts(
+        keep_alive_s=server.keep_alive_s, stall_s=server.response_timeout_s, head_s=server.header_timeout_s,
+        total_s=server.total_timeout_s,
+    )  # fmt: skip
+    quota = QuotaSettings(server.max_connections, server.max_connections_per_address)
     folder = server.spool_dir or (var_folder and var_folder / "bodies")
     spool = SpoolSettings(str(folder), server.spool_limit_bytes) if folder and server.spool_limit_bytes else None
-    return EngineSettings(threads=server.threads, timeouts=timeouts, trusted=server.trusted, spool=spool)
+    return EngineSettings(server.threads, server.queue_limit, timeouts, server.trusted, spool, quota)
 
 
 def static_settings(options: MountOptions, server: Server) -> StaticSettings:

@@ -241,6 +241,7 @@ class Rig:
         if send_buffer is not None:
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         connection = self.engine.accepted(self.listener, theirs, ("192.0.2.7", "40000"))
+        assert connection is not None
         client = Client(self, ours, connection)
         self._clients.append(client)
         return client

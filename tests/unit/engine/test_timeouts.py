@@ -32,3 +32,12 @@ TIMEOUTS = Timeouts(keep_alive_s=5, stall_s=10, head_s=30, linger_s=2)
 )
 def test_is_over(phase: Phase, idle_s: float, head_age_s: float, expected: bool) -> None:
     assert TIMEOUTS.is_over(phase, idle_s, head_age_s) is expected
+
+
+def test_however_steady_a_transfer_has_an_end() -> None:
+    timeouts = Timeouts(total_s=100)
+    assert timeouts.is_over(Phase.BODY, 0.1, 101)
+    assert timeouts.is_over(Phase.SENDING, 0.1, 101)
+    assert not timeouts.is_over(Phase.BODY, 0.1, 99)
+    assert not timeouts.is_over(Phase.APP, 500, 500)
+    assert not Timeouts(total_s=0).is_over(Phase.SENDING, 0.1, 1e9)
