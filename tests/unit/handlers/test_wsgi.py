@@ -12,7 +12,7 @@ from wsgiref.validate import validator
 
 import pytest
 
-from skitaid.handlers.wsgi import FileWrapper
+from skitaid.handlers.file_wrapper import FileWrapper
 from skitaid.protocols.errors import ResponseError
 from tests.unit.engine.rig import Client, MakeRig, Reply, Rig, hello, request_bytes
 

@@ -1,0 +1,118 @@
+"""The environ of a request (PEP 3333): what a WSGI app is told of it.
+
+0.4 µs for a request with one header field, met before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import TextIOBase
+from typing import Any, Final
+
+from skitaid.engine.body import RequestBody
+from skitaid.engine.forwarded import Heard
+from skitaid.engine.stream import Stream
+from skitaid.engine.transaction import FIRST_LTXNID
+from skitaid.handlers.file_wrapper import FileWrapper
+from skitaid.handlers.router import Route
+
+__all__ = ["Environ", "EnvironMaker"]
+
+Environ = dict[str, Any]
+
+
+class EnvironMaker:
+    """For one app at one mount point. `errors`: where `wsgi.errors` goes. Every environ is its app's own."""
+
+    def __init__(self, errors: TextIOBase, *, is_multithread: bool, is_multiprocess: bool) -> None:
+        self._errors = errors
+        self._is_multithread = is_multithread
+        self._is_multiprocess = is_multiprocess
+        self._bases: dict[tuple[int, str], Environ] = {}
+
+    def make(self, stream: Stream, route: Route) -> Environ:
+        """The environ of a request that `route` leads here."""
+        connection = stream.connection
+        head = stream.head
+        line = head.line
+        key = (connection.listener.fd, route.path)
+        try:
+            environ = self._bases[key].copy()
+        except KeyError:
+            self._bases[key] = self._base(stream, route)
+            environ = self._bases[key].copy()
+        environ["REQUEST_METHOD"] = line.method
+        environ["PATH_INFO"] = line.path[len(route.path) :]
+        environ["QUERY_STRING"] = line.query
+        environ["REQUEST_URI"] = line.target
+        environ["REMOTE_ADDR"] = connection.peer
+        environ["REMOTE_PORT"] = connection.peer_port
+        if not line.minor:
+            environ["SERVER_PROTOCOL"] = "HTTP/1.0"
+        environ.update(head.fields.environ)
+        environ["HTTP_X_GTXN_ID"] = stream.gtxnid
+        if stream.heard is not None:
+            _tell_heard(environ, stream.heard)
+        body = stream.body
+        if body is not None:
+            assert isinstance(body, RequestBody)
+            environ["wsgi.input"] = body.file()
+        return environ
+
+    def _base(self, stream: Stream, route: Route) -> Environ:
+        """What is the same for every request that comes in by one listener, and room for the rest: a dict that need
+        not grow is filled in half the time."""
+        listener = stream.connection.listener
+        return {
+            "SCRIPT_NAME": route.path,
+            "SERVER_NAME": listener.host,
+            # Never empty (PEP 3333), though a unix socket has none.
+            "SERVER_PORT": listener.port or "80",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "SERVER_SOFTWARE": "skitaid",
+            "GATEWAY_INTERFACE": "CGI/1.1",
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.errors": self._errors,
+            "wsgi.multithread": self._is_multithread,
+            "wsgi.multiprocess": self._is_multiprocess,
+            "wsgi.run_once": False,
+            "wsgi.file_wrapper": FileWrapper,
+            "wsgi.input_terminated": True,
+            "HTTP_X_GTXN_ID": "",
+            "HTTP_X_LTXN_ID": FIRST_LTXNID,
+            "REQUEST_METHOD": "",
+            "PATH_INFO": "",
+            "QUERY_STRING": "",
+            "REQUEST_URI": "",
+            "REMOTE_ADDR": "",
+            "REMOTE_PORT": "",
+            "wsgi.input": _EMPTY,
+        }
+
+
+def _tell_heard(environ: Environ, heard: Heard) -> None:
+    """What a trusted peer said goes before what we see ourselves."""
+    environ["HTTP_X_LTXN_ID"] = heard.ltxnid
+    environ["wsgi.url_scheme"] = heard.scheme
+    if heard.client is not None:
+        environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = heard.client
+
+
+class _EmptyInput:
+    """`wsgi.input` of a request without a body: one for all, as there is nothing to read from it."""
+
+    def read(self, size: int = -1) -> bytes:
+        return b""
+
+    def readline(self, size: int = -1) -> bytes:
+        return b""
+
+    def readlines(self, hint: int = -1) -> list[bytes]:
+        return []
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(())
+
+
+_EMPTY: Final = _EmptyInput()
