@@ -19,8 +19,8 @@ from skitaid.engine.hearing import Hearing
 from skitaid.engine.listener import Listener, Peer
 from skitaid.engine.phase import Phase
 from skitaid.engine.portal import Portal
-from skitaid.engine.selector import EngineLoop, EngineSelector
 from skitaid.engine.quota import Admission, Quota, QuotaSettings
+from skitaid.engine.selector import EngineLoop, EngineSelector
 from skitaid.engine.spool import Spool, SpoolSettings
 from skitaid.engine.stream import Fields, Stream
 from skitaid.engine.threads import BUSY_WAIT_S, AppThreads
