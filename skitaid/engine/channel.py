@@ -43,8 +43,8 @@ class Channel:
     """`touched`: when something last went on, by the engine's clock; `input_ended`: nothing more will come in."""
 
     __slots__ = (
-        "_aside", "_awaits_disk", "_drained", "_held", "_interest", "_is_broken", "_is_registered", "_lock", "_outgoing",
-        "_receive", "_send", "_socket", "engine", "fd", "input_ended", "outgoing_bytes", "touched",
+        "_aside", "_awaits_disk", "_drained", "_held", "_interest", "_is_broken", "_is_registered", "_lock",
+        "_outgoing", "_receive", "_send", "_socket", "engine", "fd", "input_ended", "outgoing_bytes", "touched",
     )
 
     def __init__(self, engine: ChannelEngine, sock: socket.socket) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from skitaid.config.model import AppTarget, Host, Instance, Mount, MountOptions, ProxyTarget, Server, StaticTarget
-from skitaid.engine.server import Engine, EngineSettings
 from skitaid.engine.quota import QuotaSettings
+from skitaid.engine.server import Engine, EngineSettings
 from skitaid.engine.spool import SpoolSettings
 from skitaid.engine.stream import Stream
 from skitaid.engine.timeouts import Timeouts
