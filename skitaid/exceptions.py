@@ -26,10 +26,14 @@ class Problem:
     fix: str = ""
     is_warning: bool = False
 
+    @property
+    def where(self) -> str:
+        """`path:line`, or the path alone for the file as a whole."""
+        return f"{self.path}:{self.line}" if self.line else self.path
+
     def __str__(self) -> str:
-        where = f"{self.path}:{self.line}" if self.line else self.path
         kind = "warning: " if self.is_warning else ""
-        return f"{where}: {kind}{self.text}" + (f" ({self.fix})" if self.fix else "")
+        return f"{self.where}: {kind}{self.text}" + (f" ({self.fix})" if self.fix else "")
 
 
 class ConfError(SkitaidError):

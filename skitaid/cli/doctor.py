@@ -73,8 +73,9 @@ def _is_meant(session: Session, name: str) -> bool:
 
 
 def _conf(error: ConfError, name: str, session: Session) -> Finding:
-    more = f" and {len(error.problems) - 1} more" if len(error.problems) > 1 else ""
-    return wrong(name, f"{error.problems[0]}{more}", session.hint(f"-f {name} check"))
+    first, *others = sorted(error.problems, key=lambda problem: problem.is_warning)  # what is wrong, then what is odd
+    more = f" and {len(others)} more" if others else ""
+    return wrong(name, f"{first}{more}", session.hint(f"-f {name} check"))
 
 
 def _sum(findings: Sequence[Finding]) -> str:

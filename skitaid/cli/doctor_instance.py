@@ -35,7 +35,7 @@ def check_instance(instance: Instance, main: Main, *, is_running: bool) -> Itera
 def check_conf(instance: Instance) -> Iterator[Finding]:
     """What loading it warned about, e.g. apps that run as root."""
     for problem in instance.warnings:
-        yield warning(instance.name, f"{problem.path}:{problem.line}: {problem.text}", problem.fix)
+        yield warning(instance.name, f"{problem.where}: {problem.text}", problem.fix)
     if not instance.warnings:
         yield fine(instance.name, f"{instance.path} is in order")
 

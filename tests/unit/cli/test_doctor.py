@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from skitaid.config.model import (
     StaticTarget,
     Tls,
 )
+from skitaid.exceptions import Problem
 from skitaid.supervisor import lock
 
 
@@ -172,3 +174,18 @@ def test_it_looks_at_everything_and_says_it_is_wrong(main: Main, capsys: pytest.
 
 def test_no_daemon_runs_no_instance(main: Main) -> None:
     assert doctor.running_instances(Main(Global(main.etc, main.etc, main.etc), main.etc)) == set()
+
+
+def test_of_a_conf_that_cannot_be_used_an_error_is_shown_and_not_a_warning(main: Main) -> None:
+    """As of two confs with one address, run as root."""
+    for name in ("blog", "shop"):
+        (main.etc / "servers-enabled" / f"{name}.conf").write_text("[server]\nport = 5000\n")
+    found = doctor.examine(Session(parse(["doctor"]), main.etc))
+    (shop,) = [finding for finding in found if finding.subject == "shop"]
+    assert "is taken by instance blog" in shop.text and shop.fix == "skitaid -f shop check"
+
+
+def test_a_warning_about_a_whole_file_names_no_line(main: Main) -> None:
+    odd = replace(instance(), warnings=(Problem("/etc/shop.conf", 0, "nothing is mounted", is_warning=True),))
+    (finding,) = doctor_instance.check_conf(odd)
+    assert finding.text == "/etc/shop.conf: nothing is mounted"
