@@ -40,12 +40,12 @@ def check_packages() -> Iterator[Finding]:
 
 
 def check_file_limit(limit: int | None = None) -> Finding:
-    """How many files a process may open. `limit` None: this process's own."""
-    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0] if limit is None else limit
-    if soft == resource.RLIM_INFINITY or soft >= FILES_WANTED:
-        return fine("open files", "no limit" if soft == resource.RLIM_INFINITY else f"{soft} allowed")
-    return warning("open files", f"a process may open {soft} files, which some hundred connections use up",
-                   f"ulimit -n {FILES_WANTED} before start, or LimitNOFILE=65536 in the systemd unit")
+    """How many files an instance may open. `limit` None: this process's hard limit, which an instance takes."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1] if limit is None else limit
+    if hard == resource.RLIM_INFINITY or hard >= FILES_WANTED:
+        return fine("open files", "no limit" if hard == resource.RLIM_INFINITY else f"{hard} allowed")
+    return warning("open files", f"a process may open {hard} files, which some hundred connections use up",
+                   f"as root, ulimit -n {FILES_WANTED} before start, or LimitNOFILE=65536 in the systemd unit")
 
 
 def check_folders(main: Main) -> Iterator[Finding]:

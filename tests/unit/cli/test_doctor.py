@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import sys
 from dataclasses import replace
@@ -68,6 +69,11 @@ def test_too_few_open_files_are_a_warning() -> None:
     assert doctor_machine.check_file_limit(1024).level is Level.WARNING
     assert "ulimit -n 4096" in doctor_machine.check_file_limit(1024).fix
     assert doctor_machine.check_file_limit(65536).level is Level.FINE
+
+
+def test_the_limit_that_counts_is_the_one_an_instance_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 20000))
+    assert doctor_machine.check_file_limit() == fine("open files", "20000 allowed")
 
 
 def test_folders_may_be_missing_but_not_files(main: Main, tmp_path: Path) -> None:
