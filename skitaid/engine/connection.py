@@ -29,6 +29,10 @@ __all__ = ["Connection", "ConnectionEngine"]
 
 RECEIVE_BYTES: Final = 65536
 PIPELINE_BYTES: Final = 65536
+# Looking a member up in its Enum costs 0.1 µs on 3.11, several times a request.
+_HEAD: Final = State.HEAD
+_BODY: Final = State.BODY
+_COMPLETE: Final = State.COMPLETE
 
 
 class ConnectionEngine(ChannelEngine, StreamEngine, Protocol):
@@ -94,9 +98,14 @@ class Connection(Channel):
         return self.engine.is_draining or (self.input_ended and not self._parser.buffered)
 
     @property
+    def can_go_on(self) -> bool:
+        """Whether nothing speaks against another request after this one: the quick answer for most."""
+        return self._parser.state is _COMPLETE and not self.input_ended and not self.engine.is_draining
+
+    @property
     def is_request_complete(self) -> bool:
         """Whether the request in flight has been received to its end."""
-        return self._parser.state is State.COMPLETE
+        return self._parser.state is _COMPLETE
 
     @property
     def can_wait(self) -> bool:
@@ -113,11 +122,11 @@ class Connection(Channel):
         if self._outgoing:
             return Phase.SENDING
         state = self._parser.state
-        if state is State.BODY and self._is_body_due():
+        if state is _BODY and self._is_body_due():
             return Phase.BODY
         if self.stream is not None:
             return Phase.APP
-        return Phase.HEAD if state is State.HEAD and self._parser.buffered else Phase.IDLE
+        return Phase.HEAD if state is _HEAD and self._parser.buffered else Phase.IDLE
 
     def _is_body_due(self) -> bool:
         """Whether it is the client who keeps us waiting: it may send, and was asked to if it wants to be asked."""
@@ -189,25 +198,25 @@ class Connection(Channel):
             # The last response is on its way out; what the client says after it is not heard.
             return
         try:
-            if parser.state is State.COMPLETE:
+            if parser.state is _COMPLETE:
                 if self.stream is None:
                     self.head_at = self.touched
                     parser.proceed()
-            elif parser.state is State.HEAD and not parser.buffered:
+            elif parser.state is _HEAD and not parser.buffered:
                 self.head_at = self.touched
             parser.feed(data)
             if parser.buffered and self.stream is None:
                 self._go_on()
         except ProtocolError as error:
             self._refuse(error)
-        if parser.state is State.COMPLETE and parser.buffered > PIPELINE_BYTES:
+        if parser.state is _COMPLETE and parser.buffered > PIPELINE_BYTES:
             self.set_reading(False)
 
     def _go_on(self) -> None:
         """Take the requests that wait in the parser, as long as each is answered at once."""
         parser = self._parser
         while (
-            self.stream is None and parser.state is State.COMPLETE and parser.buffered and not self.is_closing
+            self.stream is None and parser.state is _COMPLETE and parser.buffered and not self.is_closing
         ):
             self.head_at = self.engine.now
             parser.proceed()
@@ -238,7 +247,7 @@ class Connection(Channel):
         if stream is None:
             # A request may be here already whose turn has not come.
             self._proceed()
-        elif self._parser.state is State.BODY:
+        elif self._parser.state is _BODY:
             self._fail_body(stream, PeerError("the client closed the connection before its request was complete"))
         elif stream.body is not None and stream.is_on_loop and stream.is_dispatched:
             # Nobody waits for more of the body; an app that waits for the client to go is told.

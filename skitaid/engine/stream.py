@@ -83,6 +83,8 @@ class StreamConnection(Protocol):
     @property
     def is_draining(self) -> bool: ...
     @property
+    def can_go_on(self) -> bool: ...
+    @property
     def is_request_complete(self) -> bool: ...
     def set_reading(self, is_on: bool) -> None: ...
     def refuse_request(self, error: ProtocolError) -> None: ...
@@ -347,6 +349,8 @@ class Stream:
     def _settle(self) -> None:
         """Decide whether the connection can go on after this response."""
         connection = self.connection
+        if connection.can_go_on:
+            return
         if connection.is_draining or (not connection.is_request_complete and not self._can_discard_body()):
             self.exchange.is_persistent = False
 
