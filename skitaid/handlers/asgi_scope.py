@@ -46,15 +46,14 @@ class ScopeMaker:
         scope["raw_path"] = line.raw_path
         scope["query_string"] = line.raw_query
         scope["root_path"] = route.path
-        headers = scope["headers"] = list(head.fields.pairs)
-        headers.append((b"x-gtxn-id", stream.gtxnid.encode()))
-        if stream.heard is None:
-            headers.append(_FIRST_LTXNID)
+        heard = stream.heard
+        ltxnid = _FIRST_LTXNID if heard is None else (b"x-ltxn-id", heard.ltxnid.encode())
+        scope["headers"] = [*head.fields.pairs, (b"x-gtxn-id", stream.gtxnid.encode()), ltxnid]
+        if heard is None:
             scope["client"] = connection.client_address
         else:
-            headers.append((b"x-ltxn-id", stream.heard.ltxnid.encode()))
-            scope["client"] = stream.heard.client_address or connection.client_address
-            scope["scheme"] = stream.heard.scheme
+            scope["client"] = heard.client_address or connection.client_address
+            scope["scheme"] = heard.scheme
         scope["state"] = state.copy()
         scope["extensions"] = {}
         if not line.minor:
