@@ -259,6 +259,6 @@ def _find_account(word: str, database: str) -> str:
     except (KeyError, OverflowError):
         names = [entry[0] for entry in (pwd.getpwall() if database == "user" else grp.getgrall())]
         add = "adduser --system" if database == "user" else "addgroup --system"
-        nearest = did_you_mean(word, names) if len(names) < 2000 else ""
+        nearest = did_you_mean(word, names, at_most=0) if len(names) < 2000 else ""
         raise UnfitError(f"there is no such {database}", nearest or f"create it: {add} {word}") from None
     return word
