@@ -24,7 +24,8 @@ from skitaid.config.unserved import unserved
 from skitaid.exceptions import ConfError, Problem
 
 __all__ = [
-    "Loaded", "default_main", "etc_root", "instance_files", "load_all", "load_instance", "load_main", "parse_instance",
+    "ENABLED", "Loaded", "default_main", "etc_root", "instance_files", "load_all", "load_instance", "load_main",
+    "parse_instance",
 ]
 
 SYSTEM_ETC = Path("/etc/skitaid")
@@ -75,11 +76,16 @@ def default_main(etc: Path) -> Main:
 
 def instance_files(etc: Path) -> dict[str, Path]:
     """The files of servers-enabled that count, by instance name, in the order of names: `*.conf` and `*.yaml`
-    without a leading dot. Of two with the same name the .conf (loading it reports the other)."""
+    without a leading dot. Of two with the same name the .conf (loading it reports the other). None without that folder.
+    Raises ConfError when it is there and cannot be listed."""
     try:
         entries = sorted(os.listdir(etc / ENABLED))
-    except OSError:
+    except FileNotFoundError:
         return {}
+    except OSError as error:
+        text = f"the conf files cannot be listed: {error.strerror}"
+        fix = "it must be a folder that the user who runs skitaid may read and enter"
+        raise ConfError([Problem(str(etc / ENABLED), 0, text, fix)]) from error
     found: dict[str, Path] = {}
     for suffix in SUFFIXES:
         for entry in entries:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from skitaid.config.load import instance_files, load_all
+from skitaid.config.load import ENABLED, instance_files, load_all
 from skitaid.config.model import Instance, Main
 from skitaid.exceptions import ConfError, Problem
 from skitaid.supervisor import plan
@@ -60,22 +60,22 @@ class Confs:
         self._etc = etc
         self._journal = journal
         self._complaint = ""
-        self._listed: Mapping[str, Path] = {}
+        self._seen: plan.Files = {}
         self._instances, self._main = _Watch(), _Watch()
         self.take()
 
     def names(self) -> frozenset[str]:
         """Every instance that has a conf file now."""
-        return frozenset(self._list())
+        return frozenset(self._files())
 
     def take(self, name: str | None = None) -> plan.Plan:
         """What is there now, or the file of `name` alone, counts at once."""
         self._main.take(self._main_file())
-        return self._instances.take(plan.look(self._list()), name)
+        return self._instances.take(self._files(), name)
 
     def changes(self) -> plan.Plan:
         """Instances whose files came, went or changed since the last call."""
-        return self._instances.look(plan.look(self._list()))
+        return self._instances.look(self._files())
 
     def main_changed(self) -> bool:
         """Has skitaid.conf come, gone or changed since the last call?"""
@@ -91,16 +91,25 @@ class Confs:
     def _main_file(self) -> plan.Files:
         return plan.look({name: self._etc / name for name in MAIN_FILES})
 
-    def _list(self) -> Mapping[str, Path]:
-        """The files that count; the last listing when the folder cannot be read, which is said once."""
+    def _files(self) -> plan.Files:
+        """The files that count; those of before while the folder cannot be read or is gone, which is said once."""
         try:
-            self._listed, complaint = instance_files(self._etc), ""
-        except (ConfError, OSError) as error:
-            complaint = f"the conf files cannot be listed, nothing changes meanwhile: {error}"
+            self._seen, complaint = plan.look(self._list()), ""
+        except ConfError as error:
+            complaint = f"{error}; what runs goes on"
         if complaint and complaint != self._complaint:
             self._journal.error(complaint)
         self._complaint = complaint
-        return self._listed
+        return self._seen
+
+    def _list(self) -> Mapping[str, Path]:
+        """Raises ConfError, also for a folder that was there before and is gone: whoever replaces it as a whole does
+        not mean to stop every site."""
+        listed = instance_files(self._etc)
+        folder = self._etc / ENABLED
+        if not listed and self._seen and not folder.is_dir():
+            raise ConfError([Problem(str(folder), 0, "the folder is gone")])
+        return listed
 
 
 def _with(known: plan.Files, files: plan.Files, name: str) -> plan.Files:

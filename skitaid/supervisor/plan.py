@@ -62,7 +62,8 @@ def settle(known: Files, before: Files, now: Files) -> Files:
 
 
 def look(files: Mapping[str, Path]) -> Files:
-    """The stamps of `files` (name → path). One that vanished since it was listed is left out."""
+    """The stamps of `files` (name → path). One that vanished since it was listed is left out; one that cannot be
+    looked at is there."""
     stamps = {name: _stamp(path) for name, path in files.items()}
     return {name: stamp for name, stamp in stamps.items() if stamp is not None}
 
@@ -70,6 +71,8 @@ def look(files: Mapping[str, Path]) -> Files:
 def _stamp(path: Path) -> Stamp | None:
     try:
         found = os.stat(path)
-    except OSError:
+    except FileNotFoundError:
         return None
+    except OSError:
+        return Stamp(path, 0, 0, 0)
     return Stamp(path, found.st_mtime_ns, found.st_size, found.st_ino)

@@ -75,3 +75,34 @@ def test_a_wrong_main_conf_raises(etc: Path) -> None:
     (etc / "skitaid.conf").write_text("[global]\nlog = x\n")
     with pytest.raises(ConfError):
         confs_of(etc).read()
+
+
+@pytest.mark.parametrize("how", ["gone", "a file"])
+def test_without_the_folder_nothing_changes(etc: Path, how: str) -> None:
+    write(etc, "a", GOOD.format(port=5001))
+    confs = confs_of(etc)
+    (etc / "servers-enabled").rename(etc / "aside")
+    if how == "a file":
+        (etc / "servers-enabled").touch()
+    assert all(confs.changes().is_idle for _ in range(3))
+    assert confs.names() == {"a"}
+    assert confs.take().is_idle
+    log = (etc.parent / "log" / "skitaid.log").read_text().splitlines()
+    assert len(log) == 1 and "what runs goes on" in log[0]
+    if how == "a file":
+        (etc / "servers-enabled").unlink()
+    (etc / "aside").rename(etc / "servers-enabled")
+    (etc / "servers-enabled" / "a.conf").unlink()
+    assert confs.changes().is_idle
+    assert confs.changes().stop == ("a",)
+
+
+def test_a_file_that_cannot_be_looked_at_is_not_gone(etc: Path) -> None:
+    conf = etc / "servers-enabled" / "a.conf"
+    write(etc, "a", GOOD.format(port=5001))
+    confs = confs_of(etc)
+    conf.unlink()
+    conf.symlink_to(conf)  # a loop; root may look at everything else
+    assert confs.changes().is_idle
+    assert confs.changes().edited == ("a",)
+    assert confs.read().verdicts["a"].problems
