@@ -139,7 +139,8 @@ class Server:
     limits below it; the last of them and `max_cache_bytes` are for frameworks, which know the parts of a body.
     `spool_limit_bytes`: a request body up to that length waits on disk until it is complete, and of a response as much
     until its client takes it, in `spool_dir` or, if that is None, in the instance's folder. `queue_limit`: requests
-    that wait for a thread before 503 is said. The limits count for each worker; 0 connections is no limit, and 0 is no
+    that wait for a thread before 503 is said. `slow_client_threads`: threads that may wait for slow clients, beside
+    the `threads` that run. The limits count for each worker; 0 connections is no limit, and 0 is no
     `total_timeout_s`."""
 
     processes: int = 1
@@ -173,6 +174,7 @@ class Server:
     max_connections: int = 20_000
     max_connections_per_address: int = 1000
     queue_limit: int = 1000
+    slow_client_threads: int = 128
     header_timeout_s: float = 30.0
     total_timeout_s: float = 3600.0
 

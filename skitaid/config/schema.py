@@ -125,6 +125,7 @@ SERVER: Keys = {
     "max_connections": Key("max_connections", whole(0, 1_000_000)),
     "max_connections_per_address": Key("max_connections_per_address", whole(0, 1_000_000)),
     "queue_limit": Key("queue_limit", whole(1, 1_000_000)),
+    "slow_client_threads": Key("slow_client_threads", whole(0, 1024)),
     "header_timeout": Key("header_timeout_s", seconds(1, DAY_S)),
     "total_timeout": Key("total_timeout_s", seconds(0, DAY_S)),
 }

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from skitaid.engine.errors import BodyError
+from skitaid.engine.threads import AppThreads
 from skitaid.exceptions import PeerError
 from skitaid.protocols.errors import ProtocolError
 
@@ -31,11 +32,12 @@ class RequestBody:
     `on_ready` is called on the loop thread, once, when an app can begin with it. `set_reading` pauses (False) and
     resumes (True) the connection; it may be called from any thread. `limit` is in bytes, None for no limit.
     `is_whole`: the app runs where it can't wait, so it begins when everything is there, however much that is.
+    `threads`: those of which the reading one may step aside while it waits.
     """
 
     __slots__ = (
         "_change", "_error", "_is_complete", "_is_paused", "_is_ready", "_is_whole", "_on_ready", "_pieces", "_rest",
-        "_set_reading", "_waiting", "before_read", "limit", "received",
+        "_set_reading", "_waiting", "before_read", "limit", "received", "threads",
     )
 
     def __init__(
@@ -58,6 +60,7 @@ class RequestBody:
         self.received = 0
         self.limit = limit
         self._is_whole = is_whole
+        self.threads: AppThreads | None = None
 
     # ------------------------------------------------------------ the loop thread
 
@@ -195,14 +198,11 @@ class RequestBody:
         if self.before_read is not None:
             before, self.before_read = self.before_read, None
             before()
+        if not self._pieces and not self._is_complete:
+            self._wait_aside()
         with self._change:
-            while not self._pieces:
-                if self._is_complete:
-                    return b""
-                if self._error is not None:
-                    raise BodyError(str(self._error)) from self._error
-                # Bounded by the connection's own time-out, which calls `fail`.
-                self._change.wait()
+            if not self._wait_for_piece():
+                return b""
             piece = self._pieces.popleft()
             self._waiting -= len(piece)
             resume = self._is_paused and self._waiting < _LOW_BYTES
@@ -211,6 +211,28 @@ class RequestBody:
         if resume:
             self._set_reading(True)
         return piece
+
+    def _wait_aside(self) -> None:
+        """Let another thread have our place while the client takes its time."""
+        threads = self.threads
+        if threads is None or not threads.step_aside():
+            return
+        try:
+            with self._change:
+                self._wait_for_piece()
+        finally:
+            threads.step_back()
+
+    def _wait_for_piece(self) -> bool:
+        """Under the lock: False at the end of the body. Raises BodyError."""
+        while not self._pieces:
+            if self._is_complete:
+                return False
+            if self._error is not None:
+                raise BodyError(str(self._error)) from self._error
+            # Bounded by the connection's own time-out, which calls `fail`.
+            self._change.wait()
+        return True
 
 
 def _nothing() -> None:

@@ -52,8 +52,8 @@ class Handler(Protocol):
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
     """`threads` 0: apps run on the loop. `queue_limit`: requests that may wait for a thread before 503 is said.
-    `trusted`: the peers that are believed about whom they pass on, see engine.trust. `spool` None: request bodies
-    wait nowhere but in memory."""
+    `trusted`: the peers that are believed about whom they pass on, see engine.trust. `spool` None: bodies wait
+    nowhere but in memory. `slow_client_threads`: so many threads may wait for slow clients, beside those that run."""
 
     threads: int = 4
     queue_limit: int = 1000
@@ -61,6 +61,7 @@ class EngineSettings:
     trusted: tuple[str, ...] = ()
     spool: SpoolSettings | None = None
     quota: QuotaSettings = field(default_factory=QuotaSettings)
+    slow_client_threads: int = 128
 
 
 class Engine:
@@ -96,7 +97,7 @@ class Engine:
         self._connections: set[Connection] = set()
         self._quota = Quota(settings.quota)
         self._listeners: list[Listener] = []
-        self._threads = AppThreads(settings.threads, limit=settings.queue_limit) if self.has_threads else None
+        self.threads = _make_threads(settings)
         self._next_tick = 0.0
         self.tick()
         self.selector.turn = self
@@ -188,7 +189,7 @@ class Engine:
     def submit(self, stream: Stream) -> None:
         """Have `stream.job` run: in an app thread, or here and now when there are none."""
         stream.is_dispatched = True
-        threads = self._threads
+        threads = self.threads
         if threads is None:
             stream.run()
             return
@@ -236,13 +237,13 @@ class Engine:
 
     def begin(self, event_count: int) -> None:
         self.now = self._clock()
-        if self._threads is not None:
-            self._threads.begin_batch(event_count)
+        if self.threads is not None:
+            self.threads.begin_batch(event_count)
 
     def end(self) -> float:
         if self.now >= self._next_tick:
             self.tick()
-        if self._threads is not None and self._threads.end_batch():
+        if self.threads is not None and self.threads.end_batch():
             return BUSY_WAIT_S
         return max(0.0, self._next_tick - self._clock())
 
@@ -288,10 +289,16 @@ class Engine:
         connections = list(self._connections)
         for connection in connections:
             connection.stop_waiting()
-        if self._threads is not None:
-            self._threads.close(timeout_s)
+        if self.threads is not None:
+            self.threads.close(timeout_s)
         for connection in connections:
             connection.give_up()
         self.disk.close()
         self.portal.close()
         self.loop.close()
+
+
+def _make_threads(settings: EngineSettings) -> AppThreads | None:
+    if not settings.threads:
+        return None
+    return AppThreads(settings.threads, limit=settings.queue_limit, aside_limit=settings.slow_client_threads)

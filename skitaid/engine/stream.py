@@ -19,6 +19,7 @@ from skitaid.engine.portal import Portal
 from skitaid.engine.selector import EngineLoop
 from skitaid.engine.spool import Spool
 from skitaid.engine.spooled_body import SpooledBody
+from skitaid.engine.threads import AppThreads
 from skitaid.engine.transaction import FIRST_LTXNID
 from skitaid.exceptions import PeerError
 from skitaid.protocols.errors import ProtocolError
@@ -50,6 +51,7 @@ class StreamEngine(Protocol):
     loop: EngineLoop
     portal: Portal
     spool: Spool | None
+    threads: AppThreads | None
     next_gtxnid: Callable[[], str]
 
     def respond_error(self, stream: Stream, code: int, text: str, *, retry: bool = False) -> None: ...
@@ -211,8 +213,11 @@ class Stream:
         spool, is_whole = connection.engine.spool, not connection.can_wait
         is_small = length is not None and length < START_BYTES
         if spool is None or is_small or (is_streamed and not is_whole) or not spool.takes(length, is_whole=is_whole):
-            return RequestBody(on_ready, connection.set_reading, limit=limit, is_whole=is_whole)
+            small = RequestBody(on_ready, connection.set_reading, limit=limit, is_whole=is_whole)
+            small.threads = connection.engine.threads
+            return small
         body = SpooledBody(on_ready, connection.set_reading, spool, limit=limit, is_whole=is_whole)
+        body.threads = connection.engine.threads
         body.is_large = length is not None
         body.on_failure = self._refuse_body
         return body
@@ -289,8 +294,8 @@ class Stream:
         self.connection.hold(data)
 
     def write(self, piece: bytes) -> None:
-        """A piece of the body. Off the loop, what the client is too slow for waits on disk, and when there is no room
-        the thread waits; on the loop look at `is_congested`. Raises ClientGoneError."""
+        """A piece of the body. Off the loop it waits while the client takes its time; on the loop look at
+        `is_congested`. Raises ClientGoneError."""
         if self.coded is None:
             self.send_piece(piece)
         else:
@@ -302,11 +307,24 @@ class Stream:
         if data:
             self.reply_bytes += len(piece)
         connection = self.connection
-        if not self.is_on_loop and connection.is_congested:
-            if connection.put_aside(data):
-                return
-            connection.wait_drained()
+        if not self.is_on_loop and connection.is_congested and self._wait_for_client(data):
+            return
         connection.send(data)
+
+    def _wait_for_client(self, data: bytes) -> bool:
+        """In an app thread, whose client is slow: wait for it, another thread in our place; if there are too many who
+        wait, put `data` on disk, which gives True; if there is no room for it, wait in our own place."""
+        threads = self.connection.engine.threads
+        if threads is not None and threads.step_aside():
+            try:
+                self.connection.wait_drained()
+            finally:
+                threads.step_back()
+            return False
+        if self.connection.put_aside(data):
+            return True
+        self.connection.wait_drained()
+        return False
 
     def write_file(self, segment: FileSegment, before: bytes = b"") -> None:
         """A part of a file as a piece of the body, and bytes in front of it; for a response with a length. The segment

@@ -11,6 +11,7 @@ it, and others are woken only when that is not enough:
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
 import time
@@ -43,22 +44,29 @@ class _Worker:
 
 class AppThreads:
     """`count` threads over one queue of at most `limit` jobs. `submit`, `begin_batch` and `end_batch` belong to the
-    loop thread."""
+    loop thread.
 
-    def __init__(self, count: int, *, limit: int, name: str = "app") -> None:
+    A thread that has to wait for its client steps aside: another takes its place, so that `count` threads run apps
+    however slow clients are. At most `aside_limit` threads may be aside at a time.
+    """
+
+    def __init__(self, count: int, *, limit: int, aside_limit: int = 0, name: str = "app") -> None:
         self._jobs: deque[Job] = deque()
         self._limit = limit
         self._idle: list[_Worker] = []
         self._count = count
+        self._live = count
+        self._aside = 0
+        self._aside_limit = aside_limit
+        self._aside_lock = allocate_lock()
+        self._name = name
+        self._numbers = itertools.count()
         self._watched: _Worker | None = None
         self._watched_begun = -1
         self._is_closing = False
-        self._threads = [
-            threading.Thread(target=self._work, args=(_Worker(),), name=f"{name} thread #{index}", daemon=True)
-            for index in range(count)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._threads: set[threading.Thread] = set()
+        for _ in range(count):
+            self._start_one()
 
     def submit(self, job: Job) -> bool:
         """Queue a job. False when the queue is full: the caller says so to the client."""
@@ -75,7 +83,24 @@ class AppThreads:
     @property
     def busy(self) -> int:
         """Threads inside a job."""
-        return self._count - len(self._idle)
+        return self._live - self._aside - len(self._idle)
+
+    def step_aside(self) -> bool:
+        """In an app thread that is about to wait for its client: let another have its place, until `step_back`. False:
+        as many as may be are aside already."""
+        with self._aside_lock:
+            if self._aside >= self._aside_limit or self._is_closing:
+                return False
+            self._aside += 1
+            if self._live - self._aside < self._count:
+                self._live += 1
+                self._start_one()
+        return True
+
+    def step_back(self) -> None:
+        """The wait is over. There is a thread too many now: the first that has nothing to do ends."""
+        with self._aside_lock:
+            self._aside -= 1
 
     def begin_batch(self, event_count: int) -> None:
         """Wake one more thread if the queue does not drain."""
@@ -89,7 +114,7 @@ class AppThreads:
         woken for it: poll again soon. Threads that are at work take what waits without being woken."""
         if not self._jobs:
             return False
-        if len(self._idle) == self._count:
+        if len(self._idle) >= self._live - self._aside:
             self._wake_one()
         elif self._watched is not None:
             self._watched_begun = self._watched.begun
@@ -101,8 +126,23 @@ class AppThreads:
         for _ in range(len(self._idle)):
             self._wake_one()
         deadline = time.monotonic() + timeout_s
-        for thread in self._threads:
+        for thread in list(self._threads):
             thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _start_one(self) -> None:
+        name = f"{self._name} thread #{next(self._numbers)}"
+        thread = threading.Thread(target=self._work, args=(_Worker(),), name=name, daemon=True)
+        self._threads.add(thread)
+        thread.start()
+
+    def _is_one_too_many(self) -> bool:
+        """In a thread that has nothing to do: whether it is to end."""
+        with self._aside_lock:
+            if self._live - self._aside <= self._count:
+                return False
+            self._live -= 1
+        self._threads.discard(threading.current_thread())
+        return True
 
     def _wake_one(self) -> None:
         try:
@@ -121,6 +161,8 @@ class AppThreads:
             try:
                 job = take()
             except IndexError:
+                if self._live != self._count and self._is_one_too_many():
+                    return
                 idle.append(worker)
                 # A job, or the end, may have come between the two lines above, when we were not idle yet.
                 if (self._jobs or self._is_closing) and self._take_back(worker):

@@ -46,12 +46,13 @@ def expected() -> str:
 def start(tmp_path: Path) -> Iterator[Callable[..., RunningEngine]]:
     running: list[RunningEngine] = []
 
-    def make(app: Any, *, limit_bytes: int) -> RunningEngine:
+    def make(app: Any, *, limit_bytes: int, slow_client_threads: int = 0) -> RunningEngine:
         sock = socket.socket()
         sock.bind(("127.0.0.1", 0))
         sock.listen(1024)
         spool = SpoolSettings(str(tmp_path), limit_bytes)
-        running.append(RunningEngine(app, EngineSettings(2, spool=spool), sock))
+        settings = EngineSettings(2, spool=spool, slow_client_threads=slow_client_threads)
+        running.append(RunningEngine(app, settings, sock))
         return running[-1]
 
     yield make
@@ -92,6 +93,49 @@ def test_slow_readers_hold_no_thread(start: Callable[..., RunningEngine], tmp_pa
         reader.close()
     until(lambda: not open_files(tmp_path), "the files are gone")
     assert os.listdir(tmp_path) == []
+
+
+def test_a_thread_steps_aside_for_its_slow_client(start: Callable[..., RunningEngine], tmp_path: Path) -> None:
+    app = Long()
+    engine = start(app, limit_bytes=1 << 30, slow_client_threads=16)
+    readers = [slow_reader(engine) for _ in range(8)]
+    threads = engine.engine.threads
+    assert threads is not None
+    until(lambda: threads._aside == len(readers), "every response waits for its client")
+    # Nothing is made before somebody takes it, nothing is on disk, and two threads are free.
+    assert (app.ended, open_files(tmp_path)) == (0, 0)
+    quick = engine.connect()
+    assert quick.get("/quick")[2] == b"/quick"
+    quick.close()
+    for reader in readers:
+        assert hashlib.sha256(reader.reply()[2]).hexdigest() == expected()
+        reader.close()
+    until(lambda: (threads._aside, threads._live) == (0, 2), "the threads that were too many have ended")
+
+
+def test_uploads_of_slow_clients_hold_no_thread_either(start: Callable[..., RunningEngine]) -> None:
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        body = environ["wsgi.input"].read()
+        start_response("200 OK", [])
+        return [str(len(body)).encode()]
+
+    # Longer than the spool takes, so the app begins before all of it is there.
+    engine = start(app, limit_bytes=1 << 18, slow_client_threads=16)
+    size = 1 << 20
+    uploads = [engine.connect() for _ in range(5)]
+    for upload in uploads:
+        upload.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size + b"x" * (size // 2))
+    threads = engine.engine.threads
+    assert threads is not None
+    until(lambda: threads._aside == len(uploads), "every app waits for its client")
+    quick = engine.connect()
+    assert quick.get("/quick")[2] == b"0"
+    quick.close()
+    for upload in uploads:
+        upload.send(b"x" * (size // 2))
+        assert upload.reply()[2] == str(size).encode()
+        upload.close()
+    until(lambda: (threads._aside, threads._live) == (0, 2), "the threads that were too many have ended")
 
 
 def test_without_room_the_thread_waits_for_its_client(start: Callable[..., RunningEngine], tmp_path: Path) -> None:
