@@ -30,7 +30,6 @@ from skitaid.instance.reloader import Reloader
 from skitaid.instance.sockets import BindError, BusyError, Sockets
 from skitaid.supervisor import lifeline, report, scoreboard
 from skitaid.supervisor.lifeline import Lifeline
-from skitaid.supervisor.scoreboard import Scoreboard
 from skitaid.supervisor.title import set_title
 
 __all__ = ["Master", "main"]
@@ -74,7 +73,7 @@ class Master:
         self._sockets = Sockets()
         self._parent = lifeline.inherited()
         self._reporter = report.inherited()
-        self._board = _board()
+        self._board = scoreboard.inherited()
         self._crew = Crew(self._board, self._fork)
         self._care = Care(self._crew, self._say)
         self._poll = select.poll()
@@ -387,12 +386,3 @@ class Master:
     def _say(self, kind: str, text: str) -> None:
         for line in text.splitlines():
             self._premises.logbook.server.write(kind, line)
-
-
-def _board() -> Scoreboard:
-    """The supervisor's page, or one of our own when nobody watches."""
-    text = os.environ.get(scoreboard.SCOREBOARD_FD, "")
-    if text.isdecimal():
-        os.set_inheritable(int(text), False)
-        return Scoreboard.attach(int(text))
-    return Scoreboard.create()

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-__all__ = ["MAX_SLOTS", "SCOREBOARD_FD", "Scoreboard", "Slot", "SlotView", "WorkerState"]
+__all__ = ["MAX_SLOTS", "SCOREBOARD_FD", "Scoreboard", "Slot", "SlotView", "WorkerState", "inherited"]
 
 SCOREBOARD_FD = "SKITAID_SCOREBOARD_FD"
 MAX_SLOTS = 256
@@ -171,6 +171,16 @@ class Scoreboard:
         self._words.release()
         self._page.close()
         os.close(self.fd)
+
+
+def inherited(environ: Mapping[str, str] = os.environ) -> Scoreboard:
+    """The page that the supervisor passed over exec, made close-on-exec again; one of our own when nobody watches.
+    Raises ValueError as `attach` does."""
+    text = environ.get(SCOREBOARD_FD, "")
+    if not text.isdecimal():
+        return Scoreboard.create()
+    os.set_inheritable(int(text), False)
+    return Scoreboard.attach(int(text))
 
 
 def _anonymous_file() -> int:

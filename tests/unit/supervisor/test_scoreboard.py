@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from skitaid.supervisor.scoreboard import MAX_SLOTS, Scoreboard, WorkerState
+from skitaid.supervisor.scoreboard import MAX_SLOTS, SCOREBOARD_FD, Scoreboard, WorkerState, inherited
 
 
 def test_new_board_is_empty() -> None:
@@ -97,4 +97,20 @@ def test_a_forked_child_writes_to_the_same_page() -> None:
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
     assert board.slot(0).snapshot().pid == child
+    board.close()
+
+
+def test_a_page_is_inherited_and_not_handed_on() -> None:
+    board = Scoreboard.create(3)
+    os.set_inheritable(board.fd, True)
+    found = inherited({SCOREBOARD_FD: str(board.fd)})
+    found.slot(2).update(pid=5)
+    assert (found.fd, found.slots, board.slot(2).snapshot().pid) == (board.fd, 3, 5)
+    assert not os.get_inheritable(board.fd)
+
+
+@pytest.mark.parametrize("environ", [{}, {SCOREBOARD_FD: "none"}])
+def test_who_is_not_watched_has_a_page_of_its_own(environ: dict[str, str]) -> None:
+    board = inherited(environ)
+    assert board.slots == MAX_SLOTS
     board.close()
