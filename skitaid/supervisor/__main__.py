@@ -11,17 +11,17 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parent.parent.parent)
 
 from skitaid.supervisor.entry import parse
-from skitaid.supervisor.supervisor import main
+from skitaid.supervisor.supervisor import Settings, run
 
 
-def run(words: list[str]) -> int:
+def main(words: list[str]) -> int:
     try:
         given = parse(words)
     except ValueError as error:
         print(f"skitaid.supervisor: {error}", file=sys.stderr)
         return 2
-    return main(given.etc, only=given.only, verbose=given.verbose, lock_fd=given.lock_fd, ready_fd=given.ready_fd)
+    return run(Settings(given.etc.absolute(), given.only, given.verbose, given.lock_fd, given.ready_fd))
 
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))

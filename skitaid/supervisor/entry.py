@@ -17,7 +17,7 @@ PROGRAM = Path(__file__).resolve().parent / "__main__.py"
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """`skitaid.supervisor.supervisor.main`'s arguments."""
+    """What of `supervisor.Settings` the one who starts it says."""
 
     etc: Path
     only: tuple[str, ...] = ()

@@ -29,7 +29,7 @@ from skitaid.supervisor.status import daemon_figures, instance_figures
 from skitaid.supervisor.title import set_title
 from skitaid.supervisor.unit import Shared
 
-__all__ = ["Settings", "Supervisor", "main", "run"]
+__all__ = ["Settings", "Supervisor", "run"]
 
 LOOK_EVERY_S = 1.0
 PAUSE_AFTER_FAILURE_S = 0.2
@@ -38,8 +38,9 @@ EXIT_CONF_WRONG = 2
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to run. `only`: start these instances, know the others. `lock_fd`: the lock was taken before the process
-    became a daemon. `ready_fd`: who waits there is told what started. `boot`: the program of a master."""
+    """How to run. `etc`: an absolute path. `only`: start these instances, know the others. `verbose`: write the logs to
+    standard error too. `lock_fd`: the lock was taken before the process became a daemon. `ready_fd`: who waits there is
+    told what started. `boot`: the program of a master."""
 
     etc: Path
     only: tuple[str, ...] = ()
@@ -49,17 +50,9 @@ class Settings:
     boot: Path = BOOT
 
 
-def main(etc: Path, *, only: tuple[str, ...] = (), verbose: bool = False, lock_fd: int | None = None,
-         ready_fd: int | None = None) -> int:
-    """Run until told to stop; the exit code: 0, 1 refused (another one runs), 2 skitaid.conf is wrong.
-
-    `verbose` writes the logs to standard error too. Signals: TERM and INT stop everything, HUP reloads, USR1 rotates.
-    """
-    return run(Settings(etc.absolute(), only, verbose, lock_fd, ready_fd))
-
-
 def run(settings: Settings) -> int:
-    """`main`, with the settings as one."""
+    """Run until told to stop; the exit code: 0, 1 refused (another one runs), 2 skitaid.conf is wrong. Signals: TERM
+    and INT stop everything, HUP reloads, USR1 rotates."""
     _open_standard_streams()
     reply: Reply = NullReply() if settings.ready_fd is None else PipeReply(settings.ready_fd)
     try:
