@@ -44,7 +44,7 @@ class ConnectionEngine(ChannelEngine, StreamEngine, Protocol):
 
     def dispatch(self, stream: Stream) -> None: ...
     def note_done(self, stream: Stream) -> None: ...
-    def refuse(self, connection: Connection, stream: Stream | None, error: ProtocolError) -> None: ...
+    def refuse(self, stream: Stream | None, peer: str, error: ProtocolError) -> bytes: ...
     def closed(self, connection: Connection) -> None: ...
 
 
@@ -329,7 +329,12 @@ class Connection(Channel):
             self._fail_body(stream, error)
             return
         self.is_closing = True
-        self.engine.refuse(self, stream, error)
+        reply = self.engine.refuse(stream, self.peer, error)
+        self.stream = None
+        try:
+            self.send(reply)
+        except ClientGoneError:
+            self._close()
 
     def _fail_body(self, stream: Stream, error: PeerError) -> None:
         stream.exchange.is_persistent = False
@@ -344,15 +349,6 @@ class Connection(Channel):
         self._refuse(error)
         if self.is_closing:
             self._begin_close()
-
-    def refused_reply(self, data: bytes) -> None:
-        """Send the engine's own answer to a request that was no request."""
-        self.stream = None
-        self.is_closing = True
-        try:
-            self.send(data)
-        except ClientGoneError:
-            self._close()
 
     def time_out(self, phase: Phase) -> None:
         """On the loop: the connection waited too long in `phase`."""

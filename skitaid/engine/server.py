@@ -205,8 +205,8 @@ class Engine:
             fields = [*fields, ("Retry-After", str(RETRY_AFTER_S))]
         stream.respond(status, fields, body)
 
-    def refuse(self, connection: Connection, stream: Stream | None, error: ProtocolError) -> None:
-        """Answer bytes that are no request."""
+    def refuse(self, stream: Stream | None, peer: str, error: ProtocolError) -> bytes:
+        """The answer to bytes that are no request, or no longer one; it is counted and logged."""
         status, fields, body = self.handler.error_page(stream, error.status, error.reason)
         data = Http1Exchange("GET", 1, is_persistent=False).respond(status, fields, body, self.stamp)
         if stream is not None:
@@ -214,8 +214,8 @@ class Engine:
             stream.reply_bytes = len(body)
             self.note_done(stream)
         else:
-            self._note_refused(connection, status, len(body))
-        connection.refused_reply(data)
+            self._note_refused(peer, status, len(body))
+        return data
 
     def note_done(self, stream: Stream) -> None:
         """A response is done: count and log it. From any thread."""
@@ -227,11 +227,11 @@ class Engine:
         if self._log is not None:
             self._log(record_of(stream, len(self._connections)))
 
-    def _note_refused(self, connection: Connection, status: str, size: int) -> None:
+    def _note_refused(self, peer: str, status: str, size: int) -> None:
         self.requests = next(self._done)
         if self._log is not None:
             count, code = len(self._connections), int(status[:3])
-            self._log(refusal_record(connection.peer, self.next_gtxnid(), code, size=size, connections=count))
+            self._log(refusal_record(peer, self.next_gtxnid(), code, size=size, connections=count))
 
     # ------------------------------------------------------------ turns of the poll (selector.Turn)
 
