@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""skitaid-instance, from a checkout or beside an installed package. docs/commands.md tells what it does."""
+"""skitaid-instance, from a checkout or beside an installed package. docs/commands.md tells what it does.
+
+It stands alone, as its twin does: what the two could share is what each has to find first.
+"""
 
 import os
 import sys
