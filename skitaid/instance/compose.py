@@ -70,7 +70,10 @@ def engine_settings(instance: Instance, var_folder: Path | None = None) -> Engin
     quota = QuotaSettings(server.max_connections, server.max_connections_per_address)
     folder = server.spool_dir or (var_folder and var_folder / "bodies")
     spool = SpoolSettings(str(folder), server.spool_limit_bytes) if folder and server.spool_limit_bytes else None
-    return EngineSettings(server.threads, server.queue_limit, timeouts, server.trusted, spool, quota, server.slow_client_threads)
+    return EngineSettings(
+        threads=server.threads, queue_limit=server.queue_limit, timeouts=timeouts, trusted=server.trusted, spool=spool,
+        quota=quota, slow_client_threads=server.slow_client_threads,
+    )  # fmt: skip
 
 
 def static_settings(options: MountOptions, server: Server) -> StaticSettings:
