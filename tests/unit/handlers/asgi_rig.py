@@ -9,7 +9,7 @@ from typing import Any
 from skitaid.handlers.asgi import AsgiApp
 from skitaid.handlers.body_rules import BodyRules
 from skitaid.handlers.router import Route, RouteKind
-from tests.unit.engine.rig import Rig
+from tests.unit.engine.rig import Client, Rig
 
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
@@ -42,9 +42,19 @@ class AsgiRig(Rig):
             loop.call_later(TURN_S, loop.stop)
             loop.run_forever()
 
-    def poll(self) -> None:
-        """Serve what is ready, and let asyncio have no part in it."""
-        self.engine.selector.select(0)
+    def poll(self, client: Client, data: bytes) -> bytes:
+        """What a client gets for `data` from the poll alone, before asyncio has any part in it."""
+        got: list[bytes] = []
+
+        def once() -> None:
+            client.send(data)
+            self.engine.selector.select(0)
+            got.append(client.take())
+            self.engine.loop.stop()
+
+        self.engine.loop.call_soon(once)
+        self.engine.loop.run_forever()
+        return got[0]
 
     def settle(self) -> None:
         for _ in range(1000):

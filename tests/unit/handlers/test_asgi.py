@@ -34,10 +34,7 @@ def test_a_response_in_one_piece(asgi: AsgiRig) -> None:
 
 def test_the_first_step_needs_no_turn_of_asyncio(asgi: AsgiRig) -> None:
     asgi.asgi(hello)
-    client = asgi.client()
-    client.send(request_bytes())
-    asgi.poll()
-    assert client.take().endswith(b"hello")
+    assert asgi.poll(asgi.client(), request_bytes()).endswith(b"hello")
 
 
 @pytest.mark.parametrize("body", [b"ab", bytearray(b"ab"), memoryview(b"ab")])
