@@ -22,7 +22,6 @@ from skitaid.exceptions import PeerError
 from skitaid.protocols.errors import ProtocolError
 from skitaid.protocols.headers import FieldLine
 from skitaid.protocols.http1.head import RequestHead
-from skitaid.protocols.http1.response import Stamp
 from skitaid.protocols.http1.server import Http1Server, State
 
 __all__ = ["Connection", "ConnectionEngine"]
@@ -38,8 +37,6 @@ _COMPLETE: Final = State.COMPLETE
 class ConnectionEngine(ChannelEngine, StreamEngine, Protocol):
     """The engine, as a connection sees it."""
 
-    stamp: Stamp
-    has_threads: bool
     is_draining: bool
 
     def dispatch(self, stream: Stream) -> None: ...
@@ -88,11 +85,6 @@ class Connection(Channel):
         return self._parser.buffered
 
     @property
-    def stamp(self) -> Stamp:
-        """The Date and Server lines of this second."""
-        return self.engine.stamp
-
-    @property
     def is_draining(self) -> bool:
         """Whether the response in flight is the last: this worker is to end, or the client asked for nothing more."""
         return self.engine.is_draining or (self.input_ended and not self._parser.buffered)
@@ -106,11 +98,6 @@ class Connection(Channel):
     def is_request_complete(self) -> bool:
         """Whether the request in flight has been received to its end."""
         return self._parser.state is _COMPLETE
-
-    @property
-    def can_wait(self) -> bool:
-        """Whether requests run in threads that may wait."""
-        return self.engine.has_threads
 
     @property
     def phase(self) -> Phase:

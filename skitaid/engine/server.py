@@ -87,7 +87,6 @@ class Engine:
         self.now = clock()
         self.stamp = Stamp()
         self.is_draining = False
-        self.has_threads = settings.threads > 0
         self.requests = 0
         self._done = count(1)
         self.on_tick: list[Callable[[], None]] = []

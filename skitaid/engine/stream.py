@@ -45,9 +45,11 @@ class BodySink(Protocol):
 
 
 class StreamEngine(Protocol):
-    """The engine, as a stream and those who answer it see it."""
+    """The engine, as a stream and those who answer it see it. `threads` None: apps run on the loop, where none of them
+    can wait. `stamp`: the Date and Server lines of this second."""
 
     now: float
+    stamp: Stamp
     loop: EngineLoop
     portal: Portal
     spool: Spool | None
@@ -73,11 +75,7 @@ class StreamConnection(Protocol):
     @property
     def stream(self) -> Stream | None: ...
     @property
-    def stamp(self) -> Stamp: ...
-    @property
     def bytes_ahead(self) -> int: ...
-    @property
-    def can_wait(self) -> bool: ...
     @property
     def is_broken(self) -> bool: ...
     @property
@@ -202,7 +200,7 @@ class Stream:
         body = self.body = self._make_body(on_ready, limit, is_streamed)
         if self.head.fields.expects_continue and self.head.line.minor:
             body.before_read = self.send_continue
-            if connection.can_wait:
+            if connection.engine.threads is not None:
                 body.start_early()
             else:
                 # Apps run on this very thread: none of them can wait for a body, so it is asked for at once.
@@ -210,7 +208,7 @@ class Stream:
 
     def _make_body(self, on_ready: Callable[[], None], limit: int | None, is_streamed: bool) -> RequestBody:
         connection, length = self.connection, self.head.content_length
-        spool, is_whole = connection.engine.spool, not connection.can_wait
+        spool, is_whole = connection.engine.spool, connection.engine.threads is None
         is_small = length is not None and length < START_BYTES
         if spool is None or is_small or (is_streamed and not is_whole) or not spool.takes(length, is_whole=is_whole):
             small = RequestBody(on_ready, connection.set_reading, limit=limit, is_whole=is_whole)
@@ -257,7 +255,7 @@ class Stream:
                 return
             fields, body = coded
             size = len(body)
-        data = self.exchange.respond(status, fields, body, connection.stamp)
+        data = self.exchange.respond(status, fields, body, connection.engine.stamp)
         self.status = status[:3]
         self.reply_bytes = 0 if self.head.line.method == "HEAD" else size
         connection.finish(self, data)
@@ -267,7 +265,7 @@ class Stream:
         connection = self.connection
         self.handled_at = time.time()
         self._settle()
-        data = self.exchange.respond_prepared(head, body, connection.stamp)
+        data = self.exchange.respond_prepared(head, body, connection.engine.stamp)
         self.status = status[:3]
         self.reply_bytes = 0 if self.head.line.method == "HEAD" else len(body)
         connection.finish(self, data)
@@ -288,7 +286,7 @@ class Stream:
     def _start(self, status: str, fields: Fields) -> None:
         self.handled_at = time.time()
         self._settle()
-        data = self.exchange.start(status, fields, self.connection.stamp)
+        data = self.exchange.start(status, fields, self.connection.engine.stamp)
         self.status = status[:3]
         # Kept until the first piece of the body is there, so that both travel in one packet.
         self.connection.hold(data)
