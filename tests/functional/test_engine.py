@@ -175,7 +175,7 @@ def test_a_full_queue_is_503(serve: Serve) -> None:
     for number in range(3):
         wires.append(engine.connect())
         wires[-1].send(request(f"/wait{number}"))
-        until(lambda number=number: gate.waiting == 1 and engine.engine._threads.waiting == number, "it is queued")
+        until(lambda number=number: gate.waiting == 1 and engine.engine.threads.waiting == number, "it is queued")
     other = engine.connect()
     code, fields, _ = other.get("/other")
     assert (code, fields["retry-after"], fields.get("connection")) == (503, "1", None)
@@ -575,7 +575,7 @@ def test_stopping_does_not_wait_for_slow_clients(serve: Serve) -> None:
     slow, uploading = slow_client(engine), engine.connect()
     uploading.send(request("/up", "Content-Length: 1000000", method="POST") + b"x" * 200000)
     until(is_held(app), "the response is held back")
-    until(lambda: engine.engine._threads.busy == 2, "both apps run")
+    until(lambda: engine.engine.threads.busy == 2, "both apps run")
     engine.stop()
     assert app.closed == 1
     slow.close()
