@@ -9,6 +9,7 @@ import stat
 from enum import Enum
 
 from skitaid.config.model import Listen
+from skitaid.instance.sockets import bind_tcp
 
 PORTS_TRIED = 100
 
@@ -24,16 +25,10 @@ def availability(listen: Listen) -> Availability:
     """Try to listen on an address for an instant."""
     if listen.path is not None:
         return _unix_availability(listen.path)
-    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the master does: TIME_WAIT is no obstacle
-        if family == socket.AF_INET6:
-            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        try:
-            probe.bind((listen.host, listen.port))
-            probe.listen(1)
-        except OSError as error:
-            return _meaning(error)
+    try:
+        bind_tcp(listen).close()
+    except OSError as error:
+        return _meaning(error)
     return Availability.FREE
 
 

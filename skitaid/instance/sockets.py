@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from skitaid.config.model import Listen
 from skitaid.exceptions import SkitaidError
 
-__all__ = ["BindError", "BusyError", "Sockets"]
+__all__ = ["BindError", "BusyError", "Sockets", "bind_tcp"]
 
 BACKLOG = 2048
 """The kernel cuts it to net.core.somaxconn. What waits here while workers are replaced is served, not refused."""
@@ -73,7 +73,7 @@ class Sockets:
 
     def _bind(self, listen: Listen) -> socket.socket:
         try:
-            return _bind_tcp(listen) if listen.path is None else _bind_unix(listen.path)
+            return bind_tcp(listen) if listen.path is None else _bind_unix(listen.path)
         except OSError as error:
             if error.errno == errno.EADDRINUSE and self._overlaps(listen):
                 text = f"{_where(listen)}cannot listen on {listen} while this instance listens on the same port for "
@@ -91,7 +91,8 @@ class Sockets:
         )
 
 
-def _bind_tcp(listen: Listen) -> socket.socket:
+def bind_tcp(listen: Listen) -> socket.socket:
+    """A socket that listens on a TCP address. Raises OSError."""
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
