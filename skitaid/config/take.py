@@ -15,6 +15,7 @@ from skitaid.config.schema import Key, Keys, Names, names, section_of
 
 __all__ = ["Context", "Given", "collect", "fill", "report_unfit", "take"]
 
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """A file that is being understood."""

@@ -1,8 +1,8 @@
 """A request's body on its way from the loop thread to the app that reads it.
 
 A small body is collected whole before an app thread is bothered with it, so a slow client costs no thread. A larger
-one is handed over when `START_BYTES` are there, and streams from then on with back-pressure: the connection is not
-read while `HIGH_BYTES` wait for the app.
+one waits on disk (engine.spooled_body); where it may not, it is handed over when `START_BYTES` are there, and streams
+from then on with back-pressure: the connection is not read while `HIGH_BYTES` wait for the app.
 """
 
 from __future__ import annotations

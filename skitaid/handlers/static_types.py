@@ -71,7 +71,6 @@ application/dash+xml mpd
 application/vnd.sqlite3 sqlite sqlite3
 application/x-x509-ca-cert crt pem der
 application/pgp-signature sig
-application/wasm wasm
 font/woff woff
 font/woff2 woff2
 font/ttf ttf

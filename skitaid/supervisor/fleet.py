@@ -15,6 +15,7 @@ from skitaid.supervisor.unit import Shared, Unit
 
 __all__ = ["Fleet"]
 
+
 class Fleet:
     """The units by name, and the jobs that wait for them."""
 
