@@ -38,14 +38,11 @@ class RouteHandler(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Route:
-    """A mount. `path` is "" for the root, else begins with a slash and ends with none; `origin` is the conf's
-    `file:line`."""
+    """A mount. `path` is "" for the root, else begins with a slash and ends with none."""
 
     path: str
     kind: RouteKind
     handler: RouteHandler | None = None
-    origin: str = ""
-    target: str = ""
 
     @property
     def is_last(self) -> bool:
@@ -57,9 +54,8 @@ class HostTable:
     """The mounts of one host block. Looking a path up costs one look-up per segment, however many mounts there are;
     a path met before costs one in all."""
 
-    def __init__(self, names: Sequence[str], routes: Sequence[Route], origin: str = "") -> None:
+    def __init__(self, names: Sequence[str], routes: Sequence[Route]) -> None:
         self.names = tuple(names)
-        self.origin = origin
         self._mounts: dict[str, list[Route]] = {}
         for route in routes:
             self._mounts.setdefault(route.path.rstrip("/"), []).append(route)

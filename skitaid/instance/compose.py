@@ -108,12 +108,12 @@ def make_router(making: Composition) -> Router:
 def _table(making: Composition, host: Host) -> HostTable:
     making.host = host.names[0] if host.names else ""
     routes = [_route(making, mount) for mount in host.mounts]
-    return HostTable(host.names, routes, str(host.origin))
+    return HostTable(host.names, routes)
 
 
 def _route(making: Composition, mount: Mount) -> Route:
     kind, make = _MAKERS[type(mount.target)]
-    return Route("" if mount.path == "/" else mount.path, kind, make(making, mount), str(mount.origin), _shown(mount))
+    return Route("" if mount.path == "/" else mount.path, kind, make(making, mount))
 
 
 def _static(making: Composition, mount: Mount) -> RouteHandler:
@@ -157,12 +157,3 @@ _MAKERS: dict[type, tuple[RouteKind, Callable[[Composition, Mount], RouteHandler
     ProxyTarget: (RouteKind.PROXY, _proxy),
     AppTarget: (RouteKind.APP, _app),
 }
-
-
-def _shown(mount: Mount) -> str:
-    target = mount.target
-    if isinstance(target, StaticTarget):
-        return str(target.root)
-    if isinstance(target, ProxyTarget):
-        return f"@{target.alias}{target.remap or ''}"
-    return f"{target.module}:{target.callable}"
