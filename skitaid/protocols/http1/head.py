@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from skitaid.protocols.errors import ProtocolError
-from skitaid.protocols.headers import HeaderBlock, is_host, parse_block, tokens
+from skitaid.protocols.headers import FieldLine, HeaderBlock, is_host, parse_block, tokens
 
 __all__ = ["MAX_LINE_BYTES", "RequestHead", "RequestLine", "parse_head", "parse_request_line", "unquote"]
 
@@ -120,6 +120,8 @@ def parse_head(raw: bytes) -> RequestHead:
         is_persistent = not fields.wants_close
     else:
         is_persistent = fields.wants_keep_alive and not fields.wants_close
+    if line.authority is not None and line.authority != fields.host:
+        fields = _for_host(fields, line.authority)
     length: int | None = 0
     if fields.transfer_encoding is not None:
         _check_transfer_encoding(line, fields)
@@ -127,6 +129,12 @@ def parse_head(raw: bytes) -> RequestHead:
     elif fields.content_length is not None:
         length = fields.content_length
     return RequestHead(line, fields, is_persistent, length)
+
+
+def _for_host(fields: HeaderBlock, host: bytes) -> HeaderBlock:
+    """RFC 9112 section 3.2.2: the host in the target goes before Host, and whoever reads Host is to find that one."""
+    rest = (line for line in fields.fields if line.name != b"host")
+    return HeaderBlock([FieldLine(b"host", host), *rest])
 
 
 def _check_transfer_encoding(line: RequestLine, fields: HeaderBlock) -> None:

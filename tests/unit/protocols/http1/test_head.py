@@ -147,6 +147,18 @@ def test_an_absolute_target_goes_before_the_host_field() -> None:
     assert parse_head(b"GET / HTTP/1.1\r\nHost: b.example").host == b"b.example"
 
 
+@pytest.mark.parametrize("lines", [b"Host: b.example\r\nAccept: x", b"Accept: x\r\nhost: a.example:81"])
+def test_apps_read_the_host_of_an_absolute_target_in_the_host_field(lines: bytes) -> None:
+    """What chose the app must be what the app builds its links with."""
+    fields = parse_head(b"GET http://a.example:81/ HTTP/1.1\r\n" + lines).fields
+    assert dict(fields.pairs) == {b"host": b"a.example:81", b"accept": b"x"}
+    assert fields.environ["HTTP_HOST"] == fields.log_fields[0] == "a.example:81"
+    assert fields.host == b"a.example:81"
+    assert parse_head(b"GET http://c/ HTTP/1.0").fields.environ == {"HTTP_HOST": "c"}
+    # Blocks are shared between requests: the one that was met is as it was.
+    assert parse_head(b"GET / HTTP/1.1\r\nHost: b.example\r\nAccept: x").fields.host == b"b.example"
+
+
 def test_host_is_needed_from_1_1_on() -> None:
     """RFC 9112 section 3.2."""
     assert refused(b"GET / HTTP/1.1") == 400
