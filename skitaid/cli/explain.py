@@ -18,7 +18,7 @@ from skitaid.config.load import load_all
 from skitaid.config.model import AppTarget, Host, Instance, Mount, Origin, StaticTarget
 from skitaid.config.targets import show_target
 from skitaid.exceptions import RefusedError
-from skitaid.handlers.router import HostTable, Route, RouteKind, Router
+from skitaid.handlers.router import HostTable, Route, RouteKind, Router, route_path
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -125,7 +125,7 @@ def host_block(instance: Instance, name: str) -> Host | None:
 
 def steps(instance: Instance, host: Host, path: str) -> list[Step]:
     """The mounts that are tried for `path`, in the router's order, up to the one that answers."""
-    routes = {Route("" if mount.path == "/" else mount.path, kind_of(mount)): mount for mount in host.mounts}
+    routes = {Route(route_path(mount.path), kind_of(mount)): mount for mount in host.mounts}
     found: list[Step] = []
     for route in HostTable(host.names, list(routes)).match(path):
         step = _step(routes[route], route, path)

@@ -45,7 +45,7 @@ class ScopeMaker:
         scope["path"] = path if path.isascii() else _text(path)
         scope["raw_path"] = line.raw_path
         scope["query_string"] = line.raw_query
-        scope["root_path"] = route.path
+        scope["root_path"] = route.path if route.path.isascii() else _text(route.path)
         heard = stream.heard
         ltxnid = _FIRST_LTXNID if heard is None else (b"x-ltxn-id", heard.ltxnid.encode())
         scope["headers"] = [*head.fields.pairs, (b"x-gtxn-id", stream.gtxnid.encode()), ltxnid]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from skitaid.engine.stream import Stream
 
-__all__ = ["HostTable", "Route", "RouteHandler", "RouteKind", "Router"]
+__all__ = ["HostTable", "Route", "RouteHandler", "RouteKind", "Router", "route_path"]
 
 _MAX_KEPT: Final = 4096
 _MAX_KEPT_CHARS: Final = 200
@@ -48,6 +48,12 @@ class Route:
     def is_last(self) -> bool:
         """Whether this route always answers."""
         return self.kind in (RouteKind.PROXY, RouteKind.APP)
+
+
+def route_path(mount_path: str) -> str:
+    """The path of a Route for a mount point as a conf has it: as requests have theirs, of which the engine reads the
+    bytes as latin-1."""
+    return "" if mount_path == "/" else mount_path.encode("utf-8").decode("latin-1")
 
 
 class HostTable:

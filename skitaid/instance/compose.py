@@ -16,7 +16,7 @@ from skitaid.handlers.asgi import AsgiApp, AsgiCallable
 from skitaid.handlers.body_rules import BodyRules
 from skitaid.handlers.lifespans import Lifespans
 from skitaid.handlers.loader import AppKind, AppLoader, AppLoadError
-from skitaid.handlers.router import HostTable, Route, RouteHandler, RouteKind, Router
+from skitaid.handlers.router import HostTable, Route, RouteHandler, RouteKind, Router, route_path
 from skitaid.handlers.static import StaticFolder
 from skitaid.handlers.static_files import FileCache, StaticSettings
 from skitaid.handlers.wsgi import WsgiApp, WsgiSettings
@@ -113,7 +113,7 @@ def _table(making: Composition, host: Host) -> HostTable:
 
 def _route(making: Composition, mount: Mount) -> Route:
     kind, make = _MAKERS[type(mount.target)]
-    return Route("" if mount.path == "/" else mount.path, kind, make(making, mount))
+    return Route(route_path(mount.path), kind, make(making, mount))
 
 
 def _static(making: Composition, mount: Mount) -> RouteHandler:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from skitaid.engine.listener import Listener
+from skitaid.handlers.router import route_path
 from tests.unit.engine.rig import request_bytes
 from tests.unit.handlers.asgi_rig import AsgiRig, Receive, Send, answer
 
@@ -85,6 +86,11 @@ def test_paths(asgi: AsgiRig, seen: Seen, target: str, parts: tuple[str, bytes, 
 def test_path_holds_the_mount_point(asgi: AsgiRig, seen: Seen, target: str) -> None:
     scope = scope_of(asgi, seen, request_bytes(target), "/shop")
     assert (scope["root_path"], scope["path"]) == ("/shop", target)
+
+
+def test_a_mount_point_beyond_ascii(asgi: AsgiRig, seen: Seen) -> None:
+    scope = scope_of(asgi, seen, request_bytes("/k%C3%A4se/%C3%A9"), route_path("/käse"))
+    assert (scope["root_path"], scope["path"]) == ("/käse", "/käse/é")
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PATCH", "OPTIONS", "brew"])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from skitaid.handlers import router as router_module
-from skitaid.handlers.router import HostTable, Route, RouteKind, Router
+from skitaid.handlers.router import HostTable, Route, RouteKind, Router, route_path
 
 PROXY, STATIC, WEBSOCKET, APP = RouteKind.PROXY, RouteKind.STATIC, RouteKind.WEBSOCKET, RouteKind.APP
 
@@ -166,6 +166,17 @@ def test_of_two_blocks_for_one_name_the_first_answers() -> None:
     assert router.table(b"example.com") is EXACT
     assert router.table(b"a.example.com") is BELOW
     assert router.table(b"x") is DEFAULT
+
+
+@pytest.mark.parametrize(
+    ("mounted", "path"),
+    [("/", ""), ("/shop", "/shop"), ("/käse", "/k\xc3\xa4se"), ("/店", "/\xe5\xba\x97")],
+)
+def test_mount_points_are_compared_as_the_bytes_they_are_asked_for_by(mounted: str, path: str) -> None:
+    assert route_path(mounted) == path
+    table = table_of((route_path(mounted), APP))
+    asked = f"{mounted.rstrip('/')}/x".encode().decode("latin-1")
+    assert [route.path for route in table.match(asked)] == [path]
 
 
 # ---------------------------------------------------------------- what is kept
