@@ -82,8 +82,13 @@ class AppThreads:
 
     @property
     def busy(self) -> int:
-        """Threads inside a job."""
-        return self._live - self._aside - len(self._idle)
+        """Threads inside a job, those included that are aside."""
+        return self._live - len(self._idle)
+
+    @property
+    def aside(self) -> int:
+        """Threads that wait for their client."""
+        return self._aside
 
     def step_aside(self) -> bool:
         """In an app thread that is about to wait for its client: let another have its place, until `step_back`. False:
