@@ -60,14 +60,12 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`rounds` turns of `seconds` each, and up to `max_extra` more where samples were disturbed; `spare_s` is what
-    all that waiting and repeating may take in the whole run."""
+    """`rounds` turns of `seconds` each, and up to `max_extra` more where samples were disturbed."""
 
     cores: Cores
     rounds: int = 3
     seconds: int = 2
     max_extra: int = 3
-    spare_s: float = 120.0
 
 
 def summary(samples: Sequence[Sample], wanted: int) -> Figure:
@@ -101,7 +99,7 @@ class Bench:
     static: Path
     running: dict[str, Running] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
-    spent_s: float = 0.0
+    left_s: float = 0.0
 
     @contextmanager
     def cleaned_up(self) -> Iterator[Bench]:
@@ -112,9 +110,10 @@ class Bench:
             for running in self.running.values():
                 running.stop()
 
-    def measure(self, case: Case, keys: Sequence[str]) -> dict[str, list[Sample]]:
-        """Samples of each of the servers `keys`, taken in turns. One that does not serve the case is left out, and
-        `absent` says why."""
+    def measure(self, case: Case, keys: Sequence[str], spare_s: float = 0.0) -> dict[str, list[Sample]]:
+        """Samples of each of the servers `keys`, taken in turns, with `spare_s` for waiting and repeating. A server
+        that does not serve the case is left out, and `absent` says why."""
+        self.left_s = spare_s
         servers = [running for key in keys if (running := self.serving(key, case)) is not None]
         samples: dict[str, list[Sample]] = {running.server.key: [] for running in servers}
         for turn in range(self.plan.rounds + self.plan.max_extra):
@@ -129,14 +128,14 @@ class Bench:
 
     @property
     def has_spare(self) -> bool:
-        """Whether there is time left for waiting and repeating."""
-        return self.spent_s < self.plan.spare_s
+        """Whether this case has time left for waiting and repeating."""
+        return self.left_s > 0
 
     @contextmanager
     def _spending(self) -> Iterator[None]:
         begun = time.monotonic()
         yield
-        self.spent_s += time.monotonic() - begun
+        self.left_s -= time.monotonic() - begun
 
     def serving(self, key: str, case: Case) -> Running | None:
         """The server, started, and seen to answer what the case asks."""

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if shutil.which("wrk") is None:
         progress("skitaid: nothing can be measured without wrk (https://github.com/wg/wrk)")
         return 1
-    plan = Plan(Cores.of_machine(), options.rounds, options.seconds, spare_s=options.spare)
+    plan = Plan(Cores.of_machine(), options.rounds, options.seconds)
     if not plan.cores.are_apart:
         progress("skitaid: one core only: server and load generator share it, so ratios say little")
     with tempfile.TemporaryDirectory(prefix="skitaid-bench-") as folder:
@@ -85,11 +85,15 @@ def _measure(bench: Bench, options: argparse.Namespace) -> int:
             progress(f"{name} …")
             alone += _alone(bench, name)
     figures: dict[tuple[str, str], Figure] = {}
-    for case in CASES:
-        if case.key in options.only:
-            progress(f"{case.key} …")
-            figures |= _figures(bench, case, options.peers)
-            print(case_table(case, figures), end="\n\n", flush=True)
+    cases = [case for case in CASES if case.key in options.only]
+    left_s = options.spare
+    for number, case in enumerate(cases):
+        progress(f"{case.key} …")
+        # Twice its share at most: a noisy minute must not cost the cases after it their patience.
+        spare_s = min(left_s, 2 * left_s / (len(cases) - number))
+        figures |= _figures(bench, case, options.peers, spare_s)
+        left_s -= spare_s - max(0.0, bench.left_s)
+        print(case_table(case, figures), end="\n\n", flush=True)
     found = ratios(figures)
     if found:
         print(ratio_table(found), end="\n\n")
@@ -109,9 +113,9 @@ def _alone(bench: Bench, name: str) -> list[Measured]:
         return []
 
 
-def _figures(bench: Bench, case: Case, peers: Sequence[str]) -> dict[tuple[str, str], Figure]:
+def _figures(bench: Bench, case: Case, peers: Sequence[str], spare_s: float) -> dict[tuple[str, str], Figure]:
     keys = [key for key in case.servers if SERVERS[key].peer in ("skitaid", *peers)]
-    samples = bench.measure(case, keys)
+    samples = bench.measure(case, keys, spare_s)
     return {(case.key, key): summary(found, bench.plan.rounds) for key, found in samples.items()}
 
 
