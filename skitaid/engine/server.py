@@ -53,7 +53,8 @@ class Handler(Protocol):
 class EngineSettings:
     """`threads` 0: apps run on the loop. `queue_limit`: requests that may wait for a thread before 503 is said.
     `trusted`: the peers that are believed about whom they pass on, see engine.trust. `spool` None: bodies wait
-    nowhere but in memory. `slow_client_threads`: so many threads may wait for slow clients, beside those that run."""
+    nowhere but in memory. `slow_client_threads`: so many threads may wait for slow clients, beside those that run.
+    `is_unlogged`: whether requests for a target stay out of the log; it is asked before their record is made."""
 
     threads: int = 4
     queue_limit: int = 1000
@@ -62,6 +63,7 @@ class EngineSettings:
     spool: SpoolSettings | None = None
     quota: QuotaSettings = field(default_factory=QuotaSettings)
     slow_client_threads: int = 128
+    is_unlogged: Callable[[str], bool] | None = None
 
 
 class Engine:
@@ -91,6 +93,7 @@ class Engine:
         self._done = count(1)
         self.on_tick: list[Callable[[], None]] = []
         self._log = log
+        self._is_unlogged = settings.is_unlogged
         self.next_gtxnid = gtxnid_source()
         self.hearing = Hearing(settings.trusted)
         self._connections: set[Connection] = set()
@@ -195,6 +198,8 @@ class Engine:
         stream.is_on_loop = False
         if not threads.submit(stream):
             stream.is_on_loop = True
+            if isinstance(stream.body, RequestBody):
+                stream.body.close()
             self.respond_error(stream, 503, "more requests are waiting than this server can take", retry=True)
 
     def respond_error(self, stream: Stream, code: int, text: str, *, retry: bool = False) -> None:
@@ -223,7 +228,7 @@ class Engine:
         if not stream.is_dispatched and isinstance(stream.body, RequestBody):
             # Nobody else will: no app has begun with it.
             stream.body.close()
-        if self._log is not None:
+        if self._log is not None and (self._is_unlogged is None or not self._is_unlogged(stream.head.line.target)):
             self._log(record_of(stream, len(self._connections)))
 
     def _note_refused(self, peer: str, status: str, size: int) -> None:

@@ -21,6 +21,7 @@ from skitaid.handlers.static import StaticFolder
 from skitaid.handlers.static_files import FileCache, StaticSettings
 from skitaid.handlers.wsgi import WsgiApp, WsgiSettings
 from skitaid.instance.applog import AppLog
+from skitaid.logs.request import LogOff
 
 __all__ = ["Composition", "body_rules", "engine_settings", "make_router", "static_settings"]
 
@@ -73,6 +74,7 @@ def engine_settings(instance: Instance, var_folder: Path | None = None) -> Engin
     return EngineSettings(
         threads=server.threads, queue_limit=server.queue_limit, timeouts=timeouts, trusted=server.trusted, spool=spool,
         quota=quota, slow_client_threads=server.slow_client_threads,
+        is_unlogged=LogOff(server.log_off).matches if server.log_off else None,
     )  # fmt: skip
 
 

@@ -66,7 +66,7 @@ class LogOff:
 
     def matches(self, uri: str) -> bool:
         """Whether a request for `uri` (its query does not count) stays out of the log."""
-        path = uri.partition("?")[0]
+        path = uri.partition("?")[0] if "?" in uri else uri
         if path.startswith(self._starts) or path.endswith(self._ends):
             return True
         return any(text in path for text in self._holds)

@@ -296,11 +296,14 @@ MakeRig = Callable[..., Rig]
 
 @pytest.fixture
 def make_rig() -> Iterator[MakeRig]:
-    """Makes rigs: threads=0, queue_limit=1000, and any time-out of `Timeouts`."""
+    """Makes rigs: threads=0, queue_limit=1000, is_unlogged, and any time-out of `Timeouts`."""
     rigs: list[Rig] = []
 
-    def make(*, threads: int = 0, queue_limit: int = 1000, **timeouts: float) -> Rig:
-        rig = Rig(EngineSettings(threads, queue_limit, Timeouts(**timeouts)))
+    def make(
+        *, threads: int = 0, queue_limit: int = 1000, is_unlogged: Callable[[str], bool] | None = None,
+        **timeouts: float,
+    ) -> Rig:  # fmt: skip
+        rig = Rig(EngineSettings(threads, queue_limit, Timeouts(**timeouts), is_unlogged=is_unlogged))
         rigs.append(rig)
         return rig
 

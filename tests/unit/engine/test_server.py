@@ -32,6 +32,18 @@ def test_the_date_follows_the_clock_on_the_wall(rig: Rig, monkeypatch: pytest.Mo
     assert client.get("/").get("date") == "Sun, 06 Nov 1994 08:49:38 GMT"
 
 
+def test_what_is_not_to_be_logged_is_counted_all_the_same(make_rig: MakeRig) -> None:
+    rig = make_rig(is_unlogged=lambda target: target.startswith("/live"))
+    rig.app(hello)
+    client = rig.client()
+    for path in ("/live", "/a?b", "/live?x"):
+        assert client.get(path).code == 200
+    client.send(b"no request\r\n\r\n")
+    client.end()
+    assert [record[4] for record in rig.records] == ["/a?b", "-"]
+    assert rig.engine.requests == 4
+
+
 def test_a_full_queue_is_503(make_rig: MakeRig) -> None:
     rig = make_rig(threads=1, queue_limit=0)
     rig.app(hello)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,11 @@ def test_the_engine_gets_its_slice(making: Composition) -> None:
     settings = engine_settings(making.instance)
     assert settings.threads == 7
     assert (settings.timeouts.keep_alive_s, settings.timeouts.stall_s) == (3, 4)
+    assert settings.is_unlogged is None
+    server = replace(making.instance.server, log_off=("/live", "*.css"))
+    is_unlogged = engine_settings(replace(making.instance, server=server)).is_unlogged
+    assert is_unlogged is not None
+    assert [is_unlogged(target) for target in ("/live?x", "/a.css?x=/", "/a", "-")] == [True, True, False, False]
 
 
 # ---------------------------------------------------------------- what apps say
