@@ -38,6 +38,8 @@ TICK_S: Final = 1.0
 FAST_STOP_S: Final = 4.0
 DRAIN_S: Final = 300.0
 """How long a worker of an old generation may still serve the connections it has."""
+LEAVING_S: Final = 2.0
+"""How long a reload is not called done because an old worker has not yet said that it takes no more connections."""
 PREDECESSOR_S: Final = 6.0
 """How long a master that is on its way out, or the workers of one that was killed, may still be in the way."""
 _LOOK_S: Final = 0.05
@@ -82,6 +84,8 @@ class Master:
         self._generations = count()
         self._incoming: Incoming | None = None
         self._wants_reload = False
+        self._leaving: set[int] = set()
+        self._told_by: float | None = None
         self._awaits_correction: Reloader | None = None
         self._is_stopping = False
         self._is_orphan = False
@@ -205,7 +209,7 @@ class Master:
 
     def _patience_ms(self) -> int:
         due = None if self._is_stopping else self._crew.next_due()
-        until = min(at for at in (self._next_tick, due, self._crew.next_kill()) if at is not None)
+        until = min(at for at in (self._next_tick, due, self._crew.next_kill(), self._told_by) if at is not None)
         return max(0, int((until - time.monotonic()) * 1000) + 1)
 
     def _obey(self, number: int) -> None:
@@ -261,6 +265,8 @@ class Master:
             for text in message.failed:
                 self._say("error", f"this app is not served: {text}")
             self._await_correction(message.files)
+        elif message.kind is Kind.CLOSED:
+            self._leaving.discard(pid)
         elif worker.generation == self._newest_generation and not self._wants_reload:
             # What an older one sees has been read anew already.
             self._say("info", "the source of an app changed")
@@ -294,6 +300,8 @@ class Master:
             self._reload(now)
         if self._is_ready:
             self._care.fill_places(now)
+        if self._told_by is not None:
+            self._tell_reloaded(self._told_by, now)
 
     def _reload(self, now: float) -> None:
         """Begin with a new generation; the old goes on until the new is ready."""
@@ -326,12 +334,21 @@ class Master:
         self._sockets.keep_only(incoming.conf.instance.server.listen)
         self._care.follow(self._conf.instance)
         if self._is_ready:
-            self._say("info", f"reloaded, {incoming.size} new workers serve on {', '.join(self._sockets.addresses)}")
-            self._reporter.reloaded(self._sockets.addresses)
+            self._leaving = {worker.pid for worker in old}
+            self._told_by = now + LEAVING_S
             return
         self._is_ready = True
         self._say("info", f"serving on {', '.join(self._sockets.addresses)}")
         self._reporter.ready(self._sockets.addresses)
+
+    def _tell_reloaded(self, told_by: float, now: float) -> None:
+        """A reload is done when nothing new reaches the old workers: then whoever asked for it meets new code only."""
+        if now < told_by and not self._leaving.isdisjoint(self._crew.workers):
+            return
+        self._told_by = None
+        size, addresses = self._crew.size, self._sockets.addresses
+        self._say("info", f"reloaded, {size} new worker{' serves' if size == 1 else 's serve'} on {', '.join(addresses)}")
+        self._reporter.reloaded(addresses)
 
     def _give_up(self, incoming: Incoming, reason: str) -> None:
         """The new generation can't serve: the old goes on, or nothing does."""

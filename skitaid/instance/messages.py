@@ -9,14 +9,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 
-__all__ = ["Kind", "MessageReader", "WorkerMessage", "say_ready", "say_reload"]
+__all__ = ["Kind", "MessageReader", "WorkerMessage", "say_closed", "say_ready", "say_reload"]
 
 
 class Kind(Enum):
-    """READY: it can serve. RELOAD: a file of an app with `use_reloader` changed."""
+    """READY: it can serve. RELOAD: a file of an app with `use_reloader` changed. CLOSED: it takes no more
+    connections."""
 
     READY = "ready"
     RELOAD = "reload"
+    CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,10 @@ def say_ready(fd: int, failed: Iterable[str] = (), files: Iterable[str] = ()) ->
 
 def say_reload(fd: int) -> None:
     _say(fd, {"kind": Kind.RELOAD.value})
+
+
+def say_closed(fd: int) -> None:
+    _say(fd, {"kind": Kind.CLOSED.value})
 
 
 def _say(fd: int, message: Mapping[str, object]) -> None:

@@ -28,7 +28,7 @@ from skitaid.instance.doubt import doubt_teller
 from skitaid.instance.identity import become, identity_of
 from skitaid.instance.lastresort import LastResort
 from skitaid.instance.logbook import Logbook
-from skitaid.instance.messages import say_ready, say_reload
+from skitaid.instance.messages import say_closed, say_ready, say_reload
 from skitaid.instance.offspring import part_from
 from skitaid.instance.reloader import Reloader
 from skitaid.logs.writer import RequestLogWriter
@@ -188,6 +188,7 @@ class _Worker:
             return
         self._state = WorkerState.DRAINING
         engine.drain()
+        say_closed(self._task.pipe_fd)
         self._close_idle_at = now + (IDLE_GRACE_S if patience_s is None else 0.0)
         self._look_for_end()
 
