@@ -575,7 +575,7 @@ def test_stopping_does_not_wait_for_slow_clients(serve: Serve) -> None:
     slow, uploading = slow_client(engine), engine.connect()
     uploading.send(request("/up", "Content-Length: 1000000", method="POST") + b"x" * 200000)
     until(is_held(app), "the response is held back")
-    until(lambda: engine.engine.threads.busy == 2, "both apps run")
+    until(lambda: engine.engine.threads.aside == 2, "both apps wait for their clients")
     engine.stop()
     assert app.closed == 1
     slow.close()

@@ -101,7 +101,7 @@ def test_a_thread_steps_aside_for_its_slow_client(start: Callable[..., RunningEn
     readers = [slow_reader(engine) for _ in range(8)]
     threads = engine.engine.threads
     assert threads is not None
-    until(lambda: threads._aside == len(readers), "every response waits for its client")
+    until(lambda: threads.aside == len(readers), "every response waits for its client")
     # Nothing is made before somebody takes it, nothing is on disk, and two threads are free.
     assert (app.ended, open_files(tmp_path)) == (0, 0)
     quick = engine.connect()
@@ -110,7 +110,7 @@ def test_a_thread_steps_aside_for_its_slow_client(start: Callable[..., RunningEn
     for reader in readers:
         assert hashlib.sha256(reader.reply()[2]).hexdigest() == expected()
         reader.close()
-    until(lambda: (threads._aside, threads._live) == (0, 2), "the threads that were too many have ended")
+    until(lambda: (threads.aside, threads._live) == (0, 2), "the threads that were too many have ended")
 
 
 def test_uploads_of_slow_clients_hold_no_thread_either(start: Callable[..., RunningEngine]) -> None:
@@ -127,7 +127,7 @@ def test_uploads_of_slow_clients_hold_no_thread_either(start: Callable[..., Runn
         upload.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size + b"x" * (size // 2))
     threads = engine.engine.threads
     assert threads is not None
-    until(lambda: threads._aside == len(uploads), "every app waits for its client")
+    until(lambda: threads.aside == len(uploads), "every app waits for its client")
     quick = engine.connect()
     assert quick.get("/quick")[2] == b"0"
     quick.close()
@@ -135,7 +135,7 @@ def test_uploads_of_slow_clients_hold_no_thread_either(start: Callable[..., Runn
         upload.send(b"x" * (size // 2))
         assert upload.reply()[2] == str(size).encode()
         upload.close()
-    until(lambda: (threads._aside, threads._live) == (0, 2), "the threads that were too many have ended")
+    until(lambda: (threads.aside, threads._live) == (0, 2), "the threads that were too many have ended")
 
 
 def test_without_room_the_thread_waits_for_its_client(start: Callable[..., RunningEngine], tmp_path: Path) -> None:
