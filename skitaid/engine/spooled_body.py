@@ -43,7 +43,7 @@ class SpooledBody(RequestBody):
         self._offset = 0
         self._is_writing = self._is_closed = False
         self.is_large = False
-        self.on_failure: Callable[[ProtocolError], None] = lambda error: None
+        self.on_failure: Callable[[ProtocolError], None] = _ignore
 
     # ------------------------------------------------------------ the loop thread
 
@@ -104,6 +104,11 @@ class SpooledBody(RequestBody):
         elif self._waiting >= _WRITE_BYTES:
             self._write()
 
+    def _make_ready(self) -> None:
+        # Whoever made this body need not be kept by it any more.
+        self.on_failure = _ignore
+        super()._make_ready()
+
     # ------------------------------------------------------------ the app's side
 
     def file(self) -> io.BytesIO | io.BufferedReader | RequestBody:
@@ -119,3 +124,7 @@ class SpooledBody(RequestBody):
         count = file.read_at(self._offset, buffer)
         self._offset += count
         return bytes(buffer[:count])
+
+
+def _ignore(error: ProtocolError) -> None:
+    """Nobody is there to be told."""

@@ -69,6 +69,8 @@ async def app(scope, receive, send):
 """
 SERVER = """
 threads = 4
+response_timeout = 2m
+keep_alive = 2m
 max_post_body_size = 4m
 max_multipart_body_size = 80m
 spool_limit = 70m

@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 
 from skitaid.config.load import default_main, parse_instance
+from skitaid.config.model import MountOptions, Server
 from skitaid.engine.server import Engine, EngineSettings
+from skitaid.engine.spool import SpoolSettings
 from skitaid.handlers.asgi import AsgiApp
+from skitaid.handlers.body_rules import BodyRules
 from skitaid.handlers.router import RouteKind, Router
 from skitaid.handlers.static import StaticFolder
 from skitaid.handlers.wsgi import WsgiApp
 from skitaid.instance.applog import AppLog
-from skitaid.instance.compose import Composition, Unavailable, engine_settings, make_router
+from skitaid.instance.compose import Composition, Unavailable, body_rules, engine_settings, make_router
 from skitaid.logs.lines import LogFile
 
 CONF = """
@@ -90,6 +93,25 @@ def test_the_engine_gets_its_slice(making: Composition) -> None:
     is_unlogged = engine_settings(replace(making.instance, server=server)).is_unlogged
     assert is_unlogged is not None
     assert [is_unlogged(target) for target in ("/live?x", "/a.css?x=/", "/a", "-")] == [True, True, False, False]
+
+
+def test_where_request_bodies_wait(making: Composition, tmp_path: Path) -> None:
+    assert engine_settings(making.instance).spool is None
+    spool = engine_settings(making.instance, tmp_path).spool
+    assert spool == SpoolSettings(str(tmp_path / "bodies"), 256 * 1024 * 1024)
+    server = replace(making.instance.server, spool_dir=Path("/srv/spool"), spool_limit_bytes=7)
+    elsewhere = engine_settings(replace(making.instance, server=server), tmp_path).spool
+    assert elsewhere == SpoolSettings("/srv/spool", 7)
+    none = replace(making.instance, server=replace(server, spool_limit_bytes=0))
+    assert engine_settings(none, tmp_path).spool is None
+
+
+def test_a_mount_goes_before_the_server() -> None:
+    server = Server(max_post_body_bytes=1, max_multipart_body_bytes=2, gzip=True)
+    assert body_rules(MountOptions(), server) == BodyRules(1, 2, is_streamed=False, may_code=True)
+    options = MountOptions(max_body_bytes=7, gzip=False, stream=True)
+    assert body_rules(options, server) == BodyRules(7, 7, is_streamed=True, may_code=False)
+    assert body_rules(MountOptions(gzip=True), replace(server, gzip=False)).may_code
 
 
 # ---------------------------------------------------------------- what apps say
