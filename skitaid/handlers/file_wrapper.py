@@ -49,7 +49,7 @@ def segment_of(wrapper: FileWrapper, length: int | None) -> FileSegment | None:
         status = os.fstat(file.fileno())
         offset = file.tell()
         left = status.st_size - offset
-        if not stat.S_ISREG(status.st_mode) or left <= 0 or (length is not None and length > left):
+        if not stat.S_ISREG(status.st_mode) or left <= 0 or (length is not None and not 0 <= length <= left):
             return None
         # The app closes its own when the iterable is closed, which is long before the last byte is sent.
         opened = OpenFile(os.dup(file.fileno()))

@@ -102,10 +102,13 @@ class Call:
         self.is_written = True
 
     def _promised(self) -> int | None:
-        """The Content-Length of the app; -1 for one that can't be sent, which is told where it is sent."""
-        for name, value in self.fields:
-            if name.lower() == "content-length":
-                return int(value) if value.isdigit() else -1
+        """The Content-Length of the app; -1 for fields that can't be sent, which is told where they are sent."""
+        try:
+            for name, value in self.fields:
+                if name.lower() == "content-length":
+                    return int(value)
+        except (TypeError, ValueError, AttributeError):
+            return -1
         return None
 
     def check_started(self) -> None:
