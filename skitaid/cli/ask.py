@@ -13,6 +13,9 @@ from skitaid.exceptions import RefusedError
 
 Answer = Mapping[str, Any]
 
+STATUS_TIMEOUT_S = 10.0
+"""Figures come at once; a daemon that hangs, or was stopped by a signal, is to be told from one that is busy."""
+
 
 def run(session: Session) -> int:
     session.refuse_agents()
@@ -28,7 +31,8 @@ def ask(session: Session, command: str, on_progress: Callable[[str], None] | Non
     run_path = session.find_main().global_.run_path
     request = {"command": command, "name": name, "fast": command == "terminate"}
     if lock.is_held(run_path):
-        return control.ask(run_path, request, on_progress or (show_progress if name is None else _keep_quiet))
+        return control.ask(run_path, request, on_progress or (show_progress if name is None else _keep_quiet),
+                           timeout_s=STATUS_TIMEOUT_S if command == "status" else None)
     if name is not None:
         session.require_instance()
     start = session.hint(f"-f {name} start" if name else "start")

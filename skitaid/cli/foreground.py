@@ -61,13 +61,13 @@ class ForegroundMaster:
         self._send(signal.SIGHUP)
 
     def stop(self) -> None:
-        """Gracefully, then at once, then by force; returns when it is gone. An impatient KeyboardInterrupt goes one
-        step on."""
+        """Gracefully, then at once, then by force; returns when it is gone, with all that its apps started. An
+        impatient KeyboardInterrupt goes one step on."""
         for number, grace_s in ((signal.SIGQUIT, GRACE_S), (signal.SIGTERM, FAST_GRACE_S)):
             with suppress(KeyboardInterrupt):
                 self._send(number)
                 if self._wait_end(grace_s):
-                    return
+                    break
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._wait_end(FAST_GRACE_S)

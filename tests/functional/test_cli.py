@@ -19,7 +19,11 @@ from typing import Any
 
 import pytest
 
+from skitaid.cli import ask
+from skitaid.cli.options import parse
+from skitaid.cli.session import Session
 from skitaid.config.load import default_main, load_instance
+from skitaid.exceptions import RefusedError
 from skitaid.supervisor import lock
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -465,6 +469,29 @@ def test_on_a_terminal_the_next_port_is_asked_for(place: Place, answer: str, cod
             process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE_S) == code
     os.close(ours)
+
+
+def test_what_an_app_forked_ends_with_the_run(place: Place) -> None:
+    path = place.app("tryout", "first")
+    path.write_text(path.read_text() + "\nimport os, time\nif not os.fork():\n    time.sleep(600)\n    os._exit(0)\n")
+    process = place.begin("run", str(path), "--port", "0")
+    served_at(process)
+    code, _, _ = ended(process, signal.SIGINT)  # the end of its output too, which the fork has open
+    assert code == 0
+
+
+def test_a_daemon_that_hangs_is_told_from_one_that_does_not_run(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ask, "STATUS_TIMEOUT_S", 0.1)
+    place.site("shop")
+    assert place("start").returncode == 0
+    pid = lock.read_pid(place.run_path)
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(RefusedError, match="did not answer within"):
+            ask.ask(Session(parse(["status"]), place.etc), "status")
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def test_an_instance_of_the_daemon_is_not_run_twice(place: Place) -> None:
