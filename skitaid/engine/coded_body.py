@@ -75,14 +75,16 @@ def choose_for_pieces(stream: CodedStream, status: str, fields: Fields) -> Choic
     """For a response whose body comes in pieces."""
     head = stream.head
     if head.line.method == "HEAD":
-        return Choice(None, _for_head(head.fields, status, fields, None))
-    return choose(head.fields, status, fields, None)
+        return Choice(None, _for_head(head.fields, status, fields, None, is_lean=stream.is_on_loop))
+    return choose(head.fields, status, fields, None, is_lean=stream.is_on_loop)
 
 
-def _for_head(request: HeaderBlock, status: str, fields: Fields, size: int | None) -> Fields:
+def _for_head(
+    request: HeaderBlock, status: str, fields: Fields, size: int | None, *, is_lean: bool = False
+) -> Fields:
     """As GET would have it, but for the length, which nobody knows (RFC 9110 section 9.3.2). Of a response that may
     turn out too short for compression, it is said only that there is a choice."""
-    choice = choose(request, status, fields, size)
+    choice = choose(request, status, fields, size, is_lean=is_lean)
     if size is None and choice.length is None:
         return choose(_ANYBODY, status, fields, None).fields
     return choice.fields

@@ -56,8 +56,11 @@ class Choice(NamedTuple):
     length: int | None = None
 
 
-def choose(request: HeaderBlock, status: str, fields: Fields, size: int | None) -> Choice:
+def choose(
+    request: HeaderBlock, status: str, fields: Fields, size: int | None, *, is_lean: bool = False
+) -> Choice:
     """The coding for a response of `size` bytes; None: as its Content-Length says, else unknown, which counts as much.
+    `is_lean`: see `encoder`.
 
     What is wrong with `status` or `fields` is not told here: whoever sends them will.
     """
@@ -68,7 +71,7 @@ def choose(request: HeaderBlock, status: str, fields: Fields, size: int | None) 
     size = length if size is None else size
     if size is not None and size < MIN_BYTES:
         return Choice(None, fields, length)
-    coding = _preferred(request.get(b"accept-encoding"))
+    coding = _preferred(request.get(b"accept-encoding"), is_lean)
     if coding is None:
         return Choice(None, _with_vary(fields, found), length)
     return Choice(coding, _coded(fields, found, coding), length)
@@ -180,21 +183,22 @@ def _coded(fields: Fields, found: dict[str, str], coding: bytes) -> Fields:
 # ---------------------------------------------------------------- codings
 
 
-_PREFERENCES: Final[dict[bytes, bytes | None]] = {}
+_PREFERENCES: Final[dict[tuple[bytes, bool], bytes | None]] = {}
 
 
-def _preferred(accepted: bytes | None) -> bytes | None:
+def _preferred(accepted: bytes | None, is_lean: bool) -> bytes | None:
     if not accepted:
         # Anything would do (RFC 9110 section 12.5.3), but who says nothing is more likely not to know.
         return None
     try:
-        return _PREFERENCES[accepted]
+        return _PREFERENCES[accepted, is_lean]
     except KeyError:
-        # Brotli is looked for when somebody can read it.
-        offered = (_BR, _GZIP) if b"br" in accepted.lower() and _brotli() is not None else (_GZIP,)
+        # Brotli is looked for when somebody can read it. It takes 1 MB, at its least 160 KB for less than gzip gives.
+        may_br = not is_lean and b"br" in accepted.lower() and _brotli() is not None
+        offered = (_BR, _GZIP) if may_br else (_GZIP,)
         coding = choose_coding(accepted, offered)
     if len(_PREFERENCES) < _MAX_KEPT and len(accepted) < _MAX_KEPT:
-        _PREFERENCES[accepted] = coding
+        _PREFERENCES[accepted, is_lean] = coding
     return coding
 
 
@@ -243,7 +247,8 @@ class _Brotli:
 
 
 def encoder(coding: bytes, *, is_lean: bool = False) -> Encoder:
-    """One for a body that comes in pieces. `is_lean`: there may be thousands of them at a time."""
+    """One for a body that comes in pieces. `is_lean`: there may be thousands of them at a time, so each takes 64 KB
+    instead of 256 KB, for a tenth more to send."""
     if coding == _BR:
         return _Brotli()
     return _Gzip(13, 6) if is_lean else _Gzip(15, 8)

@@ -153,6 +153,12 @@ def test_brotli_goes_before_gzip(accept: bytes, coding: bytes) -> None:
     assert choice(TEXT, accept=b"Accept-Encoding: " + accept).coding == coding
 
 
+def test_brotli_is_too_large_for_thousands_at_a_time() -> None:
+    for accept, coding in ((b"gzip, br", b"gzip"), (b"br", None)):
+        block = request(b"Accept-Encoding: " + accept)
+        assert choose(block, "200 OK", [TEXT], None, is_lean=True).coding == coding
+
+
 # ---------------------------------------------------------------- what is said
 
 
