@@ -64,6 +64,11 @@ class AsgiApp:
         cycle.expect_body(limit, partial(self._begin, cycle, route))
         return True
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether the app still works for a request, be its response done or not."""
+        return bool(self._tasks)
+
     async def cancel_all(self, patience_s: float) -> None:
         """At the end of the worker: whatever still runs is cancelled, and has `patience_s` to clean up."""
         self._is_ending = True

@@ -43,6 +43,12 @@ class Lifespans:
                 mounted.is_late(patience_s)
         return [mounted.trouble for mounted in self._apps.values() if mounted.trouble]
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether an app still works for a request: what it does after a response (a background task of Starlette's) is
+        no connection that is open."""
+        return any(handler.is_busy for mounted in self._apps.values() for handler in mounted.handlers)
+
     async def stop(self, patience_s: float) -> None:
         """Cancel the requests that still run, then stop all; each step has `patience_s`."""
         handlers = [handler for mounted in self._apps.values() for handler in mounted.handlers]

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from skitaid.engine.access import AccessLog
 from skitaid.engine.server import Engine
 from skitaid.exceptions import SkitaidError
 from skitaid.handlers.lifespans import Lifespans, end_tasks
@@ -143,9 +144,10 @@ class _Worker:
     def __init__(self, task: WorkerTask) -> None:
         self._task = task
         conf = task.conf
-        self._log = RequestLogWriter(task.logbook.request, f"W{task.index}", log_off=conf.instance.server.log_off)
+        self._log = RequestLogWriter(task.logbook.request, f"W{task.index}")
+        log = AccessLog(f"W{task.index}", self._log.append_line)
         self._site = Site(Router([]))
-        self._engine = Engine(engine_settings(conf.instance, conf.var_folder), self._site, log=self._log.append)
+        self._engine = Engine(engine_settings(conf.instance, conf.var_folder), self._site, log=log)
         self._site.engine = self._engine
         self._engine.hearing.on_doubt = doubt_teller(task.logbook.server)
         if self._engine.spool is not None:
@@ -227,7 +229,8 @@ class _Worker:
         now = loop.time()
         if now >= self._close_idle_at:
             self._engine.close_idle()
-        if not self._engine.connection_count or (self._stop_at is not None and now >= self._stop_at):
+        is_busy = self._engine.connection_count or (self._lifespans is not None and self._lifespans.is_busy)
+        if not is_busy or (self._stop_at is not None and now >= self._stop_at):
             loop.stop()
             return
         loop.call_later(0.02, self._look_for_end)

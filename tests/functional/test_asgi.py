@@ -90,10 +90,15 @@ async def waits(scope, receive, send):
         pass
     note("told of the disconnect")
 
+async def after(scope, receive, send):
+    await answer(send, b"answered")
+    await asyncio.sleep(1.5)
+    note("work ended")
+
 GO_ON = asyncio.Event()
 TASKS = []
 PATHS = {"/": hello, "/events": events, "/ticks": ticks, "/large": large, "/upload": upload, "/go_on": go_on,
-         "/background": background, "/waits": waits}
+         "/after": after, "/background": background, "/waits": waits}
 """
 NEVER_STARTS = """
 import asyncio
@@ -193,6 +198,14 @@ def test_a_stop_ends_requests_and_then_the_lifespan(place: Place, start: Start, 
     notes = [line for line in place.log("stderr").splitlines() if "ended" in line]
     assert ["ticks ended" in notes[0], "lifespan ended" in notes[-1]] == [True, True]
     assert "Traceback" not in place.log("stderr") + place.log("app")
+
+
+def test_a_graceful_stop_waits_for_work_after_the_response(place: Place, start: Start) -> None:
+    master = start()
+    assert text(master.address, "/after") == "answered"
+    assert master.stop(signal.SIGQUIT) == 0
+    notes = [line for line in place.log("stderr").splitlines() if "ended" in line]
+    assert ["work ended" in notes[0], "lifespan ended" in notes[-1]] == [True, True]
 
 
 def test_slow_readers_and_slow_apps_take_no_memory(start: Start) -> None:

@@ -367,6 +367,22 @@ def test_requests_end_before_the_lifespan(asgi: AsgiRig, report: Report) -> None
     assert events == ["request", "lifespan"]
 
 
+def test_busy_is_who_works_for_a_request(asgi: AsgiRig, report: Report) -> None:
+    go_on = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await answer(send, b"done")
+        await go_on.wait()
+
+    lifespans = Lifespans(report)
+    lifespans.add(app, asgi.asgi(app), "/")
+    assert not lifespans.is_busy
+    assert asgi.client().get().body == b"done"
+    assert lifespans.is_busy
+    go_on.set()
+    asgi.until(lambda: not lifespans.is_busy)
+
+
 def test_without_apps_there_is_nothing_to_do(report: Report) -> None:
     async def main() -> None:
         lifespans = Lifespans(report)
