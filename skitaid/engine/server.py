@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final, Protocol
 
-from skitaid.engine.access import record_of, refusal_record
+from skitaid.engine.access import AccessLog, record_of, refusal_record
 from skitaid.engine.body import RequestBody
 from skitaid.engine.connection import Connection
 from skitaid.engine.disk import DiskThreads
@@ -75,7 +75,7 @@ class Engine:
         settings: EngineSettings,
         handler: Handler,
         *,
-        log: Callable[[Record], None] | None = None,
+        log: AccessLog | Callable[[Record], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings
@@ -92,7 +92,12 @@ class Engine:
         self.requests = 0
         self._done = count(1)
         self.on_tick: list[Callable[[], None]] = []
-        self._log = log
+        self._note: Callable[[Stream, int], None] | None = None
+        self._note_record: Callable[[Record], None] | None = None
+        if isinstance(log, AccessLog):
+            self._note, self._note_record = log.note, log.note_record
+        elif log is not None:
+            self._note, self._note_record = _recorder(log), log
         self._is_unlogged = settings.is_unlogged
         self.next_gtxnid = gtxnid_source()
         self.hearing = Hearing(settings.trusted)
@@ -228,14 +233,15 @@ class Engine:
         if not stream.is_dispatched and isinstance(stream.body, RequestBody):
             # Nobody else will: no app has begun with it.
             stream.body.close()
-        if self._log is not None and (self._is_unlogged is None or not self._is_unlogged(stream.head.line.target)):
-            self._log(record_of(stream, len(self._connections)))
+        note = self._note
+        if note is not None and (self._is_unlogged is None or not self._is_unlogged(stream.head.line.target)):
+            note(stream, len(self._connections))
 
     def _note_refused(self, peer: str, status: str, size: int) -> None:
         self.requests = next(self._done)
-        if self._log is not None:
+        if self._note_record is not None:
             count, code = len(self._connections), int(status[:3])
-            self._log(refusal_record(peer, self.next_gtxnid(), code, size=size, connections=count))
+            self._note_record(refusal_record(peer, self.next_gtxnid(), code, size=size, connections=count))
 
     # ------------------------------------------------------------ turns of the poll (selector.Turn)
 
@@ -306,3 +312,7 @@ def _make_threads(settings: EngineSettings) -> AppThreads | None:
     if not settings.threads:
         return None
     return AppThreads(settings.threads, limit=settings.queue_limit, aside_limit=settings.slow_client_threads)
+
+
+def _recorder(log: Callable[[Record], None]) -> Callable[[Stream, int], None]:
+    return lambda stream, connections: log(record_of(stream, connections))

@@ -347,7 +347,8 @@ class Master:
             return
         self._told_by = None
         size, addresses = self._crew.size, self._sockets.addresses
-        self._say("info", f"reloaded, {size} new worker{' serves' if size == 1 else 's serve'} on {', '.join(addresses)}")
+        what = "1 new worker serves" if size == 1 else f"{size} new workers serve"
+        self._say("info", f"reloaded, {what} on {', '.join(addresses)}")
         self._reporter.reloaded(addresses)
 
     def _give_up(self, incoming: Incoming, reason: str) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
-__all__ = ["FIELDS", "LogOff", "Record", "format_json", "line_formatter"]
+__all__ = ["FIELDS", "LogOff", "Record", "format_json", "line_formatter", "plain", "quoted", "stamp_of"]
 
 Record = tuple[
     float, str, str | None, str, str, str, int, int, int, str, str,
@@ -76,12 +76,12 @@ class _Quoted(dict[str | None, str]):
     """Text to its quoted form; bounded, as clients choose the texts."""
 
     def __missing__(self, text: str | None) -> str:
-        quoted = f'"{_escape(text, blank=" ")}"' if text else "-"
-        if len(quoted) <= CACHE_TEXT_MAX:
+        made = quoted(text)
+        if len(made) <= CACHE_TEXT_MAX:
             if len(self) >= CACHE_ENTRIES:
                 self.clear()
-            self[text] = quoted
-        return quoted
+            self[text] = made
+        return made
 
 
 def line_formatter(worker: str) -> Callable[[Record], str]:
@@ -89,7 +89,7 @@ def line_formatter(worker: str) -> Callable[[Record], str]:
 
     It keeps the text of the current second and of quoted fields seen before; for one thread only.
     """
-    quoted = _Quoted()
+    quoted_texts = _Quoted()
     second = -1
     stamp = ""
 
@@ -101,20 +101,25 @@ def line_formatter(worker: str) -> Callable[[Record], str]:
         ) = record  # fmt: skip
         if int(now) != second:
             second = int(now)
-            stamp = time.strftime("%Y.%m.%d %H:%M:%S", time.localtime(second))
+            stamp = stamp_of(second)
         head = f"{client or '-'} {host or '-'} {method or '-'} {uri or '-'} {gtxn or '-'} {ltxn or '-'}"
         # One look at all the fields that may hold no blank and nothing that does not print.
         if head.count(" ") != _BLANKS or not head.isascii() or not head.isprintable():
-            client, host, method, uri, gtxn, ltxn = map(_plain, (client, host, method, uri, gtxn, ltxn))
+            client, host, method, uri, gtxn, ltxn = map(plain, (client, host, method, uri, gtxn, ltxn))
         if token or forwarded_for:
-            token, forwarded_for = _plain(token), _plain(forwarded_for)
+            token, forwarded_for = plain(token), plain(forwarded_for)
         return (
             f"{stamp} {client or '-'} {host or '-'} {method or '-'} {uri or '-'} HTTP/{version} {request_bytes} "
-            f"{status} {reply_bytes} {gtxn or '-'} {ltxn or '-'} {quoted[user]} {token or '-'} {quoted[referer]} "
-            f"{quoted[agent]} {forwarded_for or '-'} {worker} {connections} {handle_ms:.0f} {transfer_ms:.0f}\n"
+            f"{status} {reply_bytes} {gtxn or '-'} {ltxn or '-'} {quoted_texts[user]} {token or '-'} "
+            f"{quoted_texts[referer]} {quoted_texts[agent]} {forwarded_for or '-'} {worker} {connections} {handle_ms:.0f} {transfer_ms:.0f}\n"
         )
 
     return format_line
+
+
+def stamp_of(second: int) -> str:
+    """Date and time of a line, local, for seconds since the epoch."""
+    return time.strftime("%Y.%m.%d %H:%M:%S", time.localtime(second))
 
 
 def format_json(record: Record, worker: str) -> str:
@@ -124,8 +129,14 @@ def format_json(record: Record, worker: str) -> str:
     return json.dumps(dict(zip(FIELDS, record, strict=True)) | {"worker": worker}, separators=(",", ":")) + "\n"
 
 
-def _plain(text: str | None) -> str:
+def plain(text: str | None) -> str:
+    """A field that holds no blank; "-" when it is absent."""
     return _escape(text, blank="\\x20") if text else "-"
+
+
+def quoted(text: str | None) -> str:
+    """A field that may hold blanks, in quotes; "-" when it is absent."""
+    return f'"{_escape(text, blank=" ")}"' if text else "-"
 
 
 def _escape(text: str, *, blank: str) -> str:

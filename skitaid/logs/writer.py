@@ -48,7 +48,7 @@ class RequestLogWriter:
     ) -> None:
         self.dropped = 0
         self._log = log
-        self._records: deque[Record] = deque()
+        self._records: deque[Record | str] = deque()
         self._limit = limit
         self._hurry_at = limit // 4
         self._off = LogOff(log_off)
@@ -63,6 +63,13 @@ class RequestLogWriter:
 
     def append(self, record: Record) -> None:
         """Take a record (see `request.FIELDS`). From any thread; never blocks, never raises."""
+        self._add(record)
+
+    def append_line(self, line: str) -> None:
+        """Take a line that is made already, with its newline. From any thread; never blocks, never raises."""
+        self._add(line)
+
+    def _add(self, record: Record | str) -> None:
         waiting = len(self._records)
         if waiting < self._limit:
             self._records.append(record)
@@ -124,12 +131,13 @@ class RequestLogWriter:
         if not count:
             return False
         taken = [records.popleft() for _ in range(count)]
-        if self._off:
-            taken = [record for record in taken if not self._off.matches(record[4])]
-        lines = "".join(map(self._format, taken))
+        lines = "".join([record if isinstance(record, str) else self._line_of(record) for record in taken])
         if lines:
             self._log.write_raw(lines.encode("ascii"))
         return True
+
+    def _line_of(self, record: Record) -> str:
+        return "" if self._off and self._off.matches(record[4]) else self._format(record)
 
     def _tell_dropped(self) -> None:
         """Into the error log: a line of another form has no place between requests."""

@@ -68,13 +68,13 @@ class HeaderBlock:
 
     `host` is the Host field (None when absent), `content_length` in bytes (None when absent), `upgrade` the
     lower-case Upgrade field when Connection names it. `has_hearsay`: a field is hearsay (see FieldLine). `heard` is
-    for who makes something of that, and keeps it here. `forwarded_for`: X-Forwarded-For as it came, for a block whose
-    `lines` have another.
+    for who makes something of that, and keeps it here, as `log_texts` is for the request log. `forwarded_for`:
+    X-Forwarded-For as it came, for a block whose `lines` have another.
     """
 
     __slots__ = (
         "_environ", "_forwarded_for", "_log", "_pairs", "content_length", "expects_continue", "fields", "has_hearsay",
-        "heard", "host", "is_chunked", "transfer_encoding", "upgrade", "wants_close", "wants_keep_alive",
+        "heard", "host", "is_chunked", "log_texts", "transfer_encoding", "upgrade", "wants_close", "wants_keep_alive",
     )
 
     def __init__(self, lines: list[FieldLine], *, forwarded_for: bytes | None = None) -> None:
@@ -82,6 +82,7 @@ class HeaderBlock:
         self._forwarded_for = forwarded_for
         self.has_hearsay = False
         self.heard: object = None
+        self.log_texts: tuple[str, str] | None = None
         self.content_length: int | None = None
         self.transfer_encoding: bytes | None = None
         self.is_chunked = False

@@ -26,12 +26,14 @@ class RequestLine:
 
     `target` as it came; `path` with its escapes decoded, as latin-1 text (PEP 3333); `query` without the question
     mark; `raw_path` and `raw_query` the same as they came; `minor` the minor version, 1 for anything above 1.0;
-    `authority` from an absolute or authority target.
+    `authority` from an absolute or authority target; `log_text` is for the request log, which keeps there what it
+    made of the line.
     """
 
-    __slots__ = ("authority", "method", "minor", "path", "query", "raw_path", "raw_query", "target")
+    __slots__ = ("authority", "log_text", "method", "minor", "path", "query", "raw_path", "raw_query", "target")
 
     def __init__(self, method: str, target: bytes, minor: int) -> None:
+        self.log_text: str | None = None
         self.method = method
         self.target = target.decode("latin-1")
         self.minor = minor

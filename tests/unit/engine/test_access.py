@@ -4,7 +4,9 @@ import base64
 
 import pytest
 
-from skitaid.logs.request import Record
+from skitaid.engine.access import AccessLog, record_of, refusal_record
+from skitaid.engine.stream import Stream
+from skitaid.logs.request import Record, line_formatter
 from tests.unit.engine.rig import Rig, hello, request_bytes
 
 
@@ -59,3 +61,40 @@ def test_every_response_has_its_own_transaction(rig: Rig) -> None:
 def test_credentials(rig: Rig, given: str, user: str | None, token: str | None) -> None:
     got = record(rig, f"Authorization: {given}")
     assert got[11:13] == (user, token)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        (),
+        ("Referer: http://x/ y", 'User-Agent: a "b" \\ c', "X-Forwarded-For: 10.1.2.3, 10.1.2.4"),
+        ("Authorization: Bearer abc.def", "User-Agent: caf\xe9"),
+        ("Authorization: Basic " + base64.b64encode("j\xf6rg o:x".encode()).decode(),),
+    ],
+)
+def test_a_line_made_at_once_is_the_line_of_the_record(rig: Rig, fields: tuple[str, ...]) -> None:
+    lines: list[str] = []
+    access = AccessLog("W3", lines.append)
+    noted: list[Record] = []
+
+    def answer(stream: Stream) -> None:
+        stream.respond("200 OK", [], b"hello")
+        # Twice: what a line and a block keep must read like what was made afresh.
+        for _ in range(2):
+            access.note(stream, 7)
+            noted.append(record_of(stream, 7))
+
+    rig.handler(answer)
+    assert rig.client().ask(request_bytes("/a%20b\xe9?c=d", *fields)).code == 200
+    # The last of a line is the time until now, which went on between line and record.
+    expected = [line_formatter("W3")(record).rsplit(" ", 1)[0] for record in noted]
+    assert [line.rsplit(" ", 1)[0] for line in lines] == expected
+    assert all(line.endswith("\n") and line.isascii() for line in lines)
+
+
+def test_a_refusal_is_a_line_too() -> None:
+    lines: list[str] = []
+    AccessLog("W0", lines.append).note_record(refusal_record("192.0.2.7", "G-1", 400, size=12, connections=3))
+    assert lines[0].split()[2:] == (
+        ["192.0.2.7", "-", "-", "-", "HTTP/1.1", "0", "400", "12", "G-1", "1000", "-", "-", "-", "-", "-", "W0", "3", "0", "0"]
+    )
