@@ -111,7 +111,8 @@ def line_formatter(worker: str) -> Callable[[Record], str]:
         return (
             f"{stamp} {client or '-'} {host or '-'} {method or '-'} {uri or '-'} HTTP/{version} {request_bytes} "
             f"{status} {reply_bytes} {gtxn or '-'} {ltxn or '-'} {quoted_texts[user]} {token or '-'} "
-            f"{quoted_texts[referer]} {quoted_texts[agent]} {forwarded_for or '-'} {worker} {connections} {handle_ms:.0f} {transfer_ms:.0f}\n"
+            f"{quoted_texts[referer]} {quoted_texts[agent]} {forwarded_for or '-'} {worker} {connections} "
+            f"{handle_ms:.0f} {transfer_ms:.0f}\n"
         )
 
     return format_line
