@@ -189,14 +189,14 @@ class Connection(Channel):
                 if self.stream is None:
                     self.head_at = self.touched
                     parser.proceed()
-            elif parser.state is _HEAD and not parser.buffered:
+            elif parser.state is _HEAD and not parser.held:
                 self.head_at = self.touched
             parser.feed(data)
-            if parser.buffered and self.stream is None:
+            if self.stream is None and parser.held:
                 self._go_on()
         except ProtocolError as error:
             self._refuse(error)
-        if parser.state is _COMPLETE and parser.buffered > PIPELINE_BYTES:
+        if len(parser.held) > PIPELINE_BYTES and parser.state is _COMPLETE:
             self.set_reading(False)
 
     def _go_on(self) -> None:
@@ -302,7 +302,7 @@ class Connection(Channel):
         # From here on the loop thread may begin the next request.
         self.stream = None
         parser = self._parser
-        if is_over or parser.buffered or self.input_ended or not self._interest & READ:
+        if is_over or parser.held or self.input_ended or not self._interest & READ:
             self.engine.portal.call(self._proceed)
 
     def _refuse(self, error: ProtocolError) -> None:

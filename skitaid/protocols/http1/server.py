@@ -53,13 +53,13 @@ _COMPLETE: Final = State.COMPLETE
 
 class Http1Server:
     """Feed it bytes; it calls the receiver. Raises ProtocolError out of `feed` and `proceed`; nothing may be fed
-    after that."""
+    after that. `held`: bytes held back, a part of a head or requests pipelined behind the one in flight."""
 
-    __slots__ = ("_buffer", "_chunked", "_left", "_receiver", "state")
+    __slots__ = ("_chunked", "_left", "_receiver", "held", "state")
 
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
-        self._buffer = b""
+        self.held = b""
         self._left = 0
         self._chunked: ChunkedDecoder | None = None
         self.state = _HEAD
@@ -68,27 +68,27 @@ class Http1Server:
     def buffered(self) -> int:
         """Bytes held back: a part of a head, or requests pipelined behind the one in flight. While the receiver is told
         of a request: what follows its head."""
-        return len(self._buffer)
+        return len(self.held)
 
     def feed(self, data: bytes) -> None:
         """Take what the peer sent, at least a byte."""
         state = self.state
         if state is _HEAD:
-            known = len(self._buffer)
+            known = len(self.held)
             if known:
                 # What was searched before is not searched again, but for an end of which a part was there.
-                self._head(self._buffer + data, max(0, known - 3))
+                self._head(self.held + data, max(0, known - 3))
             else:
                 self._head(data)
         elif state is _BODY:
             self._body(data)
         else:
-            self._buffer += data
+            self.held += data
 
     def proceed(self) -> None:
         """The response is done: begin with the next request, if it is there already."""
         self.state = _HEAD
-        data, self._buffer = self._buffer, b""
+        data, self.held = self.held, b""
         if data:
             self._head(data)
 
@@ -102,17 +102,17 @@ class Http1Server:
         rest = data[end + 4 :]
         if head.content_length == 0:
             self.state = _COMPLETE
-            self._buffer = rest
+            self.held = rest
             self._receiver.request(head)
             self._receiver.end([])
             return
         self.state = _BODY
         # So that the receiver can tell how much of the body is here already.
-        self._buffer = rest
+        self.held = rest
         self._left = head.content_length or 0
         self._chunked = ChunkedDecoder() if head.content_length is None else None
         self._receiver.request(head)
-        self._buffer = b""
+        self.held = b""
         if rest:
             self._body(rest)
 
@@ -120,7 +120,7 @@ class Http1Server:
         """Empty lines before a request are skipped (RFC 9112 section 2.2); an incomplete head is kept, unless it can
         be refused already."""
         if data[:2] == b"\r\n":
-            self._buffer = b""
+            self.held = b""
             if data := _EMPTY_LINES.sub(b"", data, count=1):
                 self._head(data)
             return
@@ -135,7 +135,7 @@ class Http1Server:
         if (line_end >= 0 and data[line_end - 1] != 13) or _LF_LF(data, begin):
             # Two ends of line that are not the empty line: its sender waits for an answer already.
             raise ProtocolError(400, "a line of the head does not end in CRLF")
-        self._buffer = data
+        self.held = data
 
     def _body(self, data: bytes) -> None:
         if self._chunked is not None:
@@ -158,7 +158,7 @@ class Http1Server:
     def _complete(self, data: bytes, rest: bytes, trailers: list[FieldLine]) -> None:
         self.state = _COMPLETE
         self._chunked = None
-        self._buffer = rest
+        self.held = rest
         if data:
             self._receiver.body(data)
         self._receiver.end(trailers)
