@@ -173,7 +173,7 @@ class Server:
     spool_dir: Path | None = None
     max_connections: int = 20_000
     max_connections_per_address: int = 1000
-    queue_limit: int = 1000
+    queue_limit: int = 5000
     slow_client_threads: int = 128
     header_timeout_s: float = 30.0
     total_timeout_s: float = 3600.0
