@@ -37,13 +37,15 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What wrk counted. `failed`: requests without a 2xx or 3xx answer, and broken connections."""
+    """What wrk counted. `refused`: answers that are not 2xx or 3xx; `broken`: connections that could not be made, were
+    cut, or said nothing for 10 s."""
 
     requests: int
     rps: float
     p50_ms: float
     p99_ms: float
-    failed: int
+    refused: int
+    broken: int
 
 
 def run(loads: Sequence[Load], port: int, seconds: int, cores: Cores) -> list[Outcome]:
@@ -73,9 +75,12 @@ def parse_wrk(text: str) -> Outcome:
     percentiles = dict(re.findall(r"^\s+(50|99)%\s+(\S+)", text, re.MULTILINE))
     broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
     refused = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
-    counts = [*(broken.groups() if broken else ()), *(refused.groups() if refused else ())]
     p50_ms, p99_ms = (parse_duration_ms(percentiles.get(percent, "0us")) for percent in ("50", "99"))
-    return Outcome(int(requests[1]), float(rps[1]), p50_ms, p99_ms, sum(map(int, counts)))
+    return Outcome(int(requests[1]), float(rps[1]), p50_ms, p99_ms, _sum(refused), _sum(broken))
+
+
+def _sum(match: re.Match[str] | None) -> int:
+    return sum(map(int, match.groups())) if match is not None else 0
 
 
 def parse_duration_ms(text: str) -> float:

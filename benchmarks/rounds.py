@@ -32,7 +32,8 @@ class Sample:
     rps: float
     p50_ms: float
     p99_ms: float
-    failed: int
+    refused: int
+    broken: int
     cost_us: float | None
     server_share: float
     load_share: float
@@ -50,7 +51,8 @@ class Figure:
     rps: float
     p50_ms: float
     p99_ms: float
-    failed: int
+    refused: int
+    broken: int
     cost_us: float | None
     spread: float
     load_share: float
@@ -81,7 +83,8 @@ def summary(samples: Sequence[Sample], wanted: int) -> Figure:
         rps=rps,
         p50_ms=statistics.median(sample.p50_ms for sample in used),
         p99_ms=statistics.median(sample.p99_ms for sample in used),
-        failed=sum(sample.failed for sample in used),
+        refused=sum(sample.refused for sample in used),
+        broken=sum(sample.broken for sample in used),
         cost_us=statistics.median(costs) if costs else None,
         spread=(max(rates) - min(rates)) / rps if rps else 0.0,
         load_share=statistics.median(sample.load_share for sample in used),
@@ -165,7 +168,8 @@ class Bench:
             rps=main.rps,
             p50_ms=main.p50_ms,
             p99_ms=main.p99_ms,
-            failed=sum(outcome.failed for outcome in outcomes),
+            refused=sum(outcome.refused for outcome in outcomes),
+            broken=sum(outcome.broken for outcome in outcomes),
             cost_us=used_s / main.requests * 1e6 if len(loads) == 1 and main.requests else None,
             server_share=used_s / passed,
             load_share=(after.children - before.children) / passed,

@@ -79,8 +79,10 @@ def case_table(case: Case, figures: Figures) -> str:
 def _figure_text(figure: Figure) -> str:
     cost = f"{figure.cost_us:7.1f}" if figure.cost_us is not None else "      -"
     text = f"{figure.rps:9,.0f} {cost} {figure.p50_ms:7.2f} {figure.p99_ms:7.2f}  ±{figure.spread * 50:.0f} %"
-    if figure.failed:
-        text += f"  {figure.failed} FAILED"
+    if figure.refused:
+        text += f"  {figure.refused} REFUSED"
+    if figure.broken:
+        text += f"  {figure.broken} BROKEN"
     if figure.load_share > 0.95:
         text += "  (the load generator was at its limit)"
     return text if figure.is_clean else text + "  ~"

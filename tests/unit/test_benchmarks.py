@@ -36,7 +36,7 @@ intr 5
 
 
 def sample(rps: float, foreign: float = 0.0) -> rounds.Sample:
-    return rounds.Sample(rps, 1.0, 2.0, 0, 1e6 / rps, 1.0, 0.5, foreign)
+    return rounds.Sample(rps, 1.0, 2.0, 0, 0, 1e6 / rps, 1.0, 0.5, foreign)
 
 
 def figure(rps: float, *, is_clean: bool = True) -> rounds.Figure:
@@ -47,12 +47,13 @@ def figure(rps: float, *, is_clean: bool = True) -> rounds.Figure:
 
 
 def test_wrk() -> None:
-    assert load.parse_wrk(WRK) == load.Outcome(101369, 33755.42, 0.926, 5.19, 17)
+    assert load.parse_wrk(WRK) == load.Outcome(101369, 33755.42, 0.926, 5.19, 7, 10)
 
 
 def test_wrk_without_errors() -> None:
     quiet = "\n".join(line for line in WRK.splitlines() if "errors" not in line and "Non-2xx" not in line)
-    assert load.parse_wrk(quiet).failed == 0
+    found = load.parse_wrk(quiet)
+    assert (found.refused, found.broken) == (0, 0)
 
 
 def test_wrk_that_could_not_connect() -> None:
