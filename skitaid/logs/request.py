@@ -137,7 +137,12 @@ def plain(text: str | None) -> str:
 
 def quoted(text: str | None) -> str:
     """A field that may hold blanks, in quotes; "-" when it is absent."""
-    return f'"{_escape(text, blank=" ")}"' if text else "-"
+    if not text:
+        return "-"
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        # What nearly every client sends; letter by letter a user agent costs 6 µs.
+        return f'"{text}"'
+    return f'"{_escape(text, blank=" ")}"'
 
 
 def _escape(text: str, *, blank: str) -> str:
