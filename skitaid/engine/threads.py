@@ -3,7 +3,7 @@
 Waking a thread costs 12 µs, running a request a tenth of that. So requests go into a queue, one thread works through
 it, and others are woken only when that is not enough:
 
-* at the end of a batch of events, when all threads are idle: one;
+* at the end of a batch of events, when all threads are idle, or the one woken last is again: one;
 * at the beginning of the next batch, when the queue still holds something and the thread woken last is inside the
   very request it had then: one more, at once;
 * when the queue has not drained within a millisecond: one more.
@@ -32,14 +32,15 @@ class Job(Protocol):
 
 
 class _Worker:
-    """One thread: the lock it sleeps on, and how many jobs it has begun."""
+    """One thread: the lock it sleeps on, how many jobs it has begun, and whether it found none left."""
 
-    __slots__ = ("begun", "lock")
+    __slots__ = ("begun", "is_idle", "lock")
 
     def __init__(self) -> None:
         self.lock = allocate_lock()
         self.lock.acquire()
         self.begun = 0
+        self.is_idle = False
 
 
 class AppThreads:
@@ -119,10 +120,12 @@ class AppThreads:
         woken for it: poll again soon. Threads that are at work take what waits without being woken."""
         if not self._jobs:
             return False
-        if len(self._idle) >= self._live - self._aside:
+        watched = self._watched
+        if watched is None or watched.is_idle or len(self._idle) >= self._live - self._aside:
+            # The others that are not idle are inside of requests: they may wait there for long.
             self._wake_one()
-        elif self._watched is not None:
-            self._watched_begun = self._watched.begun
+        else:
+            self._watched_begun = watched.begun
         return bool(self._idle)
 
     def close(self, timeout_s: float) -> None:
@@ -156,6 +159,7 @@ class AppThreads:
             return
         self._watched = worker
         self._watched_begun = worker.begun
+        worker.is_idle = False
         worker.lock.release()
 
     def _work(self, worker: _Worker) -> None:
@@ -168,6 +172,7 @@ class AppThreads:
             except IndexError:
                 if self._live != self._count and self._is_one_too_many():
                     return
+                worker.is_idle = True
                 idle.append(worker)
                 # A job, or the end, may have come between the two lines above, when we were not idle yet.
                 if (self._jobs or self._is_closing) and self._take_back(worker):
@@ -186,4 +191,5 @@ class AppThreads:
         except ValueError:
             # Somebody woke us meanwhile: the lock is free, acquiring it does not block.
             return False
+        worker.is_idle = False
         return True

@@ -122,6 +122,19 @@ def test_a_second_thread_is_woken_at_the_next_batch_when_the_first_is_stuck(make
     hold.set()
 
 
+def test_a_thread_that_is_idle_again_is_woken_at_once_beside_one_that_is_stuck(make: Callable[..., Loop]) -> None:
+    loop = make(2)
+    hold = threading.Event()
+    first, second = threading.Event(), threading.Event()
+    loop.batch(lambda: hold.wait(PATIENCE_S))
+    loop.batch(first.set)
+    loop.until(lambda: first.is_set() and loop.threads.busy == 1)
+    loop.batch(second.set)
+    # No poll in between: the end of that very batch saw to it.
+    assert second.wait(PATIENCE_S)
+    hold.set()
+
+
 def test_full_is_refused(make: Callable[..., Loop]) -> None:
     loop = make(1, limit=3)
     hold = threading.Event()
