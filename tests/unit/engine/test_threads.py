@@ -126,13 +126,14 @@ def test_a_thread_that_is_idle_again_is_woken_at_once_beside_one_that_is_stuck(m
     loop = make(2)
     hold = threading.Event()
     first, second = threading.Event(), threading.Event()
-    loop.batch(lambda: hold.wait(PATIENCE_S))
+    loop.batch(lambda: hold.wait(2 * PATIENCE_S))
     loop.batch(first.set)
     loop.until(lambda: first.is_set() and loop.threads.busy == 1)
     loop.batch(second.set)
     # No poll in between: the end of that very batch saw to it.
-    assert second.wait(PATIENCE_S)
+    was_woken = second.wait(PATIENCE_S)
     hold.set()
+    assert was_woken
 
 
 def test_full_is_refused(make: Callable[..., Loop]) -> None:
