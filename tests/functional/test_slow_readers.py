@@ -21,10 +21,11 @@ PIECES = 160  # 10 MB: more than the kernel takes for a client that reads nothin
 
 
 class Long:
-    """A WSGI app: /long gives PIECES pieces, everything else its path. `ended` counts the responses given whole."""
+    """A WSGI app: /long gives PIECES pieces, everything else its path. `given` counts pieces, `ended` the responses
+    given whole."""
 
     def __init__(self) -> None:
-        self.ended = 0
+        self.ended = self.given = 0
         self._lock = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
@@ -33,6 +34,8 @@ class Long:
 
     def pieces(self) -> Iterator[bytes]:
         for number in range(PIECES):
+            with self._lock:
+                self.given += 1
             yield b"%08d" % number * (PIECE // 8)
         with self._lock:
             self.ended += 1
@@ -104,6 +107,8 @@ def test_a_thread_steps_aside_for_its_slow_client(start: Callable[..., RunningEn
     until(lambda: threads.aside == len(readers), "every response waits for its client")
     # Nothing is made before somebody takes it, nothing is on disk, and two threads are free.
     assert (app.ended, open_files(tmp_path)) == (0, 0)
+    # Nor has the kernel been given megabytes of each to keep.
+    assert app.given * PIECE < len(readers) * 1_500_000
     quick = engine.connect()
     assert quick.get("/quick")[2] == b"/quick"
     quick.close()
