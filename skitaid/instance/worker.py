@@ -148,8 +148,8 @@ class _Worker:
     def __init__(self, task: WorkerTask) -> None:
         self._task = task
         conf = task.conf
-        self._log = RequestLogWriter(task.logbook.request, f"W{task.index}")
-        log = AccessLog(f"W{task.index}", self._log.append_line)
+        self._log = RequestLogWriter(task.logbook.request)
+        log = AccessLog(f"W{task.index}", self._log.append)
         self._site = Site(Router([]))
         self._engine = Engine(engine_settings(conf.instance, conf.var_folder), self._site, log=log)
         self._site.engine = self._engine
