@@ -1,0 +1,129 @@
+"""What is known of a member's health from the calls it was given.
+
+A member that fails some times in a row is ejected: it gets no calls for a while. When that is over one call, the probe,
+is let through; if it fails the member waits twice as long, and so on up to a limit; one success and it is back at full.
+A probe of which nothing is heard for as long as the member waited is given up, and another may go.
+
+Nothing here reads a clock: whoever asks says what time it is, in seconds on any clock that never goes back. A call is
+told by `begin` and then by one of `succeeded` (the member answered: whether well is for the caller to judge), `failed`
+and `abandoned` (the caller gave up, which says nothing).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, Protocol, TypeVar
+
+__all__ = ["HealthSettings", "Healthy", "MemberHealth", "State", "admitted"]
+
+_SPREAD: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class HealthSettings:
+    """`fails` in a row eject a member; 0: never. `first_s` is its first wait, `longest_s` the longest."""
+
+    fails: int = 3
+    first_s: float = 1.0
+    longest_s: float = 60.0
+
+
+class State(Enum):
+    """Where a member stands."""
+
+    UP = "up"
+    EJECTED = "ejected"
+    PROBED = "probed"
+
+
+class MemberHealth:
+    """Of one member. `jitter` gives numbers from 0 to 1: waits differ by up to a tenth to either side, so that workers
+    do not probe in step."""
+
+    __slots__ = ("_jitter", "_patience_s", "_settings", "_until", "_wait_s", "fails", "last_failure", "state")
+
+    def __init__(self, settings: HealthSettings, *, jitter: Callable[[], float] = random.random) -> None:
+        self.state = State.UP
+        self.fails = 0
+        self.last_failure = float("-inf")
+        self._settings = settings
+        self._jitter = jitter
+        self._wait_s = 0.0
+        self._patience_s = 0.0
+        self._until = 0.0
+
+    @property
+    def until(self) -> float:
+        """When an ejected member may be probed; when the probe of one that is probed is given up. 0 while it is up."""
+        return self._until
+
+    def is_admitted(self, now: float) -> bool:
+        """Whether a call may go there."""
+        return self.state is State.UP or now >= self._until
+
+    def begin(self, now: float) -> None:
+        """A call goes there. To an ejected member whose wait is over it is the probe."""
+        if self.state is not State.UP and now >= self._until:
+            self.state = State.PROBED
+            self._until = now + self._patience_s
+
+    def succeeded(self, now: float) -> bool:
+        """The member answered. True when that brings it back."""
+        self.fails = 0
+        if self.state is State.UP:
+            return False
+        self.state = State.UP
+        self._wait_s = self._until = 0.0
+        return True
+
+    def failed(self, now: float) -> bool:
+        """The member did not answer, or not to the end. True when that ejects it, or keeps it out for longer.
+
+        Of the calls that were under way when it was ejected, those that fail later change nothing.
+        """
+        self.fails += 1
+        self.last_failure = now
+        limit = self._settings.fails
+        if not limit or self.state is State.EJECTED or (self.state is State.UP and self.fails < limit):
+            return False
+        self._eject(now)
+        return True
+
+    def abandoned(self, now: float) -> None:
+        """The call was given up by its caller. If it was the probe, another may go."""
+        if self.state is State.PROBED:
+            self.state = State.EJECTED
+            self._until = now
+
+    def _eject(self, now: float) -> None:
+        self.state = State.EJECTED
+        settings = self._settings
+        self._wait_s = min(max(settings.first_s, self._wait_s * 2), settings.longest_s)
+        self._patience_s = self._wait_s * (1 - _SPREAD / 2 + _SPREAD * self._jitter())
+        self._until = now + self._patience_s
+
+
+class Healthy(Protocol):
+    """A member as `admitted` sees it."""
+
+    @property
+    def health(self) -> MemberHealth: ...
+
+
+M = TypeVar("M", bound=Healthy)
+
+
+def admitted(members: Sequence[M], now: float) -> Sequence[M]:
+    """The members that a call may go to.
+
+    When all are ejected, the one whose last failure is longest ago, alone: a wrong verdict on all of them must not take
+    a site down, and a call must not wait for one dead member after the other. Such calls go round, as each failure
+    puts its member at the end. Empty only when `members` is.
+    """
+    welcome = [member for member in members if member.health.is_admitted(now)]
+    if welcome or not members:
+        return welcome
+    return [min(members, key=lambda member: member.health.last_failure)]
