@@ -5,8 +5,9 @@ cluster. From then on an `Exchange` stands for the call: the caller sends the re
 hears the response. Everything here happens on the loop thread; another thread gets there by engine.portal.
 
 A receiver hears, in this order: any number of `on_information`, then once `on_response`, any number of `on_data`, then
-once `on_end`. At any time instead of what is left: once `on_failure`. After the last of these, or after
-`Exchange.cancel`, it hears nothing more. A response whose end was not seen never gets `on_end`.
+once `on_end`; `on_flush` wherever there is nothing more for now. At any time instead of what is left: once
+`on_failure`. After the last of these, or after `Exchange.cancel`, it hears nothing more. A response whose end was not
+seen never gets `on_end`.
 """
 
 from __future__ import annotations
@@ -47,6 +48,9 @@ class Call:
     `content_length` is its length, None for one that is not known (chunked). `affinity`: calls with the same value go
     to the same member while it lives, where the cluster balances so. `is_idempotent`: it may be sent again although
     it may have been executed. `upgrade`: the protocol to switch to (RFC 9110 section 7.8); None for none.
+
+    `lines`: fields beside `fields`, for a caller who has them ready as they go onto the wire of HTTP/1: names in lower
+    case, each line with its CRLF; no Host and the like here either.
     """
 
     method: str
@@ -59,6 +63,15 @@ class Call:
     is_idempotent: bool = False
     upgrade: bytes | None = None
     timeouts: CallTimeouts = field(default_factory=CallTimeouts)
+    lines: bytes = b""
+
+    def pairs(self) -> list[tuple[bytes, bytes]]:
+        """All of its fields, for a protocol that has no lines."""
+        pairs = list(self.fields)
+        for line in self.lines.split(b"\r\n")[:-1]:
+            name, _, value = line.partition(b":")
+            pairs.append((name, value.strip(b" \t")))
+        return pairs
 
 
 class ResponseHead:
@@ -96,6 +109,10 @@ class Receiver(Protocol):
 
     def on_data(self, data: bytes) -> None:
         """A piece of its body. Use `Exchange.pause` when that is too much."""
+
+    def on_flush(self) -> None:
+        """All that has come so far was told, and it is not the end: who held back a head or a piece, so that it goes on
+        together with the next, must not do so any longer. Once after each turn of reading that told something."""
 
     def on_end(self, trailers: Fields) -> None:
         """The response is complete."""
