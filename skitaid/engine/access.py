@@ -63,7 +63,10 @@ def _request_text(line: RequestLine) -> str:
 
 
 def _field_texts(fields: HeaderBlock) -> tuple[str, str]:
-    """The host, and what stands between transaction and worker."""
+    """The host, and what stands between transaction and worker. Nothing of it is of a cookie."""
+    if fields.stable is not None:
+        fields.log_texts = fields.stable.log_texts or _field_texts(fields.stable)
+        return fields.log_texts
     host, authorization, referer, agent, forwarded = fields.log_fields
     user, token = _credentials(authorization) if authorization else (None, None)
     others = f"{quoted(user)} {plain(token)} {quoted(referer)} {quoted(agent)} {plain(forwarded)}"

@@ -1,9 +1,10 @@
 """Header blocks: raw lines to checked fields, with every view of them a handler needs, made once.
 
-Clients repeat themselves, so the work is kept: `_LINES` maps a raw line to its checked form and `_BLOCKS` a raw block
-to its `HeaderBlock`. Both are bounded. A block enters on second sight only, so that a flood of blocks that never
-come back does not push the useful ones out. Cost on one core: a block met before 0.1 µs; a new block 0.15 µs a line,
-and 1 µs more for each line never met.
+Clients repeat themselves, so the work is kept: `_NAMES` maps a field's name to what it means, `_LINES` a raw line to
+its checked form and `_BLOCKS` a raw block to its `HeaderBlock`. All are bounded. A block is kept without its Cookie
+line, which is another one for every client: that line is parsed, and joined with the rest, met before. Cost on one
+core: a block met before 0.1 µs, one with a new cookie 1.3 µs; a new block 0.15 µs a line, and 0.5 µs more for each
+line never met.
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ from collections.abc import Callable
 from typing import Final
 
 from skitaid.protocols.errors import ProtocolError
+from skitaid.protocols.kept import Kept
 
-__all__ = ["MAX_FIELDS", "FieldLine", "HeaderBlock", "is_host", "parse_block", "parse_field_line", "tokens"]
+__all__ = [
+    "MAX_FIELDS", "FieldLine", "HeaderBlock", "is_host", "parse_block", "parse_field_line", "parse_lines", "tokens",
+]
 
 MAX_FIELDS: Final = 256
 _MAX_LINES: Final = 4096
 _MAX_BLOCKS: Final = 512
-_MAX_SEEN: Final = 8192
+_MAX_NAMES: Final = 1024
+_MAX_NAME_BYTES: Final = 64
 # Longer lines and blocks are parsed afresh, so that the tables stay under some 3 MB whatever clients send.
 _MAX_LINE_BYTES: Final = 400
 _MAX_BLOCK_BYTES: Final = 2048
@@ -27,14 +32,15 @@ _MAX_BLOCK_BYTES: Final = 2048
 # RFC 9110 section 5.6.2 (token), section 5.5 (field content: no control characters but tab), RFC 9112 section 5.1 (no
 # white space before the colon). Possessive: a long run of blanks before a bad byte must not cost its square.
 _FIELD: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]++):[ \t]*+([^\x00-\x08\x0a-\x1f\x7f]*+)").fullmatch
+_CONTROLS: Final = bytes([*range(9), *range(10, 32), 127])
 # RFC 3986 section 3.2: reg-name, IPv4 or [IPv6], and a port.
 _HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+(?:%25[\w.~-]+)?\]|[\w.~!$&'()*+,;=%-]*)(?::\d{0,5})?").fullmatch
 _LENGTH: Final = re.compile(rb"\d{1,18}").fullmatch
 
 # Fields that change from request to request: their lines are not kept.
 _VOLATILE: Final = frozenset({
-    b"cookie", b"authorization", b"content-length", b"if-none-match", b"if-modified-since", b"range", b"referer",
-    b"x-gtxn-id", b"x-ltxn-id", b"x-request-id", b"traceparent", b"sec-websocket-key",
+    b"cookie", b"set-cookie", b"authorization", b"content-length", b"if-none-match", b"if-modified-since", b"range",
+    b"referer", b"x-gtxn-id", b"x-ltxn-id", b"x-request-id", b"traceparent", b"sec-websocket-key",
 })
 
 # RFC 7239, what proxies said before it, and the ids that parts of one installation give each other's requests.
@@ -62,6 +68,17 @@ class FieldLine:
         else:
             self.is_hearsay, self.environ_key, self.note = False, _environ_key(name), _NOTES.get(name)
 
+    def with_value(self, value: bytes) -> FieldLine:
+        """A line of the same name. What the name means need not be found out again."""
+        line = FieldLine.__new__(FieldLine)
+        line.name = self.name
+        line.value = value
+        line.environ_value = value.decode("latin-1")
+        line.is_hearsay = self.is_hearsay
+        line.environ_key = self.environ_key
+        line.note = self.note
+        return line
+
 
 class HeaderBlock:
     """A checked header block. Immutable by convention: blocks are shared between requests.
@@ -69,18 +86,21 @@ class HeaderBlock:
     `host` is the Host field (None when absent), `content_length` in bytes (None when absent), `upgrade` the
     lower-case Upgrade field when Connection names it. `has_hearsay`: a field is hearsay (see FieldLine). `heard` is
     for who makes something of that, and keeps it here, as `log_texts` is for the request log. `forwarded_for`:
-    X-Forwarded-For as it came, for a block whose `lines` have another.
+    X-Forwarded-For as it came, for a block whose `lines` have another. `stable`: the same block without its Cookie
+    line, which is shared with requests that have another cookie; None if that is not known.
     """
 
     __slots__ = (
-        "_environ", "_forwarded_for", "_log", "_pairs", "content_length", "expects_continue", "fields", "has_hearsay",
-        "heard", "host", "is_chunked", "log_texts", "transfer_encoding", "upgrade", "wants_close", "wants_keep_alive",
+        "_environ", "_forwarded_for", "_log", "_pairs", "content_length", "expects_continue", "fields", "has_cookie",
+        "has_hearsay", "heard", "host", "is_chunked", "log_texts", "stable", "transfer_encoding", "upgrade",
+        "wants_close", "wants_keep_alive",
     )
 
     def __init__(self, lines: list[FieldLine], *, forwarded_for: bytes | None = None) -> None:
         self.fields = lines
         self._forwarded_for = forwarded_for
-        self.has_hearsay = False
+        self.has_hearsay = self.has_cookie = False
+        self.stable: HeaderBlock | None = None
         self.heard: object = None
         self.log_texts: tuple[str, str] | None = None
         self.content_length: int | None = None
@@ -99,6 +119,30 @@ class HeaderBlock:
             # RFC 9110 section 7.8: without the connection option, the field was meant for a hop before us.
             self.upgrade = None
 
+    def with_cookie(self, cookie: FieldLine, at: int) -> HeaderBlock:
+        """A block of these lines, none of which is a cookie, and `cookie` before line `at`. Knowing that this line
+        changes nothing else makes it cheaper than a block of all the lines: 0.4 µs, where 15 of them cost 2."""
+        block = HeaderBlock.__new__(HeaderBlock)
+        fields = self.fields.copy()
+        fields.insert(at, cookie)
+        block.fields = fields
+        block._forwarded_for = None
+        block.has_hearsay = self.has_hearsay
+        block.has_cookie = True
+        block.stable = self
+        block.heard = None
+        # They tell of no cookie.
+        block.log_texts, block._log = self.log_texts, self._log
+        block.content_length = self.content_length
+        block.transfer_encoding = self.transfer_encoding
+        block.is_chunked = self.is_chunked
+        block.host = self.host
+        block.wants_close, block.wants_keep_alive = self.wants_close, self.wants_keep_alive
+        block.expects_continue = self.expects_continue
+        block.upgrade = self.upgrade
+        block._environ = block._pairs = None
+        return block
+
     def get(self, name: bytes) -> bytes | None:
         """The value of field `name` (lower case); repeated fields are joined with a comma (RFC 9110 section 5.3)."""
         found = [line.value for line in self.fields if line.name == name]
@@ -108,7 +152,12 @@ class HeaderBlock:
     def environ(self) -> dict[str, str]:
         """The fields as a WSGI environ names them (PEP 3333)."""
         if self._environ is None:
-            self._environ = _environ(self.fields)
+            stable = self.stable
+            if stable is None:
+                self._environ = _environ(self.fields)
+            else:
+                cookie = self.get(b"cookie") or b""
+                self._environ = stable.environ | {"HTTP_COOKIE": cookie.decode("latin-1")}
         return self._environ
 
     @property
@@ -141,6 +190,11 @@ def parse_block(raw: bytes) -> HeaderBlock:
         return _BLOCKS[raw]
     except KeyError:
         pass
+    return _parse_beside_cookie(raw) or _parse_whole(raw)
+
+
+def parse_lines(raw: bytes) -> list[FieldLine]:
+    """The lines of a block, each checked by itself. Raises ProtocolError as `parse_block` does."""
     raw_lines = raw.split(b"\r\n") if raw else []
     if len(raw_lines) > MAX_FIELDS:
         raise ProtocolError(431, f"more than {MAX_FIELDS} header fields")
@@ -150,23 +204,71 @@ def parse_block(raw: bytes) -> HeaderBlock:
             lines.append(_LINES[line])
         except KeyError:
             lines.append(parse_field_line(line))
-    block = HeaderBlock(lines)
+    return lines
+
+
+def _parse_whole(raw: bytes) -> HeaderBlock:
+    block = HeaderBlock(parse_lines(raw))
     if len(raw) <= _MAX_BLOCK_BYTES:
-        _remember(raw, block)
+        _KEPT.offer(raw, block)
     return block
+
+
+def _parse_beside_cookie(raw: bytes) -> HeaderBlock | None:
+    """The block of `raw` made of its Cookie line and of the rest, which was met before, perhaps. None: there is not
+    one such line."""
+    begin = raw.find(b"\r\nCookie:")
+    if begin <= 0:
+        begin = raw.find(b"\r\ncookie:")
+        if begin <= 0:
+            return _parse_behind_cookie(raw)
+    end = raw.find(b"\r\n", begin + 9)
+    rest, line = (raw[:begin] + raw[end:], raw[begin + 2 : end]) if end > 0 else (raw[:begin], raw[begin + 2 :])
+    return _join_cookie(rest, line, raw.count(b"\r\n", 0, begin) + 1)
+
+
+def _parse_behind_cookie(raw: bytes) -> HeaderBlock | None:
+    """The same for a block that begins with its Cookie line."""
+    if not raw.startswith((b"Cookie:", b"cookie:")):
+        return None
+    line, _, rest = raw.partition(b"\r\n")
+    return _join_cookie(rest, line, 0) if rest else None
+
+
+def _join_cookie(rest: bytes, line: bytes, at: int) -> HeaderBlock | None:
+    stable = _BLOCKS.get(rest) or _parse_whole(rest)
+    if stable.has_cookie or len(stable.fields) >= MAX_FIELDS:
+        # A second one, which is joined to this (or one line too many): both are told of where all lines are looked at.
+        return None
+    return stable.with_cookie(parse_field_line(line), at)
 
 
 def parse_field_line(raw: bytes) -> FieldLine:
     """One line without its CRLF. Raises ProtocolError 400."""
+    name, colon, value = raw.partition(b":")
+    alike = _NAMES.get(name)
+    if alike is not None and colon and len(value.translate(None, _CONTROLS)) == len(value):
+        line = alike.with_value(value.strip(b" \t"))
+    else:
+        line = _match_field_line(raw)
+    if len(raw) <= _MAX_LINE_BYTES and line.name not in _VOLATILE:
+        if len(_LINES) >= _MAX_LINES:
+            _LINES.clear()
+        _LINES[raw] = line
+    return line
+
+
+def _match_field_line(raw: bytes) -> FieldLine:
+    """A line with a name never met, or with anything wrong."""
     match = _FIELD(raw)
     if match is None:
         raise ProtocolError(400, "a header line is not 'name: value'")
     name, value = match.groups()
     line = FieldLine(name.lower(), value.rstrip(b" \t"))
-    if len(raw) <= _MAX_LINE_BYTES and line.name not in _VOLATILE:
-        if len(_LINES) >= _MAX_LINES:
-            _LINES.clear()
-        _LINES[raw] = line
+    if len(name) <= _MAX_NAME_BYTES:
+        if len(_NAMES) >= _MAX_NAMES:
+            _NAMES.clear()
+        _NAMES[name] = line.with_value(b"")
     return line
 
 
@@ -180,21 +282,11 @@ def tokens(value: bytes) -> list[bytes]:
     return [element for part in value.lower().split(b",") if (element := part.strip(b" \t"))]
 
 
+_NAMES: Final[dict[bytes, FieldLine]] = {}
+"""By a name as it is spelled, a line with it and with no value."""
 _LINES: Final[dict[bytes, FieldLine]] = {}
-_BLOCKS: Final[dict[bytes, HeaderBlock]] = {}
-_SEEN: Final[set[int]] = set()
-
-
-def _remember(raw: bytes, block: HeaderBlock) -> None:
-    sight = hash(raw)
-    if sight in _SEEN:
-        if len(_BLOCKS) >= _MAX_BLOCKS:
-            _BLOCKS.clear()
-        _BLOCKS[raw] = block
-        return
-    if len(_SEEN) >= _MAX_SEEN:
-        _SEEN.clear()
-    _SEEN.add(sight)
+_KEPT: Final[Kept[bytes, HeaderBlock]] = Kept(_MAX_BLOCKS)
+_BLOCKS: Final = _KEPT.found
 
 
 def _is_hearsay(name: bytes) -> bool:
@@ -260,6 +352,10 @@ def _note_upgrade(block: HeaderBlock, value: bytes) -> None:
     block.upgrade = value.lower()
 
 
+def _note_cookie(block: HeaderBlock, value: bytes) -> None:
+    block.has_cookie = True
+
+
 def _note_hearsay(block: HeaderBlock, value: bytes) -> None:
     block.has_hearsay = True
 
@@ -271,4 +367,5 @@ _NOTES: Final = {
     b"connection": _note_connection,
     b"expect": _note_expect,
     b"upgrade": _note_upgrade,
+    b"cookie": _note_cookie,
 }

@@ -360,10 +360,85 @@ def test_floods_do_not_grow_the_tables() -> None:
         parse_block(b"X-Flood-%d: v" % number)
     assert len(headers._LINES) <= headers._MAX_LINES
     assert len(headers._BLOCKS) <= headers._MAX_BLOCKS
-    assert len(headers._SEEN) <= headers._MAX_SEEN
+    assert len(headers._NAMES) <= headers._MAX_NAMES
 
 
 def test_long_lines_and_lines_that_change_with_each_request_are_not_kept() -> None:
     for raw in (b"X-Long: " + b"v" * headers._MAX_LINE_BYTES, b"Cookie: session=never-kept", b"Range: bytes=77-"):
         parse_field_line(raw)
         assert raw not in headers._LINES
+
+
+# ---------------------------------------------------------------- cookies
+
+
+_SITE = b"Host: cookies.example"
+_KEEP = b"Connection: keep-alive, upgrade"
+_BLOCKS_WITH_A_COOKIE = [
+    [b"Cookie: a=1", _SITE],
+    [_SITE, b"Cookie: a=1"],
+    [_SITE, b"Cookie:\t a=1 \t", _KEEP],
+    [_SITE, b"cookie: a=1", _KEEP, b"Upgrade: x", b"Content-Length: 3", b"Expect: 100-continue"],
+    [_SITE, b"COOKIE: a=1"],
+    [_SITE, b"Cookie:", b"Authorization: Basic dTpw", b"Referer: /r"],
+    [_SITE, b"Cookie: a=1", b"Cookie: b=2"],
+    [b"Cookie: a=1", _SITE, b"cookie: b=2"],
+    [_SITE, b"X: \"Cookie: a\"", b"Cookie: caf\xe9=1"],
+    [_SITE, b"Cookie2: a", b"Set-Cookie: b", b"Cookie: c"],
+    [_SITE, b"Transfer-Encoding: chunked", b"Cookie: a=1", b"X-Forwarded-For: 192.0.2.1"],
+    [b"Cookie: a=1"],
+]
+
+
+def _told(block: HeaderBlock) -> tuple[object, ...]:
+    names = [line.name for line in block.fields]
+    return (
+        names, [block.get(name) for name in names], block.environ, block.pairs, block.log_fields, block.has_hearsay,
+        block.content_length, block.transfer_encoding, block.is_chunked, block.host, block.wants_close,
+        block.wants_keep_alive, block.expects_continue, block.upgrade, block.has_cookie,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("lines", _BLOCKS_WITH_A_COOKIE)
+def test_a_block_with_a_cookie_says_what_its_lines_say(lines: list[bytes]) -> None:
+    expected = _told(HeaderBlock([parse_field_line(line) for line in lines]))
+    for _ in range(3):
+        assert _told(block_of(*lines)) == expected
+
+
+def test_blocks_that_differ_in_their_cookie_share_the_rest() -> None:
+    first, second, third = (block_of(_SITE, b"X-Shared: 1", b"Cookie: n=%d" % number) for number in range(3))
+    assert second.stable is third.stable is not None
+    assert [block.get(b"cookie") for block in (first, second, third)] == [b"n=0", b"n=1", b"n=2"]
+    assert block_of(_SITE, b"X-Shared: 1") is third.stable
+    assert not any(b"n=1" in raw for raw in headers._BLOCKS)
+
+
+@pytest.mark.parametrize("cookie", [b"Cookie: a\0", b"Cookie: a\rb", b"Cookie: a\nb", b"Cookie : a", b"Cookie: a\x7f"])
+@pytest.mark.parametrize("rest", [[_SITE], [_SITE, _KEEP]])
+def test_a_cookie_is_held_to_the_same_rules(cookie: bytes, rest: list[bytes]) -> None:
+    for _ in range(3):
+        assert status_of(*rest, cookie) == 400
+        assert status_of(cookie, *rest) == 400
+
+
+@pytest.mark.parametrize("wrong", [b" folded", b"\tfolded", b"", b"no colon", b"X : y", b"Host: two"])
+def test_what_stands_beside_a_cookie_is_held_to_the_same_rules(wrong: bytes) -> None:
+    for _ in range(3):
+        assert status_of(_SITE, b"Cookie: a=1", wrong) == 400
+        assert status_of(b"Cookie: a=1", _SITE, wrong) == 400
+        assert status_of(_SITE, wrong, b"Cookie: a=1", _KEEP) == 400
+
+
+def test_a_cookie_counts_as_a_field() -> None:
+    lines = [b"X-%d: v" % number for number in range(MAX_FIELDS - 1)]
+    for _ in range(3):
+        assert len(block_of(*lines, b"Cookie: a=1").fields) == MAX_FIELDS
+        assert status_of(*lines, b"X: one too many", b"Cookie: a=1") == 431
+
+
+def test_a_name_known_without_its_colon_is_no_line() -> None:
+    parse_field_line(b"X-Known: v")
+    for raw in (b"X-Known", b"X-Known v", b"X-Known\t: v"):
+        with pytest.raises(ProtocolError):
+            parse_field_line(raw)
