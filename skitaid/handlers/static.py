@@ -1,7 +1,7 @@
 """Files of a folder, on the loop thread: small ones from memory, larger ones by sendfile.
 
-Which file a path means is found in `static_files`, what of it the client wants in `static_conditions` and
-`static_ranges`; here it is sent.
+Which file a path means is found in `static_files`, what of it the client wants in `protocols.conditions` and
+`protocols.ranges`; here it is sent.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from skitaid.engine.server import Engine
 from skitaid.engine.stream import Stream
 from skitaid.handlers.quoting import quote_path
 from skitaid.handlers.router import Route
-from skitaid.handlers.static_conditions import CONDITIONAL, Verdict, judge, range_holds
 from skitaid.handlers.static_files import (
     FRESH_S,
     OK,
@@ -30,11 +29,12 @@ from skitaid.handlers.static_files import (
     version_of,
 )
 from skitaid.handlers.static_listing import listing_html, listing_json, read_folder
-from skitaid.handlers.static_ranges import ByteRange, content_range, parse_range, split_parts
 from skitaid.handlers.static_root import StaticRoot, is_hidden
 from skitaid.handlers.status import error_page
+from skitaid.protocols.conditions import CONDITIONAL, Verdict, judge, range_holds
 from skitaid.protocols.http1.response import prepare_head
 from skitaid.protocols.negotiation import choose_coding, prefers
+from skitaid.protocols.ranges import ByteRange, content_range, parse_range, split_parts
 
 __all__ = ["StaticFolder", "StaticSettings"]
 

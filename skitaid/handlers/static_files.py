@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from skitaid.handlers.static_conditions import Validators
 from skitaid.handlers.static_packing import is_packable, pack
 from skitaid.handlers.static_root import StaticRoot, is_hidden
 from skitaid.handlers.static_types import content_type
+from skitaid.protocols.conditions import Validators
 from skitaid.protocols.dates import http_date
 from skitaid.protocols.http1.response import prepare_head
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from skitaid.handlers.static_conditions import Validators, Verdict, judge, range_holds
+from skitaid.protocols.conditions import Validators, Verdict, judge, range_holds
 
 SEND, NOT_MODIFIED, FAILED = Verdict.SEND, Verdict.NOT_MODIFIED, Verdict.FAILED
 OWN = Validators(b'"v1"', 784111777)
@@ -129,3 +129,32 @@ def test_a_date_of_this_very_second_is_no_strong_validator() -> None:
 def test_a_hostile_list_of_tags_is_read_in_one_pass() -> None:
     assert judge({b"if-none-match": b'W/"' * 10000}, OWN) is SEND
     assert judge({b"if-none-match": b'"' + b"a" * 30000}, OWN) is SEND
+
+
+WEAK = Validators(b'W/"v1"', None)
+
+
+@pytest.mark.parametrize(
+    ("given", "verdict"),
+    [
+        ({b"if-none-match": b'"v1"'}, NOT_MODIFIED),
+        ({b"if-none-match": b'W/"v1"'}, NOT_MODIFIED),
+        ({b"if-none-match": b'"v2"'}, SEND),
+        ({b"if-match": b'"v1"'}, FAILED),
+        ({b"if-match": b'W/"v1"'}, FAILED),
+        ({b"if-match": b"*"}, SEND),
+        ({b"if-modified-since": AFTER}, SEND),
+        ({b"if-unmodified-since": BEFORE}, SEND),
+    ],
+)
+def test_a_weak_tag_without_a_date(given: dict[bytes, bytes], verdict: Verdict) -> None:
+    assert judge(given, WEAK) is verdict
+
+
+def test_what_has_no_validators_is_sent() -> None:
+    assert judge({b"if-none-match": b'"v1"', b"if-modified-since": AFTER}, Validators(None, None)) is SEND
+
+
+@pytest.mark.parametrize("value", [b'W/"v1"', b'"v1"', DATE])
+def test_a_weak_validator_holds_no_range(value: bytes) -> None:
+    assert not range_holds({b"if-range": value}, WEAK, LATER_S)

@@ -32,26 +32,31 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """Of the representation that would be sent: `etag` with its quotes, a strong one; `modified` in whole seconds since
-    the epoch."""
+    """Of the representation that would be sent: `etag` as its field has it, with quotes and a `W/` if it is weak;
+    `modified` in whole seconds since the epoch. None where it has none."""
 
-    etag: bytes
-    modified: int
+    etag: bytes | None
+    modified: int | None
+
+    @property
+    def is_weak(self) -> bool:
+        return self.etag is not None and self.etag.startswith(b"W/")
 
 
 def judge(given: Mapping[bytes, bytes], own: Validators) -> Verdict:
     """The verdict for GET and HEAD, in the order of section 13.2.2. `given`: field values by lower-case name."""
     match = given.get(b"if-match")
     if match is not None:
-        if not _names(match, own.etag, is_weak_enough=False):
+        if not _names(match, own, is_weak_enough=False):
             return Verdict.FAILED
-    elif (unmodified := _date(given.get(b"if-unmodified-since"))) is not None and own.modified > unmodified:
+    elif (unmodified := _date(given.get(b"if-unmodified-since"))) is not None and _is_after(own.modified, unmodified):
         return Verdict.FAILED
     none_match = given.get(b"if-none-match")
     if none_match is not None:
-        return Verdict.NOT_MODIFIED if _names(none_match, own.etag, is_weak_enough=True) else Verdict.SEND
+        return Verdict.NOT_MODIFIED if _names(none_match, own, is_weak_enough=True) else Verdict.SEND
     since = _date(given.get(b"if-modified-since"))
-    return Verdict.NOT_MODIFIED if since is not None and own.modified <= since else Verdict.SEND
+    is_known = since is not None and own.modified is not None
+    return Verdict.NOT_MODIFIED if is_known and not _is_after(own.modified, since) else Verdict.SEND
 
 
 def range_holds(given: Mapping[bytes, bytes], own: Validators, now_s: float) -> bool:
@@ -61,15 +66,23 @@ def range_holds(given: Mapping[bytes, bytes], own: Validators, now_s: float) -> 
     if value is None:
         return True
     if value.startswith((b'"', b"W/")):
-        return value == own.etag
-    return _date(value) == own.modified and now_s - own.modified > _STRONG_AFTER_S
+        return value == own.etag and not own.is_weak
+    modified = own.modified
+    return modified is not None and _date(value) == modified and now_s - modified > _STRONG_AFTER_S
 
 
-def _names(value: bytes, etag: bytes, *, is_weak_enough: bool) -> bool:
-    """Whether a list of entity tags holds `etag`. Comparison as in section 8.8.3.2; `etag` is strong itself."""
+def _names(value: bytes, own: Validators, *, is_weak_enough: bool) -> bool:
+    """Whether a list of entity tags holds that of `own`. Comparison as in section 8.8.3.2."""
     if value.strip() == b"*":
         return True
+    if own.etag is None or (own.is_weak and not is_weak_enough):
+        return False
+    etag = own.etag.removeprefix(b"W/")
     return any(tag == etag and (is_weak_enough or not weak) for weak, tag in _TAGS(value))
+
+
+def _is_after(modified: int | None, moment: int | None) -> bool:
+    return modified is not None and moment is not None and modified > moment
 
 
 def _date(value: bytes | None) -> int | None:

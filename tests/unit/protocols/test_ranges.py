@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from skitaid.handlers.static_ranges import (
+from skitaid.protocols.ranges import (
     MAX_PARTS,
     MAX_SPECS,
     ByteRange,
