@@ -86,13 +86,14 @@ class HeaderBlock:
     `host` is the Host field (None when absent), `content_length` in bytes (None when absent), `upgrade` the
     lower-case Upgrade field when Connection names it. `has_hearsay`: a field is hearsay (see FieldLine). `heard` is
     for who makes something of that, and keeps it here, as `log_texts` is for the request log. `forwarded_for`:
-    X-Forwarded-For as it came, for a block whose `lines` have another. `stable`: the same block without its Cookie
+    X-Forwarded-For as it came, for a block whose `lines` have another. `passed`: the lines of it that a proxy passes on,
+    kept by who does so. `stable`: the same block without its Cookie
     line, which is shared with requests that have another cookie; None if that is not known.
     """
 
     __slots__ = (
         "_environ", "_forwarded_for", "_log", "_pairs", "content_length", "expects_continue", "fields", "has_cookie",
-        "has_hearsay", "heard", "host", "is_chunked", "log_texts", "stable", "transfer_encoding", "upgrade",
+        "has_hearsay", "heard", "host", "is_chunked", "log_texts", "passed", "stable", "transfer_encoding", "upgrade",
         "wants_close", "wants_keep_alive",
     )
 
@@ -102,6 +103,7 @@ class HeaderBlock:
         self.has_hearsay = self.has_cookie = False
         self.stable: HeaderBlock | None = None
         self.heard: object = None
+        self.passed: bytes | None = None
         self.log_texts: tuple[str, str] | None = None
         self.content_length: int | None = None
         self.transfer_encoding: bytes | None = None
@@ -130,7 +132,7 @@ class HeaderBlock:
         block.has_hearsay = self.has_hearsay
         block.has_cookie = True
         block.stable = self
-        block.heard = None
+        block.heard = block.passed = None
         # They tell of no cookie.
         block.log_texts, block._log = self.log_texts, self._log
         block.content_length = self.content_length
