@@ -13,7 +13,7 @@ from skitaid.config.report import UnfitError
 
 __all__ = [
     "bind_address", "host_name", "is_host", "listen_list", "network", "networks", "parse_port", "peer", "peers",
-    "split_port",
+    "ports", "split_port", "targets",
 ]
 
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
@@ -177,6 +177,30 @@ def peer(text: str) -> str:
     if word.startswith("unix:"):
         raise UnfitError(f"{text!r} is no network", "write unix, which stands for every unix socket in listen")
     return network(text)
+
+
+def targets() -> Kind:
+    """`allow_targets`, `deny_targets`: networks, names, `.domain`, and the words `public` and `any`."""
+    expected = "public, any, networks such as 10.0.0.0/8, and host names such as www.example.com or .example.com"
+    return sequence(expected, lambda item, _: _target(item))
+
+
+def _target(text: str) -> str:
+    word = text.lower()
+    if word in ("public", "any"):
+        return word
+    return network(text) if "/" in text or is_ipv4(text) or is_ipv6(text) else host_name(text)
+
+
+def ports() -> Kind:
+    """A list of port numbers; `any` is None, every port."""
+    return Kind(
+        "port numbers, separated by commas, or any",
+        lambda value, _: None if value.text.lower() == "any" else each(value.items, lambda item: parse_port(item, 1)),
+        lambda found: "any" if found is None else tuple(str(port) for port in found),
+        is_list=True,
+        takes_empty=True,
+    )
 
 
 def network(text: str) -> str:

@@ -9,13 +9,15 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from skitaid.config.members import show_member
+from skitaid.config.members import DATABASE_TYPES, show_member
 from skitaid.config.model import Alias, Crontab, Host, Instance, Main, Mount, Server
 from skitaid.config.quoting import quote
 from skitaid.config.routes import DEFAULT_HOST
 from skitaid.config.schema import (
     ALIAS,
+    ALIAS_OF_ANY_TYPE,
     CRITICAL_POINT,
+    FORWARD_PROXY,
     GATEWAY,
     GLOBAL,
     MOUNT,
@@ -92,6 +94,7 @@ def _instance_sheets(instance: Instance) -> Iterator[_Sheet]:
         yield _Routes(instance.hosts)
     yield from _mount_options(instance.hosts)
     yield _entries("proxypass", instance.proxy_cache, PROXY_CACHE)
+    yield _entries("proxy", instance.forward_proxy, FORWARD_PROXY)
     yield _entries("api-gateway", instance.gateway, GATEWAY)
     if instance.critical_point is not None:
         yield _entries("critical_point", instance.critical_point, CRITICAL_POINT)
@@ -118,7 +121,8 @@ def _server_entries(server: Server) -> Iterator[tuple[str, Shown]]:
 
 def _alias(alias: Alias) -> _Entries:
     members = tuple(show_member(member, alias.type) for member in alias.members)
-    shown = ((name, each.kind.show(getattr(alias, each.field))) for name, each in ALIAS.items() if name != "members")
+    names = ALIAS_OF_ANY_TYPE if alias.type in DATABASE_TYPES else tuple(ALIAS)
+    shown = ((name, ALIAS[name].kind.show(getattr(alias, ALIAS[name].field))) for name in names if name != "members")
     return _Entries(f"@{alias.name}", (*shown, ("members", members)))
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from skitaid.exceptions import Problem
 
 __all__ = [
-    "Alias", "AppTarget", "CriticalPoint", "Crontab", "CrontabLine", "Gateway", "Global", "Host", "Instance",
-    "Listen", "Main", "Member", "Mount", "MountOptions", "Origin", "ProxyCache", "ProxyTarget", "Server",
-    "Smtpda", "State", "StaticTarget", "Target", "Tls",
+    "Alias", "AppTarget", "Balance", "CriticalPoint", "Crontab", "CrontabLine", "ForwardProxy", "Gateway", "Global",
+    "Host", "Instance", "Listen", "Main", "Member", "Mount", "MountOptions", "Origin", "ProxyCache", "ProxyTarget",
+    "Server", "Smtpda", "State", "StaticTarget", "Target", "Tls",
 ]
 
 
@@ -189,6 +189,28 @@ class ProxyCache:
 
 
 @dataclass(frozen=True, slots=True)
+class ForwardProxy:
+    """`[proxy]`, beside enable_proxy, which is the server's. A request is given up when nothing moved for `channel_s`,
+    a tunnel (CONNECT) after `tunnel_s`.
+
+    `allow` and `deny` are networks in CIDR form, and `unix`: clients that are in `allow` and not in `deny` may use it.
+    `allow_targets` and `deny_targets` are networks, host names, `.domain` for a domain and all below it, `public` for
+    every address that is not private, and `any`: a target's name or its address must be in `allow_targets`, and none
+    of the two in `deny_targets`; a name that is allowed may have any address. `connect_ports`: of tunnels, None for
+    every port. `users`: name and password; without one nobody is asked for them.
+    """
+
+    channel_s: float = 60.0
+    tunnel_s: float = 600.0
+    allow: tuple[str, ...] = ("127.0.0.0/8", "::1/128", "unix")
+    deny: tuple[str, ...] = ()
+    allow_targets: tuple[str, ...] = ("public",)
+    deny_targets: tuple[str, ...] = ()
+    connect_ports: tuple[int, ...] | None = (443,)
+    users: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Gateway:
     """`[api-gateway]`."""
 
@@ -284,8 +306,26 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class Balance:
+    """How calls are shared out: `method` is "round-robin", "least-connections" or "hash". A hash is of the header field
+    `header` (lower case) or of the cookie `cookie`; one of the two is set then."""
+
+    method: str = "round-robin"
+    header: str | None = None
+    cookie: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Alias:
-    """`[@name]`; `name` has no @. `source` are networks in CIDR form."""
+    """`[@name]`; `name` has no @. `source` are networks in CIDR form.
+
+    What follows `source` counts for HTTP (http, https, ws, wss), for each member in each worker. `ca` None: the
+    authorities that this machine trusts. `protocol`: "auto" (HTTP/2 where TLS offers it), "http1" or "http2". `host`,
+    what the members are told as Host: "pass" (what the client said), "member" (the member's name), a name, or "auto":
+    "member" for members with TLS, "pass" for others. `keep_alive_s` None: that of the server. `fails` in a row eject a
+    member for `eject_s`, up to `eject_max_s` when it goes on; 0: never. `check`: a path that is asked for every
+    `check_interval_s`, None: none. `retries` None: each other member once.
+    """
 
     name: str
     type: str = "http"
@@ -293,6 +333,24 @@ class Alias:
     ssl: bool = False
     roles: tuple[str, ...] = ()
     source: tuple[str, ...] = ()
+    balance: Balance = Balance()
+    verify: bool = True
+    ca: Path | None = None
+    protocol: str = "auto"
+    host: str = "auto"
+    connect_timeout_s: float = 3.0
+    response_timeout_s: float = 30.0
+    total_timeout_s: float = 0.0
+    max_connections: int = 250
+    keep_alive_s: float | None = None
+    max_age_s: float = 600.0
+    fails: int = 3
+    eject_s: float = 1.0
+    eject_max_s: float = 60.0
+    check: str | None = None
+    check_interval_s: float = 5.0
+    check_timeout_s: float = 2.0
+    retries: int | None = None
     origin: Origin = field(default=Origin(), compare=False)
 
 
@@ -307,6 +365,7 @@ class Instance:
     hosts: tuple[Host, ...] = ()
     aliases: Mapping[str, Alias] = field(default_factory=dict)
     proxy_cache: ProxyCache = ProxyCache()
+    forward_proxy: ForwardProxy = ForwardProxy()
     gateway: Gateway = Gateway()
     critical_point: CriticalPoint | None = None
     crontab: Crontab | None = None

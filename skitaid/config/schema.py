@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from skitaid.config.addresses import bind_address, listen_list, networks, peers
+from skitaid.config.addresses import bind_address, listen_list, networks, peers, ports, targets
 from skitaid.config.fields import (
     Kind,
     account,
@@ -27,11 +27,22 @@ from skitaid.config.fields import (
 )
 from skitaid.config.members import ALIAS_TYPES
 from skitaid.config.paths import cert_file, folder, folders, interpreter, place_for_files
-from skitaid.config.words import file_name, log_pattern, role, smtp_server, state_backend, try_path
+from skitaid.config.words import (
+    balance,
+    file_name,
+    host_policy,
+    log_pattern,
+    proxy_user,
+    request_path,
+    role,
+    smtp_server,
+    state_backend,
+    try_path,
+)
 
 __all__ = [
-    "ALIAS", "ALIAS_NAMES", "CRITICAL_POINT", "GATEWAY", "GLOBAL", "MOUNT", "PROXY_CACHE", "SERVER", "SERVER_SOURCES",
-    "SMTPDA", "STATE", "Key", "Keys", "Names", "names", "section_of",
+    "ALIAS", "ALIAS_NAMES", "ALIAS_OF_ANY_TYPE", "CRITICAL_POINT", "FORWARD_PROXY", "GATEWAY", "GLOBAL", "MOUNT",
+    "PROXY_CACHE", "SERVER", "SERVER_SOURCES", "SMTPDA", "STATE", "Key", "Keys", "Names", "names", "section_of",
 ]
 
 DAY_S = 86400
@@ -136,6 +147,17 @@ PROXY_CACHE: Keys = {
     "cache_dir": Key("cache_dir", optional(place_for_files())),
 }
 
+FORWARD_PROXY: Keys = {
+    "channel": Key("channel_s", seconds(0.1, DAY_S)),
+    "tunnel": Key("tunnel_s", seconds(0.1, DAY_S)),
+    "allow": Key("allow", peers()),
+    "deny": Key("deny", peers()),
+    "allow_targets": Key("allow_targets", targets()),
+    "deny_targets": Key("deny_targets", targets()),
+    "connect_ports": Key("connect_ports", ports()),
+    "users": Key("users", sequence("name:password, separated by commas", proxy_user, ":".join), is_secret=True),
+}
+
 GATEWAY: Keys = {
     "enable_gateway": Key("enable_gateway", truth()),
     "authenticate": Key("authenticate", truth()),
@@ -156,7 +178,28 @@ ALIAS: Keys = {
     "ssl": Key("ssl", truth()),
     "roles": Key("roles", sequence("names, separated by commas", role)),
     "source": Key("source", networks()),
+    "balance": Key("balance", balance()),
+    "verify": Key("verify", truth()),
+    "ca": Key("ca", optional(cert_file())),
+    "protocol": Key("protocol", choice("auto", "http1", "http2")),
+    "host": Key("host", host_policy()),
+    "connect_timeout": Key("connect_timeout_s", seconds(0.1, DAY_S)),
+    "response_timeout": Key("response_timeout_s", seconds(0.1, DAY_S)),
+    "total_timeout": Key("total_timeout_s", seconds(0, DAY_S)),
+    "max_connections": Key("max_connections", whole(1, 100_000)),
+    "keep_alive": Key("keep_alive_s", optional(seconds(0, DAY_S))),
+    "max_age": Key("max_age_s", seconds(1, DAY_S)),
+    "fails": Key("fails", whole(0, 1000)),
+    "eject": Key("eject_s", seconds(0.1, DAY_S)),
+    "eject_max": Key("eject_max_s", seconds(0.1, DAY_S)),
+    "check": Key("check", optional(request_path())),
+    "check_interval": Key("check_interval_s", seconds(0.1, DAY_S)),
+    "check_timeout": Key("check_timeout_s", seconds(0.1, DAY_S)),
+    "retries": Key("retries", optional(whole(0, 100))),
 }
+
+ALIAS_OF_ANY_TYPE = ("type", "members", "ssl", "roles", "source")
+"""The others of ALIAS are for HTTP."""
 
 MOUNT: Keys = {
     "max_age": Key("max_age_s", optional(whole_seconds(0, YEARS_10_S))),
@@ -186,7 +229,7 @@ ALIAS_NAMES = names(ALIAS, role="roles", ips="source")
 def section_of(key: str) -> str:
     """The section that a key belongs to, or ""; of those that have it the first."""
     tables: dict[str, Iterable[str]] = {
-        "server": SERVER, "ssl": ("enable_ssl",), "proxypass": PROXY_CACHE, "api-gateway": GATEWAY,
-        "critical_point": CRITICAL_POINT, "@alias": ALIAS_NAMES, "/mount": MOUNT,
+        "server": SERVER, "ssl": ("enable_ssl",), "proxypass": PROXY_CACHE, "proxy": FORWARD_PROXY,
+        "api-gateway": GATEWAY, "critical_point": CRITICAL_POINT, "/mount": MOUNT, "@alias": ALIAS_NAMES,
     }
     return next((section for section, keys in tables.items() if key in keys), "")

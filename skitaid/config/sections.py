@@ -8,21 +8,19 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from skitaid.config.aliases import build_aliases
 from skitaid.config.cronline import check_cron_line
 from skitaid.config.document import Section
-from skitaid.config.fields import each, identifier
-from skitaid.config.members import TLS_TYPES, parse_member
 from skitaid.config.model import (
-    Alias,
     CriticalPoint,
     Crontab,
     CrontabLine,
+    ForwardProxy,
     Gateway,
     Global,
     Instance,
     Listen,
     Main,
-    Member,
     Origin,
     ProxyCache,
     Server,
@@ -34,9 +32,8 @@ from skitaid.config.paths import explain_missing
 from skitaid.config.report import UnfitError, nearest
 from skitaid.config.routes import build_hosts, is_mount_section
 from skitaid.config.schema import (
-    ALIAS,
-    ALIAS_NAMES,
     CRITICAL_POINT,
+    FORWARD_PROXY,
     GATEWAY,
     GLOBAL,
     PROXY_CACHE,
@@ -44,6 +41,7 @@ from skitaid.config.schema import (
     SERVER_SOURCES,
     SMTPDA,
     STATE,
+    names,
 )
 from skitaid.config.take import Context, Given, collect, fill, report_unfit, take
 
@@ -59,9 +57,6 @@ INSTANCE_SECTIONS = {
 
 CLIENT_LIMITS = ("max_post_body_bytes", "max_multipart_body_bytes", "max_upload_file_bytes")
 """What max_client_body_size sets where the file does not say it."""
-
-UNKNOWN_TYPE = ""
-"""An alias whose type is wrong: nothing can be said about its members."""
 
 
 # ---------------------------------------------------------------- skitaid.conf
@@ -98,23 +93,25 @@ def _smtpda(context: Context) -> Smtpda | None:
 def build_instance(context: Context, name: str, main: Main) -> Instance:
     """One instance. Errors are in the context's report; the result is worth something only without any."""
     _check_names(context, INSTANCE_SECTIONS)
-    aliases = _aliases(context)
+    aliases = build_aliases(context)
+    # [proxy] has a key of the server's beside its own
+    given = collect(context, {**SERVER_SOURCES, "proxy": {**SERVER_SOURCES["proxy"], **names(FORWARD_PROXY)}})
     return Instance(
         name=name,
         path=Path(context.place.path),
-        server=_server(context, main),
+        server=_server(context, main, {name: written for name, written in given.items() if name in SERVER}),
         environment=_environment(context),
         hosts=build_hosts(context, {name: alias.type for name, alias in aliases.items()}),
         aliases=aliases,
         proxy_cache=ProxyCache(**take(context, "proxypass", PROXY_CACHE)),
+        forward_proxy=_forward_proxy(context, given),
         gateway=Gateway(**take(context, "api-gateway", GATEWAY)),
         critical_point=_critical_point(context),
         crontab=_crontab(context),
     )
 
 
-def _server(context: Context, main: Main) -> Server:
-    given = collect(context, SERVER_SOURCES)
+def _server(context: Context, main: Main, given: Mapping[str, Given]) -> Server:
     values = fill(context, given, SERVER)
     values["listen"] = _listen(context, given, values)
     values["tls"] = _tls(context, given, values)
@@ -131,6 +128,15 @@ def _server(context: Context, main: Main) -> Server:
         for name in CLIENT_LIMITS:
             values.setdefault(name, values["max_client_body_bytes"])
     return Server(**values)
+
+
+def _forward_proxy(context: Context, given: Mapping[str, Given]) -> ForwardProxy:
+    own = {name: written for name, written in given.items() if name in FORWARD_PROXY}
+    found = ForwardProxy(**fill(context, own, FORWARD_PROXY))
+    if not found.users and any(name.endswith("/0") for name in found.allow):
+        text = f"{own['allow']}: everybody can use the proxy; expected the addresses of your clients"
+        context.report.warn(own["allow"].line, text, "or ask for a name and a password: users = name:password")
+    return found
 
 
 def _listen(context: Context, given: Mapping[str, Given], values: Mapping[str, Any]) -> tuple[Listen, ...]:
@@ -208,54 +214,6 @@ def _crontab(context: Context) -> Crontab | None:
         except UnfitError as error:
             context.report.error(line.line, f"[crontab] {error.text}", error.fix)
     return Crontab(tuple(CrontabLine(line.text, Origin(context.place.path, line.line)) for line in section.lines))
-
-
-# ---------------------------------------------------------------- aliases
-
-
-def _aliases(context: Context) -> dict[str, Alias]:
-    """Every alias that has a section, also one with mistakes: a route to it is no second mistake."""
-    sections = [section for name, section in context.document.sections.items() if name.startswith("@")]
-    return {section.name[1:]: _alias(context, section) for section in sections}
-
-
-def _alias(context: Context, section: Section) -> Alias:
-    name = section.name[1:].strip()
-    try:
-        identifier(name, "name of an alias")
-    except UnfitError as error:
-        context.report.error(section.line, f"[{section.name}]: {error.text}; expected [@name]", error.fix)
-    given = collect(context, {section.name: ALIAS_NAMES})
-    values = fill(context, given, ALIAS)
-    kind = values.get("type", UNKNOWN_TYPE if "type" in given else Alias(name).type)
-    if kind in TLS_TYPES:
-        if values.get("ssl") is False:
-            text = f"{given['ssl']} = no: type {kind} is with TLS; expected yes, or type {kind[:-1]}"
-            context.report.error(given["ssl"].line, text, "remove the line")
-        values["ssl"] = True
-    values["members"] = _members(context, section, given, (kind, bool(values.get("ssl"))))
-    return Alias(name, **values, origin=Origin(context.place.path, section.line))
-
-
-def _members(
-    context: Context, section: Section, given: Mapping[str, Given], kind: tuple[str, bool]
-) -> tuple[Member, ...]:
-    written = given.get("members")
-    if written is None or not written.entry.value.items:
-        line = written.line if written else section.line
-        text = f"[{section.name}] has no members: expected members = host:port, host:port"
-        context.report.error(line, text, "name at least one")
-        return ()
-    if kind[0] == UNKNOWN_TYPE:
-        return ()
-    try:
-        return each(
-            written.entry.value.items,
-            lambda item: parse_member(item, context.place, alias_type=kind[0], is_tls=kind[1]),
-        )
-    except UnfitError as error:
-        report_unfit(context.report, written, ALIAS["members"], error)
-    return ()
 
 
 # ---------------------------------------------------------------- names of sections

@@ -1,4 +1,6 @@
-"""Small languages of single keys: log patterns, roles, file names, the smart host, the state backend."""
+"""Small languages of single keys: log patterns, roles, file names, the smart host, the state backend, and how an alias
+balances.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +8,16 @@ import re
 
 from skitaid.config.addresses import is_host, parse_port, split_port
 from skitaid.config.fields import Kind, Place, scalar
-from skitaid.config.report import UnfitError
+from skitaid.config.model import Balance
+from skitaid.config.report import UnfitError, did_you_mean
 
-__all__ = ["file_name", "log_pattern", "role", "smtp_server", "state_backend", "try_path"]
+__all__ = [
+    "balance", "file_name", "host_policy", "log_pattern", "proxy_user", "request_path", "role", "smtp_server",
+    "state_backend", "try_path",
+]
+
+BALANCE_METHODS = ("round-robin", "least-connections", "hash header NAME", "hash cookie NAME")
+HOST_POLICIES = ("auto", "pass", "member")
 
 
 def log_pattern(item: str, _place: Place) -> str:
@@ -22,6 +31,14 @@ def role(item: str, _place: Place) -> str:
     if not re.fullmatch(r"[\w.:@-]+", item):
         raise UnfitError(f"{item!r} is no role", "use letters, digits, _ and -")
     return item
+
+
+def proxy_user(item: str, _place: Place) -> tuple[str, str]:
+    """`name:password` (RFC 7617: the name has no colon)."""
+    name, colon, password = item.partition(":")
+    if not (name and colon and password):
+        raise UnfitError(f"{name!r} has no password" if name else "a user has no name", "write name:password")
+    return name, password
 
 
 def file_name(item: str, _place: Place) -> str:
@@ -57,3 +74,62 @@ def _parse_backend(text: str) -> str:
     if text == "local" or re.fullmatch(r"rediss?://[^\s/]+(/[0-9]*)?", text):
         return text
     raise UnfitError
+
+
+def balance() -> Kind:
+    """`round-robin`, `least-connections`, `hash header NAME`, `hash cookie NAME`."""
+    return scalar(" or ".join((", ".join(BALANCE_METHODS[:-1]), BALANCE_METHODS[-1])), _parse_balance, _show_balance)
+
+
+def _parse_balance(text: str) -> Balance:
+    words = text.split()
+    method = words[0].lower()
+    if method in BALANCE_METHODS and len(words) == 1:
+        return Balance(method)
+    if method != "hash":
+        raise UnfitError(fix=did_you_mean(text, BALANCE_METHODS))
+    if len(words) != 3 or words[1].lower() not in ("header", "cookie"):
+        raise UnfitError(fix="write what is hashed: hash header NAME or hash cookie NAME")
+    if not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", words[2], re.ASCII):
+        raise UnfitError(f"{words[2]!r} is no name of a header field or a cookie")
+    if words[1].lower() == "cookie":
+        return Balance("hash", cookie=words[2])
+    return Balance("hash", header=words[2].lower())  # fields mean the same in any case, cookies do not
+
+
+def _show_balance(found: Balance) -> str:
+    if found.method != "hash":
+        return found.method
+    return f"hash header {found.header}" if found.header is not None else f"hash cookie {found.cookie}"
+
+
+def host_policy() -> Kind:
+    """`auto`, `pass`, `member` or a host name."""
+    return scalar("auto, pass, member or a host name", _parse_host_policy)
+
+
+def _parse_host_policy(text: str) -> str:
+    word = text.lower()
+    if word in HOST_POLICIES:
+        return word
+    if "/" in text:
+        raise UnfitError(fix="write the name without http:// and path")
+    host, port = split_port(text)
+    if not is_host(host):
+        raise UnfitError
+    if port is not None:
+        parse_port(port, 1)
+    return word
+
+
+def request_path() -> Kind:
+    """What a request asks for: a path, perhaps with a query."""
+    return scalar("a path such as /health", _parse_request_path)
+
+
+def _parse_request_path(text: str) -> str:
+    if not re.fullmatch(r"/[!-~]*", text):
+        raise UnfitError(fix="start it with / and percent-encode what is not ASCII")
+    if "#" in text:
+        raise UnfitError(fix="leave out # and what follows, it is never sent")
+    return text

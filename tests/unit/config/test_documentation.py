@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from skitaid.config import schema
-from skitaid.config.model import Alias, CriticalPoint, Gateway, ProxyCache, Server, Smtpda, State
+from skitaid.config.model import Alias, CriticalPoint, ForwardProxy, Gateway, ProxyCache, Server, Smtpda, State
 
 PAGE = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text(encoding="utf-8")
 SECTIONS = {
@@ -20,6 +20,7 @@ SECTIONS = {
     "[/path] and [host/path]": schema.MOUNT,
     "[@alias]": schema.ALIAS,
     "[proxypass]": schema.PROXY_CACHE,
+    "[proxy]": schema.FORWARD_PROXY,
     "[api-gateway]": schema.GATEWAY,
     "[critical_point]": schema.CRITICAL_POINT,
 }
@@ -57,6 +58,7 @@ def test_grouped_keys_are_documented(section: str) -> None:
         ("[server]", Server()),
         ("[@alias]", Alias("name")),
         ("[proxypass]", ProxyCache()),
+        ("[proxy]", ForwardProxy()),
         ("[api-gateway]", Gateway()),
         ("[critical_point]", CriticalPoint()),
     ],
