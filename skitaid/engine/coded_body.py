@@ -91,14 +91,15 @@ def _for_head(
 
 
 class CodedBody:
-    """The body of one response. `length`: the bytes that the app promised, None when it did not."""
+    """The body of one response. `length`: the bytes that the app promised, None when it did not. `left`: those of them
+    that are still to come; below 0: bytes that were cut off."""
 
-    __slots__ = ("_encoder", "_is_due", "_is_ending", "_left", "_stream", "_waiting")
+    __slots__ = ("_encoder", "_is_due", "_is_ending", "_stream", "_waiting", "left")
 
     def __init__(self, stream: CodedStream, coding: bytes, length: int | None) -> None:
         self._stream = stream
         self._encoder = encoder(coding, is_lean=stream.is_on_loop)
-        self._left = length
+        self.left = length
         self._waiting: deque[memoryview] = deque()
         # Whether a turn of the loop is coming that will be used for this body.
         self._is_due = False
@@ -107,7 +108,7 @@ class CodedBody:
     @property
     def is_complete(self) -> bool:
         """Whether the app gave as much as it promised."""
-        return not self._left
+        return self.left is None or self.left <= 0
 
     @property
     def is_busy(self) -> bool:
@@ -117,9 +118,10 @@ class CodedBody:
 
     def write(self, piece: bytes) -> None:
         """A piece of the body; the client can read all of it without what comes after it. Raises ClientGoneError."""
-        if self._left is not None:
-            piece = piece[: self._left]
-            self._left -= len(piece)
+        left = self.left
+        if left is not None:
+            self.left = left - len(piece)
+            piece = piece[: max(0, left)]
         if not piece:
             return
         if self._stream.is_on_loop:

@@ -188,6 +188,12 @@ class Stream:
         """Whether the body of the response is as long as was promised."""
         return self.exchange.is_complete if self.coded is None else self.coded.is_complete
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the app gave more than it promised."""
+        left = self.exchange.left if self.coded is None else self.coded.left
+        return left is not None and left < 0
+
     def expect_body(
         self, on_ready: Callable[[], None], limit: int | None = None, *, is_streamed: bool = False
     ) -> None:

@@ -202,7 +202,7 @@ class Cycle:
         self._stage = _OVER
         if self._waiters:
             self._wake()
-        if not stream.exchange.is_complete:
+        if stream.exchange.left:
             raise ResponseError(f"the app sent {len(body)} bytes, its Content-Length promises another number")
 
     async def _send_piece(self, piece: bytes) -> None:

@@ -19,10 +19,9 @@ from skitaid.engine.stream import Stream
 from skitaid.handlers.body_rules import NO_RULES, BodyRules
 from skitaid.handlers.file_wrapper import FileWrapper
 from skitaid.handlers.router import Route
-from skitaid.handlers.wsgi_call import TOO_SHORT, Call, pieces_of
+from skitaid.handlers.wsgi_call import TOO_LONG, TOO_SHORT, Call, pieces_of
 from skitaid.handlers.wsgi_environ import EnvironMaker
 from skitaid.protocols.errors import ProtocolError, ResponseError
-from skitaid.protocols.http1.response import BODILESS
 
 __all__ = ["WsgiApp", "WsgiSettings"]
 
@@ -93,8 +92,8 @@ class WsgiApp:
                 if not call.status:
                     call.check_started()
                 stream.respond(call.status, call.fields, result[0])
-                if not stream.exchange.is_persistent:
-                    self._check_length(call, len(result[0]))
+                if stream.exchange.left:
+                    self._settings.report(stream, ResponseError(TOO_LONG if stream.is_cut else TOO_SHORT))
                 if stream.body is None:
                     return
             elif not self._send_all(call, result, stream):
@@ -105,7 +104,8 @@ class WsgiApp:
 
     def _send_all(self, call: Call, result: Any, stream: Stream) -> bool:
         """Send what the app gave. False: on the loop, and it goes on later."""
-        if type(result) is FileWrapper and call.send_file(result):
+        call.is_file = type(result) is FileWrapper
+        if call.is_file and call.send_file(result):
             return True
         if isinstance(result, (str, bytes)):
             result = (result,)
@@ -132,10 +132,15 @@ class WsgiApp:
         before = stream.reply_bytes
         for piece in pieces:
             call.write(piece)
+            if call.is_cut:
+                # PEP 3333: no more is asked for when enough has been sent. Some apps would never end.
+                break
             if may_stop and not call.is_whole and (stream.is_congested or stream.reply_bytes - before > _BURST_BYTES):
                 call.rest = pieces
                 return False
         call.end()
+        if call.is_cut and not call.is_file:
+            self._settings.report(stream, ResponseError(TOO_LONG))
         return True
 
     def _pause(self, call: Call, result: Any, stream: Stream) -> None:
@@ -143,15 +148,6 @@ class WsgiApp:
         stream.job = partial(self._send_rest, call, result)
         if not stream.is_congested:
             stream.call_soon(stream.run)
-
-    def _check_length(self, call: Call, length: int) -> None:
-        """Tell the app's author of a body shorter than its Content-Length; the response to it is out already."""
-        stream = call.stream
-        if stream.head.line.method == "HEAD" or call.status[:3] in BODILESS:
-            return
-        for name, value in call.fields:
-            if name.lower() == "content-length" and int(value) > length:
-                self._settings.report(stream, ResponseError(TOO_SHORT))
 
     def _close(self, stream: Stream, result: Any) -> None:
         close = getattr(result, "close", None)

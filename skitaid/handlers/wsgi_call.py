@@ -10,22 +10,24 @@ from skitaid.engine.stream import Stream
 from skitaid.handlers.file_wrapper import FileWrapper, segment_of
 from skitaid.protocols.errors import ResponseError
 
-__all__ = ["TOO_SHORT", "Call", "pieces_of"]
+__all__ = ["TOO_LONG", "TOO_SHORT", "Call", "pieces_of"]
 
 TOO_SHORT: Final = "the app sent fewer bytes than its Content-Length promises"
+TOO_LONG: Final = "the app sent more bytes than its Content-Length promises; they were cut off"
 
 
 class Call:
     """One call of an app: itself `start_response`, and the way its body goes out. `is_whole`: the response is
-    out, though the app may not have come to its end."""
+    out, though the app may not have come to its end; `has_more`: the app gave more after that. `is_file`: the body is
+    a wrapped file, of which as much is sent as the length says."""
 
-    __slots__ = ("fields", "is_whole", "is_written", "piece_count", "rest", "status", "stream")
+    __slots__ = ("fields", "has_more", "is_file", "is_whole", "is_written", "piece_count", "rest", "status", "stream")
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self.status = ""
         self.fields: list[tuple[str, str]] = []
-        self.is_written = self.is_whole = False
+        self.is_written = self.is_whole = self.has_more = self.is_file = False
         self.piece_count: int | None = None
         self.rest: Iterator[Any] | None = None
 
@@ -47,7 +49,10 @@ class Call:
         """Send a piece; the head goes before the first that is not empty."""
         if type(piece) is not bytes:
             piece = _as_bytes(piece)
-        if not piece or self.is_whole:
+        if not piece:
+            return
+        if self.is_whole:
+            self.has_more = True
             return
         if not self.is_written:
             self._begin(piece)
@@ -73,6 +78,11 @@ class Call:
             self.stream.write_file(segment)
             self.stream.finish()
         return is_ours
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the app gave more than it promised."""
+        return self.has_more or self.stream.is_cut
 
     def end(self) -> None:
         """The app gave everything."""

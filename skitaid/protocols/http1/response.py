@@ -56,15 +56,16 @@ class Stamp(NamedTuple):
 class Http1Exchange:
     """One response. Call either `respond`, or `start`, `data` any number of times, and `end`; each gives the bytes to
     send. `is_persistent` says whether the connection may be used again afterwards; false also when the app promised
-    another length than it sent."""
+    more than it sent. `left`: bytes that were promised and are still to come; below 0: bytes that were cut off, as
+    they were more than promised; None: no length was promised, or a whole response has it."""
 
-    __slots__ = ("_is_chunked", "_is_head", "_left", "_minor", "is_persistent", "is_started")
+    __slots__ = ("_is_chunked", "_is_head", "_minor", "is_persistent", "is_started", "left")
 
     def __init__(self, method: str, minor: int, is_persistent: bool) -> None:
         self._is_head = method == "HEAD"
         self._minor = minor
         self._is_chunked = False
-        self._left: int | None = None
+        self.left: int | None = None
         self.is_persistent = is_persistent
         self.is_started = False
 
@@ -80,7 +81,7 @@ class Http1Exchange:
             length = len(body) if body or not self._is_head else None
         elif length != len(body) and not self._is_head:
             self.is_persistent = self.is_persistent and length < len(body)
-            self._left = length - len(body)
+            self.left = length - len(body)
             body = body[:length]
         length_line = b"" if length is None else _LENGTH_LINES.get(length) or _length_line(length)
         connection = b"" if self.is_persistent and self._minor else self._connection()
@@ -100,7 +101,7 @@ class Http1Exchange:
             self._is_head = True
             return self._bodiless(head, stamp_line, status[:3], length)
         if length is not None:
-            self._left = length
+            self.left = length
             head += b"Content-Length: %d\r\n" % length
         elif self._minor:
             self._is_chunked = True
@@ -116,10 +117,11 @@ class Http1Exchange:
             return b""
         if self._is_chunked:
             return b"%x\r\n%b\r\n" % (len(piece), piece)
-        if self._left is not None:
-            if len(piece) > self._left:
-                piece = piece[: self._left]
-            self._left -= len(piece)
+        left = self.left
+        if left is not None:
+            self.left = left - len(piece)
+            if self.left < 0:
+                piece = piece[: max(0, left)]
         return piece
 
     def pass_over(self, length: int) -> bool:
@@ -127,24 +129,24 @@ class Http1Exchange:
         Raises ResponseError for a body that is chunked, or longer than promised."""
         if self._is_head:
             return False
-        if self._is_chunked or (self._left is not None and length > self._left):
+        if self._is_chunked or (self.left is not None and length > self.left):
             raise ResponseError("a file is sent only as a part of a body whose length was promised")
-        if self._left is not None:
-            self._left -= length
+        if self.left is not None:
+            self.left -= length
         return True
 
     def end(self) -> bytes:
         """The end of the body. A body shorter than promised can only be told by closing the connection."""
         if self._is_head:
             return b""
-        if self._left:
+        if not self.is_complete:
             self.is_persistent = False
         return b"0\r\n\r\n" if self._is_chunked else b""
 
     @property
     def is_complete(self) -> bool:
         """Whether the body is as long as promised."""
-        return self._is_head or not self._left
+        return self._is_head or self.left is None or self.left <= 0
 
     def _connection(self) -> bytes:
         if not self.is_persistent:

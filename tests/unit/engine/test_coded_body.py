@@ -17,6 +17,7 @@ from skitaid.engine.stream import Stream
 from skitaid.handlers.body_rules import BodyRules
 from skitaid.handlers.router import Route, RouteKind
 from skitaid.handlers.wsgi import WsgiApp, WsgiSettings
+from skitaid.handlers.wsgi_call import TOO_LONG
 from tests.unit.engine.rig import Client, MakeRig, Reply, Rig
 
 pytestmark = pytest.mark.time_limit(60)
@@ -171,7 +172,7 @@ def test_an_app_that_fails_midway(rig: Rig) -> None:
     assert isinstance(rig.failures[0], KeyError)
 
 
-def test_what_follows_a_body_that_is_out_changes_nothing(rig: Rig) -> None:
+def test_what_follows_a_body_that_is_out_is_told_and_changes_nothing(rig: Rig) -> None:
     closed: list[bool] = []
 
     def result() -> Iterator[bytes]:
@@ -185,7 +186,7 @@ def test_what_follows_a_body_that_is_out_changes_nothing(rig: Rig) -> None:
     reply = ask(rig, returning(result, ("Content-Length", "5000")))
     assert plain(reply) == sized(5000)
     assert closed == [True]
-    assert rig.failures == []
+    assert [str(each) for each in rig.failures] == [TOO_LONG]
 
 
 def test_fields_that_can_not_be_sent_are_the_app_s_failure(rig: Rig) -> None:

@@ -13,7 +13,6 @@ from wsgiref.validate import validator
 import pytest
 
 from skitaid.handlers.file_wrapper import FileWrapper
-from skitaid.protocols.errors import ResponseError
 from tests.unit.engine.rig import Client, MakeRig, Reply, Rig, hello, request_bytes
 
 Environ = dict[str, Any]
@@ -189,38 +188,6 @@ def test_write_with_a_length(rig: Rig) -> None:
     reply = serve(rig, app)
     assert (reply.body, reply.get("content-length")) == (b"hello", "5")
     assert rig.failures == []
-
-
-# ---------------------------------------------------------------- lengths
-
-
-def test_a_length_of_the_apps_own(rig: Rig) -> None:
-    rig.app(returning(lambda: iter([b"hel", b"lo"]), ("Content-Length", "5")))
-    client = rig.client()
-    for _ in range(2):
-        reply = client.get("/")
-        assert (reply.body, reply.get("content-length"), reply.get("transfer-encoding")) == (b"hello", "5", None)
-
-
-@pytest.mark.parametrize("result", [[b"hello and more"], lambda: iter([b"hel", b"lo and", b" more"])])
-def test_what_goes_beyond_the_length_is_cut(rig: Rig, result: Any) -> None:
-    rig.app(returning(result, ("Content-Length", "5")))
-    client = rig.client()
-    # The next response begins where it should.
-    for _ in range(2):
-        assert client.get("/").body == b"hello"
-
-
-@pytest.mark.parametrize("result", [[b"hel"], lambda: iter([b"h", b"el"])])
-def test_less_than_the_length_is_no_whole_response_and_is_told(rig: Rig, result: Any) -> None:
-    rig.app(returning(result, ("Content-Length", "5")))
-    client = rig.client()
-    client.send(request_bytes("/"))
-    client.end()
-    reply = client.reply()
-    assert (reply.body, reply.is_whole) == (b"hel", False)
-    assert [type(each) for each in rig.failures] == [ResponseError]
-    assert "Content-Length" in str(rig.failures[0])
 
 
 # ---------------------------------------------------------------- no body

@@ -229,6 +229,7 @@ def test_no_more_than_the_promised_length_is_sent(promised: int, sent: bytes, is
     assert lines_of(raw)[1] == b"Content-Length: %d" % promised
     assert raw.endswith(b"\r\n\r\n" + sent)
     assert exchange.is_persistent is is_persistent
+    assert (exchange.left or 0) == promised - 5
     assert (b"Connection: close" in lines_of(raw)) is not is_persistent
 
 
@@ -316,6 +317,7 @@ def test_pieces_of_a_promised_length(promised: int, sent: bytes, is_complete: bo
     assert b"".join(map(exchange.data, pieces())) + exchange.end() == sent
     assert exchange.is_complete is is_complete
     assert exchange.is_persistent is is_complete
+    assert exchange.left == promised - 21
 
 
 @pytest.mark.parametrize(
