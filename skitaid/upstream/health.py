@@ -1,4 +1,4 @@
-"""What is known of a member's health from the calls it was given.
+"""What is known of a member's health from the calls it was given, and from checks.
 
 A member that fails some times in a row is ejected: it gets no calls for a while. When that is over one call, the probe,
 is let through; if it fails the member waits twice as long, and so on up to a limit; one success and it is back at full.
@@ -7,6 +7,10 @@ A probe of which nothing is heard for as long as the member waited is given up, 
 Nothing here reads a clock: whoever asks says what time it is, in seconds on any clock that never goes back. A call is
 told by `begin` and then by one of `succeeded` (the member answered: whether well is for the caller to judge), `failed`
 and `abandoned` (the caller gave up, which says nothing).
+
+Where members are checked beside that (upstream.check), the checks are a second judge: some bad ones in a row, and the
+member gets nothing until one is good. Both must be content: calls do not clear what a check found, nor a check what
+calls found.
 """
 
 from __future__ import annotations
@@ -43,12 +47,17 @@ class MemberHealth:
     """Of one member. `jitter` gives numbers from 0 to 1: waits differ by up to a tenth to either side, so that workers
     do not probe in step."""
 
-    __slots__ = ("_jitter", "_patience_s", "_settings", "_until", "_wait_s", "fails", "last_failure", "state")
+    __slots__ = (
+        "_bad_checks", "_jitter", "_patience_s", "_settings", "_until", "_wait_s", "fails", "is_unwell",
+        "last_failure", "state",
+    )  # fmt: skip
 
     def __init__(self, settings: HealthSettings, *, jitter: Callable[[], float] = random.random) -> None:
         self.state = State.UP
         self.fails = 0
+        self.is_unwell = False
         self.last_failure = float("-inf")
+        self._bad_checks = 0
         self._settings = settings
         self._jitter = jitter
         self._wait_s = 0.0
@@ -62,6 +71,10 @@ class MemberHealth:
 
     def is_admitted(self, now: float) -> bool:
         """Whether a call may go there."""
+        return not self.is_unwell and (self.state is State.UP or now >= self._until)
+
+    def is_answering(self, now: float) -> bool:
+        """The same, as far as calls can tell."""
         return self.state is State.UP or now >= self._until
 
     def begin(self, now: float) -> None:
@@ -98,6 +111,14 @@ class MemberHealth:
             self.state = State.EJECTED
             self._until = now
 
+    def checked(self, is_well: bool) -> bool:
+        """A check came to its end. True when that changes what checks say of the member."""
+        self._bad_checks = 0 if is_well else self._bad_checks + 1
+        was_unwell = self.is_unwell
+        limit = self._settings.fails
+        self.is_unwell = not is_well and (was_unwell or 0 < limit <= self._bad_checks)
+        return self.is_unwell is not was_unwell
+
     def _eject(self, now: float) -> None:
         self.state = State.EJECTED
         settings = self._settings
@@ -117,13 +138,15 @@ M = TypeVar("M", bound=Healthy)
 
 
 def admitted(members: Sequence[M], now: float) -> Sequence[M]:
-    """The members that a call may go to.
+    """The members that a call may go to. Empty only when `members` is.
 
-    When all are ejected, the one whose last failure is longest ago, alone: a wrong verdict on all of them must not take
-    a site down, and a call must not wait for one dead member after the other. Such calls go round, as each failure
-    puts its member at the end. Empty only when `members` is.
+    When there are none, because of what checks say, their word does not count. When calls failed as well, it is the
+    member whose last failure is longest ago, alone: a wrong verdict on all of them must not take a site down, and a
+    call must not wait for one dead member after the other. Such calls go round, as each failure puts its member at the
+    end.
     """
     welcome = [member for member in members if member.health.is_admitted(now)]
     if welcome or not members:
         return welcome
-    return [min(members, key=lambda member: member.health.last_failure)]
+    answering = [member for member in members if member.health.is_answering(now)]
+    return answering or [min(members, key=lambda member: member.health.last_failure)]

@@ -157,3 +157,41 @@ def test_a_success_in_panic_brings_a_member_back_before_its_time() -> None:
 
 def test_nobody_is_admitted_of_nobody() -> None:
     assert admitted([], 0.0) == []
+
+
+def test_bad_checks_in_a_row_keep_a_member_out_until_one_is_good() -> None:
+    health = member()
+    assert [health.checked(False), health.checked(False), health.checked(True)] == [False] * 3
+    assert [health.checked(False), health.checked(False), health.checked(False), health.checked(False)] == [
+        False, False, True, False,
+    ]  # fmt: skip
+    assert not health.is_admitted(1e9)
+    assert health.checked(True)
+    assert health.is_admitted(0.0)
+
+
+def test_checks_and_calls_judge_apart() -> None:
+    health = member()
+    for _ in range(3):
+        health.checked(False)
+    assert not health.succeeded(0.0)
+    assert not health.is_admitted(0.0)
+    fail(health, 0.0, 3)
+    assert health.checked(True)
+    assert not health.is_admitted(0.5)
+    assert health.is_admitted(1.0)
+
+
+def test_a_member_that_may_not_be_ejected_is_spared_by_checks_too() -> None:
+    health = member(HealthSettings(fails=0))
+    assert [health.checked(False) for _ in range(9)] == [False] * 9
+    assert health.is_admitted(0.0)
+
+
+def test_when_checks_let_nobody_in_their_word_does_not_count() -> None:
+    servers = [Server(name, member()) for name in "abc"]
+    for server in servers:
+        for _ in range(3):
+            server.health.checked(False)
+    fail(servers[1].health, 0.0, 3)
+    assert [server.name for server in admitted(servers, 0.5)] == ["a", "c"]
