@@ -22,7 +22,7 @@ from skitaid.exceptions import PeerError
 from skitaid.protocols.errors import ProtocolError
 from skitaid.protocols.headers import FieldLine
 from skitaid.protocols.http1.head import RequestHead
-from skitaid.protocols.http1.server import Http1Server, State
+from skitaid.protocols.http1.server import Http1Server, State, Unread
 
 __all__ = ["Connection", "ConnectionEngine"]
 
@@ -145,6 +145,26 @@ class Connection(Channel):
         self._is_broken = True
         stream.exchange.is_persistent = False
         self._complete(stream)
+
+    def switch(self) -> None:
+        """On the loop: the connection is HTTP's no more. What comes in from here on, and what has come behind the head
+        of the request in flight, goes to the body of its stream as it is."""
+        held = self._parser.held
+        self._parser = Unread(self)
+        if held:
+            self.body(held)
+
+    def end_output(self) -> bool:
+        """On the loop: say that nothing more will come from us, and go on listening. False: first what is queued has to
+        be sent."""
+        if self._outgoing:
+            return False
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            # Gone already; the poller tells of it.
+            return True
+        return True
 
     # ------------------------------------------------------------ events, on the loop thread
 

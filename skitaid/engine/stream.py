@@ -24,7 +24,7 @@ from skitaid.engine.transaction import FIRST_LTXNID
 from skitaid.exceptions import PeerError
 from skitaid.protocols.errors import ProtocolError
 from skitaid.protocols.http1.head import RequestHead
-from skitaid.protocols.http1.response import Http1Exchange, Stamp
+from skitaid.protocols.http1.response import Http1Exchange, Stamp, interim
 
 __all__ = ["BodySink", "Fields", "Stream", "StreamConnection", "StreamEngine"]
 
@@ -93,6 +93,8 @@ class StreamConnection(Protocol):
     def send_file(self, segment: FileSegment) -> bool: ...
     def put_aside(self, data: bytes) -> bool: ...
     def wait_drained(self) -> None: ...
+    def switch(self) -> None: ...
+    def end_output(self) -> bool: ...
     def finish(self, stream: Stream, data: bytes) -> None: ...
     def abandon(self, stream: Stream) -> None: ...
 
@@ -347,12 +349,28 @@ class Stream:
             self.connection.hold(before)
         self.connection.send_file(segment)
 
-    def finish(self) -> None:
-        """The end of the body."""
+    def finish(self, trailers: Fields = ()) -> None:
+        """The end of the body. `trailers` go to a client that gets the body in chunks, and not compressed."""
         if self.coded is None:
-            self.connection.finish(self, self.exchange.end())
+            self.connection.finish(self, self.exchange.end(trailers))
         else:
             self.coded.finish()
+
+    def inform(self, status: str, fields: Fields) -> None:
+        """On the loop: an interim response, such as `103 Early Hints`; nothing to a client of HTTP/1.0, which knows
+        none, or once the head is sent. Raises ResponseError, ClientGoneError."""
+        if self.head.line.minor and not self.is_started:
+            self.connection.send(interim(status, fields))
+
+    def switch(self, status: str, fields: Fields, protocol: bytes | None = None) -> None:
+        """On the loop: the head after which the connection speaks another protocol (Http1Exchange.switch). From here on
+        `body` gets what the client sends, and `write` sends pieces as they are; with `finish` the connection ends.
+        Raises ResponseError, ClientGoneError."""
+        self.handled_at = time.time()
+        data = self.exchange.switch(status, fields, protocol)
+        self.status = status[:3]
+        self.connection.send(data)
+        self.connection.switch()
 
     def end_coded(self, piece: bytes) -> None:
         """The last piece of a compressed body, and the end."""

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from skitaid.protocols.errors import ResponseError
 from skitaid.protocols.headers import tokens
 
-__all__ = ["BODILESS", "Http1Exchange", "Stamp", "prepare_head"]
+__all__ = ["BODILESS", "Http1Exchange", "Stamp", "interim", "prepare_head"]
 
 # WSGI apps give text, ASGI apps bytes.
 Field = tuple[str, str] | tuple[bytes, bytes]
@@ -135,13 +135,24 @@ class Http1Exchange:
             self.left -= length
         return True
 
-    def end(self) -> bytes:
-        """The end of the body. A body shorter than promised can only be told by closing the connection."""
+    def end(self, trailers: Fields = ()) -> bytes:
+        """The end of the body. A body shorter than promised can only be told by closing the connection. `trailers`
+        follow a chunked body, elsewhere there is no place for them (RFC 9112 section 7.1.2). Raises ResponseError."""
         if self._is_head:
             return b""
         if not self.is_complete:
             self.is_persistent = False
+        if trailers and self._is_chunked:
+            return b"0\r\n%b\r\n" % _plain_lines(trailers)
         return b"0\r\n\r\n" if self._is_chunked else b""
+
+    def switch(self, status: str, fields: Fields, protocol: bytes | None) -> bytes:
+        """The head after which the connection is HTTP's no more: 101 and the `protocol` that is spoken from then on, or
+        200 to CONNECT (RFC 9110 sections 7.8 and 9.3.6). `data` gives what follows as it is. Raises ResponseError."""
+        self.is_started = True
+        self.is_persistent = self._is_head = self._is_chunked = False
+        upgrade = b"" if protocol is None else b"Connection: Upgrade\r\nUpgrade: %b\r\n" % protocol
+        return b"HTTP/1.1 %b\r\n%b%b\r\n" % (status.encode("latin-1"), upgrade, _plain_lines(fields))
 
     @property
     def is_complete(self) -> bool:
@@ -168,6 +179,11 @@ class Http1Exchange:
         if flags & _DATE:
             return b"" if flags & _SERVER else stamp.server
         return stamp.date if flags & _SERVER else stamp.both
+
+
+def interim(status: str, fields: Fields) -> bytes:
+    """An informational response (RFC 9110 section 15.2): `103 Early Hints` and the like. Raises ResponseError."""
+    return b"HTTP/1.1 %b\r\n%b\r\n" % (status.encode("latin-1"), _plain_lines(fields))
 
 
 def prepare_head(status: str, fields: Fields, length: int) -> bytes:
@@ -206,6 +222,11 @@ def _head(status: str, fields: Fields) -> tuple[bytes, int, int | None]:
         else:
             raise ResponseError("Content-Length is given twice")
     return parts, flags, length
+
+
+def _plain_lines(fields: Fields) -> bytes:
+    """The fields that say nothing about framing and the like. Raises ResponseError."""
+    return b"".join(line for line, flag, _ in map(_field_line, fields) if not flag)
 
 
 def _status_line(status: str) -> tuple[bytes, int]:

@@ -15,7 +15,7 @@ from skitaid.protocols.headers import FieldLine
 from skitaid.protocols.http1.chunked import ChunkedDecoder
 from skitaid.protocols.http1.head import MAX_LINE_BYTES, RequestHead, parse_head
 
-__all__ = ["MAX_HEAD_BYTES", "Http1Server", "Receiver", "State"]
+__all__ = ["MAX_HEAD_BYTES", "Http1Server", "Receiver", "State", "Unread"]
 
 MAX_HEAD_BYTES: Final = 65536
 # A method's characters, or the first half of an empty line.
@@ -43,6 +43,7 @@ class State(Enum):
     HEAD = "head"
     BODY = "body"
     COMPLETE = "complete"  # the request is in, its response is not done
+    UNREAD = "unread"  # the connection is HTTP's no more
 
 
 # Looking a member up in its Enum costs 0.1 µs on 3.11, several times a request.
@@ -162,3 +163,17 @@ class Http1Server:
         if data:
             self._receiver.body(data)
         self._receiver.end(trailers)
+
+
+class Unread(Http1Server):
+    """In the place of the reader of a connection that speaks another protocol by now: all goes to the receiver's
+    `body` as it is."""
+
+    __slots__ = ()
+
+    def __init__(self, receiver: Receiver) -> None:
+        super().__init__(receiver)
+        self.state = State.UNREAD
+
+    def feed(self, data: bytes) -> None:
+        self._receiver.body(data)
