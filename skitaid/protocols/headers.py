@@ -86,9 +86,9 @@ class HeaderBlock:
     `host` is the Host field (None when absent), `content_length` in bytes (None when absent), `upgrade` the
     lower-case Upgrade field when Connection names it. `has_hearsay`: a field is hearsay (see FieldLine). `heard` is
     for who makes something of that, and keeps it here, as `log_texts` is for the request log. `forwarded_for`:
-    X-Forwarded-For as it came, for a block whose `lines` have another. `passed`: the lines of it that a proxy passes on,
-    kept by who does so. `stable`: the same block without its Cookie
-    line, which is shared with requests that have another cookie; None if that is not known.
+    X-Forwarded-For as it came, for a block whose `lines` have another. `passed`: what a proxy passes on of it, kept by
+    who does so. `stable`: the same block without its Cookie line, which is shared with requests that have another
+    cookie; None if that is not known.
     """
 
     __slots__ = (
