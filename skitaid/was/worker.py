@@ -1,0 +1,110 @@
+"""The worker process, as `was` sees it. Who builds the worker installs it; outside of workers there is none."""
+
+from __future__ import annotations
+
+import os
+from _thread import get_ident
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from skitaid.was.errors import NoWorkerError
+
+if TYPE_CHECKING:
+    from skitaid.engine.portal import Portal
+    from skitaid.engine.selector import EngineLoop
+    from skitaid.engine.threads import AppThreads
+    from skitaid.upstream.call import Call, Exchange, Receiver
+
+__all__ = [
+    "Cluster", "Controls", "Upstreams", "Worker", "WorkerEngine", "current_worker", "install", "worker_or_none",
+]  # fmt: skip
+
+
+class Cluster(Protocol):
+    """Members that a call may go to. `size`: how many; `member`: the one that it must go to, None for any."""
+
+    @property
+    def size(self) -> int: ...
+    def request(self, call: Call, receiver: Receiver, member: int | None = None) -> Exchange: ...
+
+
+class Upstreams(Protocol):
+    """The worker's clusters. `cluster` raises KeyError for an alias that the conf does not have; from any thread.
+    `origin` gives the one for `scheme://host:port`; on the loop thread."""
+
+    def cluster(self, name: str) -> Cluster: ...
+    def origin(self, scheme: str, host: str, port: int) -> Cluster: ...
+
+
+class WorkerEngine(Protocol):
+    """What is needed of the engine."""
+
+    loop: EngineLoop
+    portal: Portal
+    threads: AppThreads | None
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """What an app may ask of the process it runs in. From any thread. `log(kind, text, identifier)` writes a line to
+    app.log, `log_traceback(identifier)` the exception being handled; `restart` and `shutdown`: see docs/was.md."""
+
+    log: Callable[[str, str, str], None]
+    log_traceback: Callable[[str], None]
+    restart: Callable[[], None]
+    shutdown: Callable[[], None]
+
+
+@dataclass(slots=True)
+class Worker:
+    """`upstreams` makes the registry of clusters at the first call, from any thread. `var_folder` is the instance's
+    own. `states` is the memory shared between workers (a skitaid.was.states table), None where there is
+    none. `loop_ident`: the thread that must not wait. `at_end`: to be called when the worker ends."""
+
+    engine: WorkerEngine
+    upstreams: Callable[[], Upstreams]
+    var_folder: Path
+    controls: Controls
+    name: str = ""
+    result_cache_max: int = 1000
+    states: Any = None
+    figures: Callable[[], Mapping[str, Any]] = dict
+    loop_ident: int = field(default_factory=get_ident)
+    at_end: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def is_loop_thread(self) -> bool:
+        """Whether waiting here would stop the worker."""
+        return get_ident() == self.loop_ident
+
+    def end(self) -> None:
+        """The worker ends: let go of everything that `was` made."""
+        while self.at_end:
+            self.at_end.pop()()
+
+
+_worker: Worker | None = None
+
+
+def install(worker: Worker | None) -> None:
+    """On the loop thread of a worker, before its apps are imported."""
+    global _worker  # noqa: PLW0603  # there is one in a process
+    _worker = worker
+
+
+def current_worker() -> Worker:
+    """Raises NoWorkerError."""
+    if _worker is None:
+        raise NoWorkerError
+    return _worker
+
+
+def worker_or_none() -> Worker | None:
+    """For what also works without one."""
+    return _worker
+
+
+# A process that an app forks has none of the threads that would answer it.
+os.register_at_fork(after_in_child=lambda: install(None))
