@@ -15,25 +15,32 @@ _Value = TypeVar("_Value")
 
 
 class Kept(Generic[_Key, _Value]):
-    """At most `limit` entries in `found`, which is there to be looked up in; a full table starts anew. Keys are hashed
-    with the secret of this process (str, bytes and tuples of them), or a client could choose ones that look alike."""
+    """At most `limit` entries in `found`, which is there to be looked up in, and `max_bytes` in their keys; a full
+    table starts anew. Keys are hashed with the secret of this process (str, bytes and tuples of them), or a client
+    could choose ones that look alike."""
 
-    __slots__ = ("_limit", "_seen", "found")
+    __slots__ = ("_bytes", "_limit", "_max_bytes", "_seen", "found")
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, max_bytes: int) -> None:
         self._limit = limit
+        self._max_bytes = max_bytes
+        self._bytes = 0
         self._seen: set[int] = set()
         self.found: dict[_Key, _Value] = {}
 
-    def offer(self, key: _Key, value: _Value) -> None:
-        """Keep `value` if `key` was offered before."""
+    def offer(self, key: _Key, value: _Value, size: int) -> None:
+        """Keep `value` if `key`, of `size` bytes, was offered before."""
         sight = hash(key)
         seen, found = self._seen, self.found
         if sight in seen:
-            if len(found) >= self._limit:
+            if key in found:
+                return
+            self._bytes += size
+            if len(found) >= self._limit or self._bytes > self._max_bytes:
                 found.clear()
+                self._bytes = size
             found[key] = value
             return
-        if len(seen) >= 16 * self._limit:
+        if len(seen) >= 4 * self._limit:
             seen.clear()
         seen.add(sight)

@@ -69,21 +69,21 @@ class RequestLine:
 
 
 class RequestHead:
-    """What came before a request's body. `is_persistent`: the connection may be used again, as far as the client
-    goes. `content_length` is None for a chunked body, 0 for none."""
+    """What came before a request's body. Immutable by convention: equal heads are shared between requests.
 
-    __slots__ = ("content_length", "fields", "is_persistent", "line")
+    `is_persistent`: the connection may be used again, as far as the client goes. `content_length` is None for a chunked
+    body, 0 for none. `host`: the host asked for, with its port if one was given; an absolute target goes before Host
+    (RFC 9112 section 3.2.2).
+    """
+
+    __slots__ = ("content_length", "fields", "host", "is_persistent", "line")
 
     def __init__(self, line: RequestLine, fields: HeaderBlock, is_persistent: bool, content_length: int | None) -> None:
         self.line = line
         self.fields = fields
         self.is_persistent = is_persistent
         self.content_length = content_length
-
-    @property
-    def host(self) -> bytes:
-        """The host asked for, with its port if one was given; an absolute target goes before Host (RFC 9112 3.2.2)."""
-        return self.line.authority or self.fields.host or b""
+        self.host = line.authority or fields.host or b""
 
 
 _KEPT: Final[dict[bytes, RequestLine]] = {}

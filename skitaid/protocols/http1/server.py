@@ -14,6 +14,7 @@ from skitaid.protocols.errors import ProtocolError
 from skitaid.protocols.headers import FieldLine
 from skitaid.protocols.http1.chunked import ChunkedDecoder
 from skitaid.protocols.http1.head import MAX_LINE_BYTES, RequestHead, parse_head
+from skitaid.protocols.http1.known import MAX_KNOWN_BYTES, known_head, note_head
 
 __all__ = ["MAX_HEAD_BYTES", "Http1Server", "Receiver", "State", "Unread"]
 
@@ -79,8 +80,12 @@ class Http1Server:
             if known:
                 # What was searched before is not searched again, but for an end of which a part was there.
                 self._head(self.held + data, max(0, known - 3))
-            else:
+                return
+            head = known_head(data) if len(data) <= MAX_KNOWN_BYTES else None
+            if head is None:
                 self._head(data)
+            else:
+                self._begin(head, b"")
         elif state is _BODY:
             self._body(data)
         else:
@@ -101,6 +106,12 @@ class Http1Server:
             return
         head = parse_head(data[:end])
         rest = data[end + 4 :]
+        if not rest and end < MAX_KNOWN_BYTES - 4:
+            note_head(data, head)
+        self._begin(head, rest)
+
+    def _begin(self, head: RequestHead, rest: bytes) -> None:
+        """A head is complete, and `rest` came behind it."""
         if head.content_length == 0:
             self.state = _COMPLETE
             self.held = rest
