@@ -45,8 +45,25 @@ class ControlListener:
         self._path = run_path / SOCKET_FILE
         self._on_request = on_request
         self._clients: set[_Client] = set()
-        self._socket = _listen(run_path)
-        loop.watch(self._socket.fileno(), self._accept)
+        self._run_path = run_path
+        self._open()
+
+    def _open(self) -> None:
+        self._socket = _listen(self._run_path)
+        self._identity = _identity(self._path)
+        self._loop.watch(self._socket.fileno(), self._accept)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether clients still find the socket where it was made."""
+        return self._identity is not None and _identity(self._path) == self._identity
+
+    def listen_again(self) -> None:
+        """The socket's file was removed: make another. Raises OSError; then nothing has changed."""
+        before = self._socket
+        self._open()
+        self._loop.forget(before.fileno())
+        before.close()
 
     def tick(self, now: float) -> None:
         """Once a second: let go of clients that neither ask nor read."""
@@ -77,6 +94,15 @@ class ControlListener:
             channel.close()
             return
         self._clients.add(_Client(channel, self._loop, self._on_request, self._clients.discard))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and number of a file; None: it is not there."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _listen(run_path: Path) -> socket.socket:

@@ -12,7 +12,10 @@ from pathlib import Path
 
 from skitaid.exceptions import RefusedError
 
-__all__ = ["LOCK_FILE", "PID_FILE", "acquire", "is_held", "is_locked", "read_pid", "release", "remove_pid", "write_pid"]
+__all__ = [
+    "LOCK_FILE", "PID_FILE", "acquire", "is_held", "is_locked", "is_there", "read_pid", "release", "remove_pid",
+    "write_pid",
+]  # fmt: skip
 
 LOCK_FILE = "skitaid.lock"
 PID_FILE = "skitaid.pid"
@@ -35,6 +38,14 @@ def acquire(run_path: Path) -> int:
         os.close(fd)
         raise RefusedError(_held_message(run_path)) from error
     return fd
+
+
+def is_there(run_path: Path, fd: int) -> bool:
+    """Is the lock that `fd` holds still the one that others look at? Not so when somebody removed the file."""
+    try:
+        return os.path.samestat(os.stat(run_path / LOCK_FILE), os.fstat(fd))
+    except OSError:
+        return False
 
 
 def is_held(run_path: Path) -> bool:

@@ -88,6 +88,7 @@ class Supervisor:
         self._farewells: list[tuple[Reply, Answer]] = []
         self._is_closing = False
         self._is_over = False
+        self._is_lost_told = False
         self._look_at = 0.0
         self._watchdog_at = 0.0
 
@@ -136,6 +137,7 @@ class Supervisor:
     def _look(self, now: float) -> None:
         if not self._is_closing:
             self._fleet.look_at_files()
+            self._keep_run_path()
         self._fleet.reap()  # also what a SIGCHLD told of, should its byte be lost
         self._fleet.tick(now)
         self._listener.tick(now)
@@ -143,6 +145,31 @@ class Supervisor:
         if self._notifier.watchdog_s is not None and now >= self._watchdog_at:
             self._watchdog_at = now + self._notifier.watchdog_s
             self._notifier.watchdog()
+
+    def _keep_run_path(self) -> None:
+        """When somebody removed run_path or what we have there, a second daemon could start, and no command reaches
+        us: make it anew."""
+        if self._listener.is_there and lock.is_there(self._run_path, self._lock_fd):
+            return
+        try:
+            self._regain_run_path()
+        except (RefusedError, OSError) as error:
+            if not self._is_lost_told:
+                self._is_lost_told = True
+                self._journal.error(f"what was in {self._run_path} was removed, and cannot be made anew: {error}; no"
+                                    f" command reaches this daemon: kill -TERM {os.getpid()}, then start")
+        else:
+            self._is_lost_told = False
+            self._journal.warn(f"made {self._run_path} anew: its lock or its socket had been removed")
+
+    def _regain_run_path(self) -> None:
+        """Raises RefusedError: another daemon was quicker; OSError."""
+        if not lock.is_there(self._run_path, self._lock_fd):
+            before, self._lock_fd = self._lock_fd, lock.acquire(self._run_path)
+            lock.release(before)
+        if not self._listener.is_there:
+            self._listener.listen_again()
+        self._write_pid()
 
     def _begun(self, answer: Answer, reply: Reply) -> None:
         self._journal.info(answer.message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -195,6 +196,26 @@ def test_a_second_start_is_refused_and_disturbs_nobody(daemon: Daemon, address: 
     assert f"already running with pid {daemon.pid}" in again.stderr
     assert daemon.see()["pid"] == site["pid"]
     assert serves(address)
+
+
+@pytest.mark.parametrize("what", ["", "skitaid.lock", "skitaid.sock"])
+def test_what_is_removed_under_the_daemon_comes_back(daemon: Daemon, place: Place, address: str, what: str) -> None:
+    """A cleaner of /run: without its lock a second daemon could start, without its socket no command reaches it."""
+    site = daemon.start().see()
+    pid = daemon.pid
+    if what:
+        (place.run_path / what).unlink()
+    else:
+        shutil.rmtree(place.run_path)
+    wait_for(lambda: "anew" in daemon.log, "the log to tell of it")
+    again = daemon("start")
+    assert (again.returncode, daemon.pid) == (1, pid)
+    assert f"already running with pid {pid}" in again.stderr
+    assert daemon.see()["pid"] == site["pid"]
+    assert serves(address)
+    assert daemon("stop").returncode == 0
+    wait_for(lambda: not daemon.members, "the end of everybody")
+    assert daemon.log.count("anew") == 1
 
 
 @pytest.mark.parametrize("command", ["stop", "terminate"])

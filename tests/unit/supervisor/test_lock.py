@@ -21,6 +21,18 @@ def test_the_second_is_refused_with_the_pid_of_the_first(tmp_path: Path) -> None
     lock.release(lock.acquire(tmp_path / "run"))
 
 
+def test_a_lock_whose_file_was_removed_or_replaced_is_not_there(tmp_path: Path) -> None:
+    fd = lock.acquire(tmp_path)
+    assert lock.is_there(tmp_path, fd)
+    (tmp_path / lock.LOCK_FILE).unlink()
+    assert not lock.is_there(tmp_path, fd)
+    another = lock.acquire(tmp_path)
+    assert not lock.is_there(tmp_path, fd)
+    assert lock.is_there(tmp_path, another)
+    lock.release(fd)
+    lock.release(another)
+
+
 def test_the_lock_outlives_the_process_that_took_it_in_the_one_that_got_it(tmp_path: Path) -> None:
     fd = lock.acquire(tmp_path)
     hears, says = os.pipe()
