@@ -118,13 +118,25 @@ def trouble(session: Session, figures: Figures, style: Style) -> list[str]:
     problems = figures.get("problems") or []
     if state not in ("fatal", "backoff") and not problems:
         return []
-    reason = f": {figures['reason']}" if figures.get("reason") else ""
-    lines = ["", style.paint(f"{name}: {state}{reason}", TONES.get(state, Tone.PLAIN))]
+    lines = ["", style.paint(f"{name}: {state}{_reason(figures)}", TONES.get(state, Tone.PLAIN))]
     lines += [f"  {problem}" for problem in problems]
-    if complaint := last_complaint(session.log_folder(name)):
+    if complaint := "" if problems else last_complaint(session.log_folder(name)):
         lines.append(f"  {complaint}")
-    fix = figures.get("fix") or f"look at {session.hint(f'-f {name} log -s stderr')}"
+    fix = figures.get("fix") or (
+        f"correct the file, then: {session.hint(f'-f {name} reload')}" if problems
+        else f"look at {session.hint(f'-f {name} log -s stderr')}"
+    )  # fmt: skip
     return [*lines, f"  {style.paint('fix:', Tone.STRONG)} {fix}"]
+
+
+def _reason(figures: Figures) -> str:
+    """Why it is in its state, without the problems of its conf file, which are listed below."""
+    reason, problems = str(figures.get("reason") or ""), figures.get("problems") or []
+    if problems and figures["state"] not in ("fatal", "backoff"):
+        return ", but its conf file is wrong: it goes on with the one it has"
+    for problem in problems:
+        reason = reason.replace(f", first {problem}", "")
+    return f": {reason}" if reason else ""
 
 
 def _or_dash(value: object) -> Cell:

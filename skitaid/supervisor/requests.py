@@ -94,7 +94,7 @@ class Requests:
             return
         settled = {unit.name: Outcome(False, _wrong_conf(unit).message, 2) for unit in units if unit.problems}
         waits = [(unit, wait) for unit in units if not unit.problems for wait in _renew(unit, start=start)]
-        self._fleet.wait(Job(reply, waits, _summary, settled=settled))
+        self._fleet.wait(Job(reply, waits, _renewal_summary, settled=settled))
 
     def rotate(self, name: str | None, reply: Reply) -> None:
         """Ask the masters to put their logs aside, and do so with skitaid.log unless one is named."""
@@ -162,7 +162,12 @@ def _first_text(outcomes: Mapping[str, Outcome]) -> str:
     return next(outcome.text for outcome in outcomes.values())
 
 
-def _summary(outcomes: Mapping[str, Outcome]) -> str:
+def _renewal_summary(outcomes: Mapping[str, Outcome]) -> str:
+    """One that could not be reloaded may run all the same, as before."""
+    return _summary(outcomes, "run" if all(outcome.ok for outcome in outcomes.values()) else "run by their conf of now")
+
+
+def _summary(outcomes: Mapping[str, Outcome], verb: str = "run") -> str:
     """One: what became of it. Several: how many, and which are not well."""
     if len(outcomes) == 1:
         return _first_text(outcomes)
@@ -170,4 +175,4 @@ def _summary(outcomes: Mapping[str, Outcome]) -> str:
         return "nothing to run: no conf file in servers-enabled; one that is put there starts by itself"
     failed = sorted(name for name, outcome in outcomes.items() if not outcome.ok)
     well = len(outcomes) - len(failed)
-    return f"{well} of {len(outcomes)} instances run" + (f"; not: {', '.join(failed)}" if failed else "")
+    return f"{well} of {len(outcomes)} instances {verb}" + (f"; not: {', '.join(failed)}" if failed else "")

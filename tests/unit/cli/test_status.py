@@ -50,7 +50,24 @@ def test_what_does_not_run_has_dashes_and_a_reason(session: Session) -> None:
 
 def test_problems_of_an_edited_conf_are_told(session: Session) -> None:
     lines = overview(session, DAEMON, [figures(problems=["shop.conf:3: wrong"])], PLAIN)
-    assert lines[4:] == ["", "shop: running", "  shop.conf:3: wrong", "  fix: look at skitaid -f shop log -s stderr"]
+    assert lines[4:] == [
+        "",
+        "shop: running, but its conf file is wrong: it goes on with the one it has",
+        "  shop.conf:3: wrong",
+        "  fix: correct the file, then: skitaid -f shop reload",
+    ]
+
+
+def test_problems_are_told_once(session: Session) -> None:
+    broken = figures(state="fatal", reason="its conf file has 2 problems, first shop.conf:3: wrong",
+                     problems=["shop.conf:3: wrong", "shop.conf:4: odd"], fix="it starts when the file is corrected")
+    assert overview(session, DAEMON, [broken], PLAIN)[4:] == [
+        "",
+        "shop: fatal: its conf file has 2 problems",
+        "  shop.conf:3: wrong",
+        "  shop.conf:4: odd",
+        "  fix: it starts when the file is corrected",
+    ]
 
 
 def test_no_instance_at_all_says_what_to_do(session: Session) -> None:
