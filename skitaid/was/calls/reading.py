@@ -1,0 +1,66 @@
+"""A reply as an app sees it: unpacked, and decoded by its content type or as a remote procedure answers. Pure.
+
+A success whose body is not what it says becomes 502. An error page may be anything: its status says enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from skitaid.was.calls.charsets import to_text
+from skitaid.was.calls.content_codings import decoded
+from skitaid.was.calls.decoding import read_body
+from skitaid.was.calls.errors import ReplyError, RpcFault
+from skitaid.was.calls.fields import Headers
+from skitaid.was.calls.reply import Decoded, Reply
+
+__all__ = ["Read", "Reader", "read_http", "unpacked"]
+
+Read = Callable[[bytes, str], object]
+"""Body and content type → value. Raises ReplyError, RpcFault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A Decoder. `read` makes the data of a reply that succeeded."""
+
+    read: Read = read_body
+
+    def __call__(self, reply: Reply) -> Decoded:
+        """Never raises."""
+        found = unpacked(reply)
+        if found.error is not None:
+            return found
+        content_type = found.headers.get("content-type", "")
+        if found.status_code >= 400:
+            return found.with_data(_lenient(found.content, content_type))
+        try:
+            return found.with_data(self.read(found.content, content_type))
+        except (ReplyError, RpcFault) as error:
+            return found.with_error(error, error.status)
+
+
+read_http = Reader()
+"""By the content type of the reply."""
+
+
+def unpacked(reply: Reply) -> Decoded:
+    """Without its content coding; `data` are the bytes. Never raises."""
+    headers = Headers(reply.fields)
+    plain = Decoded(reply.status_code, reply.reason, headers, reply.body, reply.body)
+    coding = headers.get("content-encoding")
+    if not coding or not reply.body:
+        return plain
+    try:
+        content = decoded(reply.body, coding, reply.max_bytes)
+    except ReplyError as error:
+        return plain.with_error(error, max(plain.status_code, error.status))
+    return Decoded(reply.status_code, reply.reason, headers, content, content)
+
+
+def _lenient(content: bytes, content_type: str) -> object:
+    try:
+        return read_body(content, content_type)
+    except (ReplyError, RpcFault):
+        return to_text(content, content_type)
