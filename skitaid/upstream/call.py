@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from skitaid.protocols.headers import HeaderBlock
+from skitaid.protocols.response_head import ResponseHead
 from skitaid.upstream.errors import UpstreamError
 
 __all__ = ["IDEMPOTENT", "Call", "CallTimeouts", "Exchange", "Fields", "Receiver", "ResponseHead"]
@@ -74,22 +74,6 @@ class Call:
         return pairs
 
 
-class ResponseHead:
-    """The head of a final or an informational response (RFC 9112 section 4). `content_length` in bytes, None when it is
-    not known before the end. `minor`: of the member's HTTP version, 1 for HTTP/2."""
-
-    __slots__ = ("content_length", "fields", "minor", "reason", "status")
-
-    def __init__(
-        self, status: int, reason: bytes, fields: HeaderBlock, *, minor: int = 1, content_length: int | None = None
-    ) -> None:
-        self.status = status
-        self.reason = reason
-        self.fields = fields
-        self.minor = minor
-        self.content_length = content_length
-
-
 class Tunnel(Protocol):
     """The raw connection that is left when a member switched protocols (101) or accepted CONNECT."""
 
@@ -99,7 +83,8 @@ class Tunnel(Protocol):
 
 
 class Receiver(Protocol):
-    """Hears what comes of a call; see the module for the order. Must not raise."""
+    """Hears what comes of a call; see the module for the order. Must not raise. It hears nothing before the exchange is
+    in its maker's hands."""
 
     def on_information(self, head: ResponseHead) -> None:
         """A response with a status from 100 to 199, but 101."""

@@ -1,0 +1,112 @@
+"""A cluster: servers of which any can take a call, and what is known of them.
+
+Answers with a status of 500 and more are answers: they are passed on, and say nothing about the member. An app that
+fails for one address must not take a member away from all the others; whoever wants a member that says 503 left alone
+has it checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from skitaid.upstream.call import Call, Receiver
+from skitaid.upstream.connect import Endpoint
+from skitaid.upstream.context import UpstreamContext
+from skitaid.upstream.errors import Failure, UpstreamError
+from skitaid.upstream.exchange import ClusterExchange
+from skitaid.upstream.health import MemberHealth, admitted
+from skitaid.upstream.member import Member
+from skitaid.upstream.pool import Pool
+from skitaid.upstream.selection import make_selection
+from skitaid.upstream.settings import ClusterSettings, MemberSettings
+
+__all__ = ["Cluster"]
+
+_SLOW: Final = frozenset({Failure.CONNECT_TIMEOUT, Failure.READ_TIMEOUT})
+
+
+class Cluster:
+    """For the loop thread. `members` in the order of the settings."""
+
+    def __init__(self, settings: ClusterSettings, context: UpstreamContext) -> None:
+        self.settings = settings
+        self.context = context
+        self.name = settings.name
+        self.tries = settings.tries
+        self.wait_s = settings.pool.wait_s
+        self.members = tuple(self._member(each) for each in settings.members)
+        self._selection = make_selection(settings.balance)
+
+    def _member(self, settings: MemberSettings) -> Member:
+        endpoint = Endpoint(settings, self.settings.tls)
+        pool = Pool(self.context, endpoint, self.settings.pool)
+        return Member(settings.name, settings.weight, pool, MemberHealth(self.settings.health))
+
+    def request(self, call: Call, receiver: Receiver) -> ClusterExchange:
+        """Make a call; `receiver` hears of it, but not before this has returned. Raises RequestError for a call that
+        can't be put on the wire."""
+        exchange = ClusterExchange(self, call, receiver)
+        exchange.begin()
+        return exchange
+
+    def request_all(self, call: Call, receivers: Sequence[Receiver]) -> list[ClusterExchange]:
+        """Make the same call to each of `members`, in their order and whatever their health: a receiver each. Its body
+        is not one that comes in pieces. Raises RequestError."""
+        pairs = zip(self.members, receivers, strict=True)
+        exchanges = [ClusterExchange(self, call, receiver, only=member) for member, receiver in pairs]
+        for exchange in exchanges:
+            exchange.begin()
+        return exchanges
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that are under way."""
+        return sum(member.in_flight for member in self.members)
+
+    # ------------------------------------------------------------ for exchanges
+
+    def choose(self, exchange: ClusterExchange) -> Member | None:
+        """Whose turn it is, of those that are let in and not tried yet."""
+        now, members = self.context.engine.now, self.members
+        tried = exchange.tried
+        if not tried:
+            if len(members) == 1:
+                return members[0]
+            welcome = admitted(members, now)
+        else:
+            left = [member for member in members if member not in tried]
+            error = exchange.last_error
+            if error is not None and error.failure in _SLOW:
+                # Waiting for members one after the other that are known to be dead helps nobody.
+                welcome = [member for member in left if member.health.is_admitted(now)]
+            else:
+                welcome = admitted(left, now)
+        return self._selection.choose(welcome, exchange.call.affinity) if welcome else None
+
+    def answered(self, member: Member) -> None:
+        """A response came."""
+        if member.health.succeeded(self.context.engine.now):
+            self.context.report(f"@{self.name}: {member.name} is back")
+
+    def failed(self, member: Member, error: UpstreamError, *, is_members_fault: bool) -> None:
+        """None came, or it was cut short."""
+        now, health = self.context.engine.now, member.health
+        if not is_members_fault:
+            health.abandoned(now)
+        elif health.failed(now):
+            wait_s = max(0.0, health.until - now)
+            self.context.report(f"@{self.name}: {error}; {member.name} is left alone for {wait_s:.1f} s")
+
+    # ------------------------------------------------------------ time
+
+    def tick(self) -> None:
+        """Once a second."""
+        now = self.context.engine.now
+        for member in self.members:
+            member.pool.tick(now)
+
+    def close(self) -> None:
+        """Keep nothing open."""
+        for member in self.members:
+            member.pool.close()

@@ -1,0 +1,332 @@
+"""One call on its way: from member to member until one answers, or nothing more may be tried."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from skitaid.protocols.http1.request import RequestError, field_lines, framing_line, request_line
+from skitaid.upstream.call import IDEMPOTENT, Call, Fields, Receiver, ResponseHead
+from skitaid.upstream.carrier import Carrier, Connection
+from skitaid.upstream.context import UpstreamContext
+from skitaid.upstream.errors import Failure, UpstreamError
+from skitaid.upstream.health import State
+from skitaid.upstream.member import Member
+from skitaid.upstream.retry import Attempt, Step, is_members_fault, next_step
+
+__all__ = ["ClusterExchange", "ExchangeCluster"]
+
+
+class ExchangeCluster(Protocol):
+    """A cluster, as its exchanges see it. `wait_s`: how long a call may wait for others to leave a connection."""
+
+    context: UpstreamContext
+    tries: int
+    wait_s: float
+
+    def choose(self, exchange: ClusterExchange) -> Member | None:
+        """A member that was not tried."""
+
+    def answered(self, member: Member) -> None:
+        """A response came."""
+
+    def failed(self, member: Member, error: UpstreamError, *, is_members_fault: bool) -> None:
+        """None came, or it was cut short."""
+
+
+class ClusterExchange:
+    """Both sides of it: `upstream.call.Exchange` for who calls, `upstream.carrier.Carried` for who carries. `tried`:
+    members that failed; `last_error`: how the last one did."""
+
+    __slots__ = (
+        "_carrier",
+        "_cluster",
+        "_deadline",
+        "_early",
+        "_is_beginning",
+        "_is_blocked",
+        "_is_fresh",
+        "_is_heard",
+        "_is_over",
+        "_is_paused",
+        "_is_spent",
+        "_member",
+        "_only",
+        "_queue_until",
+        "_trailers",
+        "call",
+        "field_lines",
+        "is_safe",
+        "last_error",
+        "member",
+        "receiver",
+        "request_line",
+        "touched",
+        "tried",
+    )
+
+    def __init__(self, cluster: ExchangeCluster, call: Call, receiver: Receiver, *, only: Member | None = None) -> None:
+        """`only`: this member or none. Raises RequestError for a call that can't be put on the wire."""
+        self.call = call
+        self.receiver = receiver
+        self.request_line = request_line(call.method, call.target)
+        self.field_lines = _field_lines(call)
+        self.is_safe = (call.is_idempotent or call.method in IDEMPOTENT) and call.body is not None
+        self.member = ""
+        self.tried: list[Member] = []
+        self.last_error: UpstreamError | None = None
+        self.touched = 0.0
+        self._cluster = cluster
+        self._only = only
+        self._member: Member | None = None
+        self._carrier: Carrier | None = None
+        self._early: list[bytes] = []
+        self._trailers: Fields | None = None
+        self._deadline = self._queue_until = 0.0
+        self._is_over = self._is_heard = self._is_paused = self._is_blocked = self._is_spent = self._is_fresh = False
+        self._is_beginning = True
+
+    def begin(self) -> None:
+        """Set out. The receiver hears nothing before this has returned."""
+        context, total_s = self._cluster.context, self.call.timeouts.total_s
+        if total_s:
+            self._deadline = context.engine.now + total_s
+        context.deadlines.add(self)
+        self._go()
+        self._is_beginning = False
+
+    # ------------------------------------------------------------ the caller's side
+
+    def send(self, data: bytes) -> bool:
+        """See upstream.call."""
+        if self._is_over:
+            return True
+        carrier = self._carrier
+        if carrier is None:
+            self._early.append(data)
+            self._is_blocked = True
+            return False
+        try:
+            return carrier.send(data)
+        except RequestError as error:
+            self._break_off(Failure.CANCELLED, str(error))
+            return True
+
+    def end(self, trailers: Fields = ()) -> None:
+        """See upstream.call."""
+        self._trailers = trailers
+        if self._carrier is not None and not self._is_over:
+            self.touched = self._cluster.context.engine.now
+            try:
+                self._carrier.end(trailers)
+            except RequestError as error:
+                self._break_off(Failure.CANCELLED, str(error))
+
+    def pause(self) -> None:
+        """See upstream.call."""
+        self._is_paused = True
+        if self._carrier is not None:
+            self._carrier.set_reading(False)
+
+    def resume(self) -> None:
+        """See upstream.call."""
+        self._is_paused = False
+        if self._carrier is not None:
+            self.touched = self._cluster.context.engine.now
+            self._carrier.set_reading(True)
+
+    def cancel(self) -> None:
+        """See upstream.call."""
+        member, carrier = self._member, self._carrier
+        self._end()
+        if carrier is not None:
+            carrier.abort()
+        if member is not None:
+            member.pool.give_up(self)
+            member.health.abandoned(self._cluster.context.engine.now)
+
+    # ------------------------------------------------------------ from member to member
+
+    def _go(self) -> None:
+        """On to the next member."""
+        only = self._only
+        if only is None:
+            member = self._cluster.choose(self) if len(self.tried) < self._cluster.tries else None
+        else:
+            member = None if self.tried else only
+        if member is None:
+            self._give_up(self.last_error or UpstreamError(Failure.NO_MEMBER, is_unsent=True))
+        else:
+            self._go_to(member)
+
+    def _go_to(self, member: Member, *, is_fresh: bool = False) -> None:
+        now = self._cluster.context.engine.now
+        self._member = member
+        self.member = member.name
+        self._is_fresh = is_fresh
+        self._queue_until = now + self._cluster.wait_s
+        member.in_flight += 1
+        member.health.begin(now)
+        member.pool.take(self, is_fresh=is_fresh)
+
+    @property
+    def connect_s(self) -> float:
+        """Of the pool's waiter."""
+        return self.call.timeouts.connect_s
+
+    def granted(self, connection: Connection) -> None:
+        """Of the pool's waiter: here is a connection."""
+        self.touched = self._cluster.context.engine.now
+        try:
+            carrier = connection.start(self)
+        except RequestError as error:
+            self._break_off(Failure.CANCELLED, str(error))
+            return
+        if carrier is None:
+            return
+        self._carrier = carrier
+        if self.call.body is None:
+            self._is_spent = True
+            self._early.clear()
+        if self._is_paused:
+            carrier.set_reading(False)
+        if self._is_blocked:
+            self.on_writable()
+
+    def failed(self, error: UpstreamError, *, is_stale: bool = False) -> None:
+        """Of the waiter and of the carried: this way it did not work."""
+        member = self._member
+        assert member is not None
+        self._carrier = None
+        self._leave(member)
+        self.last_error = error
+        is_fault = is_members_fault(error, is_stale=is_stale, is_waited_for=False)
+        self._cluster.failed(member, error, is_members_fault=is_fault)
+        step = next_step(Attempt(error, self._is_heard, is_stale, self._is_spent, self.is_safe, self._is_fresh))
+        if step is Step.FRESH:
+            self._go_to(member, is_fresh=True)
+        elif step is Step.OTHER:
+            self.tried.append(member)
+            self._go()
+        else:
+            self._give_up(error)
+
+    def _leave(self, member: Member) -> None:
+        self._member = None
+        member.in_flight -= 1
+
+    # ------------------------------------------------------------ the carrier's side
+
+    @property
+    def body_so_far(self) -> tuple[list[bytes], Fields | None]:
+        """Of the carried."""
+        return self._early, self._trailers
+
+    def on_information(self, head: ResponseHead) -> None:
+        """Of the carried."""
+        self._is_heard = True
+        self.receiver.on_information(head)
+
+    def on_response(self, head: ResponseHead) -> None:
+        """Of the carried."""
+        self._is_heard = True
+        member, status = self._member, head.status
+        if member is not None and member.health.state is not State.UP:
+            # Now and not at the end, which may be hours away.
+            self._cluster.answered(member)
+        if status == 101 or (status < 300 and self.call.method == "CONNECT"):
+            self._switch(head)
+        else:
+            self.receiver.on_response(head)
+
+    def on_data(self, data: bytes) -> None:
+        """Of the carried."""
+        self.receiver.on_data(data)
+
+    def on_flush(self) -> None:
+        """Of the carried."""
+        if self._is_heard:
+            self.receiver.on_flush()
+
+    def on_end(self, trailers: Fields) -> None:
+        """Of the carried."""
+        carrier, member = self._carrier, self._member
+        assert carrier is not None and member is not None
+        if member.health.fails:
+            self._cluster.answered(member)
+        self._end()
+        # First, so that a call that follows from the end finds it.
+        carrier.release()
+        self.receiver.on_end(trailers)
+
+    def on_writable(self) -> None:
+        """Of the carried."""
+        self._is_blocked = False
+        self.receiver.on_writable()
+
+    def _switch(self, head: ResponseHead) -> None:
+        carrier = self._carrier
+        assert carrier is not None
+        self._end()
+        self.receiver.on_upgrade(head, carrier.detach())
+
+    # ------------------------------------------------------------ ends
+
+    def sweep(self, now: float) -> None:
+        """Of the deadlines."""
+        carrier, member = self._carrier, self._member
+        if self._deadline and now >= self._deadline:
+            self._break_off(Failure.TOTAL_TIMEOUT, f"{self.call.timeouts.total_s:g} s")
+        elif carrier is not None:
+            stall_s = self.call.timeouts.stall_s
+            if now - self.touched > stall_s and not self._is_paused and carrier.is_members_turn:
+                carrier.abort()
+                self.failed(UpstreamError(Failure.READ_TIMEOUT, f"{stall_s:g} s", member=self.member))
+        elif member is not None and now >= self._queue_until and member.pool.is_queued(self):
+            member.pool.queue_timed_out(self)
+
+    def _break_off(self, failure: Failure, detail: str) -> None:
+        """End it for a reason of ours."""
+        member, carrier = self._member, self._carrier
+        error = UpstreamError(failure, detail, member=self.member)
+        if carrier is not None:
+            carrier.abort()
+        if member is not None:
+            member.pool.give_up(self)
+            is_waited_for = carrier is not None and not self._is_heard
+            is_fault = is_members_fault(error, is_stale=False, is_waited_for=is_waited_for)
+            self._cluster.failed(member, error, is_members_fault=is_fault)
+        self._give_up(error)
+
+    def _give_up(self, error: UpstreamError) -> None:
+        self._end()
+        if self._is_beginning:
+            self._is_over = False
+            self._cluster.context.engine.loop.call_soon(self._tell, error)
+        else:
+            self.receiver.on_failure(error)
+
+    def _tell(self, error: UpstreamError) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self.receiver.on_failure(error)
+
+    def _end(self) -> None:
+        """Nothing more is heard."""
+        self._is_over = True
+        self._carrier = None
+        self._early.clear()
+        if self._member is not None:
+            self._leave(self._member)
+        self._cluster.context.deadlines.discard(self)
+
+
+def _field_lines(call: Call) -> bytes:
+    body = call.body
+    lines = (
+        field_lines(call.fields)
+        + call.lines
+        + framing_line(call.method, call.content_length if body is None else len(body))
+    )
+    if call.upgrade is not None:
+        lines += b"Connection: upgrade\r\nUpgrade: %b\r\n" % call.upgrade
+    return lines
