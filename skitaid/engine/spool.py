@@ -21,7 +21,7 @@ from typing import Final
 from skitaid.engine.disk import DiskThreads
 from skitaid.engine.file_segment import FileSegment, OpenFile
 
-__all__ = ["Spool", "SpoolFile", "SpoolSettings"]
+__all__ = ["Spool", "SpoolFile", "SpoolSettings", "check_room"]
 
 _BLOCK_BYTES: Final = 65536
 _RESERVE_SHARE: Final = 20
@@ -62,7 +62,7 @@ class SpoolFile:
         if file is None:
             return
         try:
-            _check_room(file.fd, len(data))
+            check_room(file.fd, len(data))
             while data:
                 written = os.pwrite(file.fd, data, self.size)
                 self.size += written
@@ -208,7 +208,7 @@ class Spool:
         )
 
 
-def _check_room(fd: int, length: int) -> None:
+def check_room(fd: int, length: int) -> None:
     """Raises OSError ENOSPC when the disk would be left with too little."""
     disk = os.fstatvfs(fd)
     reserve = min(disk.f_blocks * disk.f_frsize // _RESERVE_SHARE, _MAX_RESERVE_BYTES)
