@@ -9,7 +9,9 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 
+from skitaid.cli.doctor_spool import check_spool
 from skitaid.cli.finding import Finding, fine, warning, wrong
 from skitaid.cli.ports import Availability, availability
 from skitaid.config.model import Instance, Listen, Main, ProxyTarget, StaticTarget, Tls
@@ -28,6 +30,7 @@ def check_instance(instance: Instance, main: Main, *, is_running: bool) -> Itera
         yield check_address(instance, listen, is_running=is_running)
     yield check_python(instance, main)
     yield from check_reach(instance, main)
+    yield from check_spool(instance, main)
     if instance.server.tls is not None:
         yield from check_certificate(instance.name, instance.server.tls)
 
@@ -96,7 +99,7 @@ def check_reach(instance: Instance, main: Main) -> Iterator[Finding]:
         return
     for path in done.stdout.splitlines():
         yield wrong(instance.name, f"user {user} cannot read {path}",
-                    f"give {user} access to it and to the folders above it: namei -l {path} shows their rights")
+                    f"give {user} access to it and to the folders above it: namei -l {quote(path)} shows their rights")
 
 
 def mounted(instance: Instance) -> list[str]:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
 
 from skitaid.cli.finding import Finding, fine, warning, wrong
 from skitaid.cli.table import size
@@ -34,7 +35,8 @@ def check_packages() -> Iterator[Finding]:
     """The Python packages that skitaid makes use of."""
     missing = [(package, loss) for module, (package, loss) in PACKAGES.items() if find_spec(module) is None]
     for package, loss in missing:
-        yield warning("packages", f"{package} is not installed: {loss}", f"{sys.executable} -m pip install {package}")
+        yield warning("packages", f"{package} is not installed: {loss}",
+                      f"{quote(sys.executable)} -m pip install {package}")
     if not missing:
         yield fine("packages", f"{', '.join(package for package, _ in PACKAGES.values())} are installed")
 
@@ -61,7 +63,7 @@ def _folder(key: str, path: Path) -> Finding:
         return wrong(key, f"{path}: {existing} is not a folder", f"move it away, or set {key} in skitaid.conf")
     if not os.access(existing, os.W_OK | os.X_OK):
         return wrong(key, f"{path}: {existing} cannot be written to by user {os.geteuid()}",
-                     f"run as its owner, or: chown -R USER {existing}")
+                     f"run as its owner, or: chown -R USER {quote(str(existing))}")
     free = shutil.disk_usage(existing).free
     if free < DISK_WANTED_BYTES:
         return warning(key, f"{path}: {size(free)} are left on that disk", "make room, or lower what the logs keep")
@@ -77,7 +79,7 @@ def check_daemon(main: Main, hint: Hint) -> Iterator[Finding]:
     socket_path = run_path / "skitaid.sock"
     if is_running and not socket_path.exists():
         yield wrong("daemon", f"it runs, but its control socket {socket_path} is gone, so no command reaches it",
-                    f"kill -TERM $(cat {run_path}/skitaid.pid), then {hint('start')}")
+                    f"kill -TERM $(cat {quote(str(run_path))}/skitaid.pid), then {hint('start')}")
     elif is_running:
         yield fine("daemon", f"it runs ({hint('status')})")
     elif socket_path.exists():

@@ -111,6 +111,16 @@ def test_agents_that_are_not_there_yet_are_told(main: Main) -> None:
     assert [finding.subject for finding in doctor_machine.check_agents(with_mail)] == ["smtpda", "spool"]
 
 
+def test_a_command_to_type_survives_odd_names(main: Main, tmp_path: Path) -> None:
+    held = lock.acquire(tmp_path / "run it")
+    try:
+        there = replace(main, global_=replace(main.global_, run_path=tmp_path / "run it"))
+        (found,) = doctor_machine.check_daemon(there, hint)
+    finally:
+        lock.release(held)
+    assert f"cat '{tmp_path}/run it'/skitaid.pid" in found.fix
+
+
 def test_an_address_in_use_is_wrong_unless_the_daemon_has_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         listen = Listen("127.0.0.1", server.getsockname()[1])
