@@ -11,15 +11,20 @@ __all__ = ["Logbook"]
 
 
 class Logbook:
-    """`server`: what the instance does. `app`: what its apps say and how they fail. `request`: one line a request.
+    """`label`: what lines begin with when they are shown on standard error too, None when they are not.
+
+    `server`: what the instance does. `app`: what its apps say and how they fail. `request`: one line a request.
     `stderr`: what anything prints. The master makes the files, gives them to the workers' user and rotates them."""
 
-    def __init__(self, folder: Path, *, owner: tuple[int, int] | None = None, is_verbose: bool = False) -> None:
+    def __init__(self, folder: Path, *, owner: tuple[int, int] | None = None, label: str | None = None) -> None:
         self.folder = folder
+        is_verbose = label is not None
         self.server = LogFile(folder / "server.log", echo=is_verbose, owner=owner)
         self.app = LogFile(folder / "app.log", echo=is_verbose, owner=owner)
         self.request = LogFile(folder / "request.log", echo=is_verbose, owner=owner)
         self.stderr = LogFile(folder / "stderr.log", owner=owner)
+        for log in self:
+            log.label = (label or "").encode()
 
     def __iter__(self) -> Iterator[LogFile]:
         return iter((self.server, self.app, self.request, self.stderr))

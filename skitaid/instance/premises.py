@@ -47,7 +47,8 @@ class Premises:
 
     def _open_logbook(self, conf: Conf, owner: tuple[int, int] | None) -> Logbook:
         self._owner = owner
-        logbook = Logbook(conf.log_folder, owner=owner, is_verbose=self._is_verbose)
+        label = f"{conf.instance.name}: " if self._is_verbose else None
+        logbook = Logbook(conf.log_folder, owner=owner, label=label)
         if not self._is_verbose:
             redirect(logbook.stderr)
         return logbook

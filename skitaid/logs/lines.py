@@ -24,7 +24,8 @@ KEEP_DEFAULT = 14
 RETRY_OPEN_S = 1.0
 """A file that could not be opened is tried again by a write, at most this often."""
 
-_CONTINUED = " \\\n    "
+_CONTINUATION = b"    "
+_CONTINUED = f" \\\n{_CONTINUATION.decode()}"
 
 
 def escape(text: str) -> str:
@@ -54,7 +55,8 @@ def format_line(now: float, kind: str, text: str, identifier: str = "") -> bytes
 class LogFile:
     """A file that whole lines are appended to, by several threads and processes at once.
 
-    `echo`: lines are written to standard error too (a foreground run). `mode` and `owner` (uid, gid) are given to a
+    `echo`: lines are written to standard error too (a foreground run), each record behind `label`, as several sites may
+    write there. `mode` and `owner` (uid, gid) are given to a
     file that is created; `owner` also to one that is there and belongs to somebody else, if we are root. The folder
     is made when it is missing. The descriptor's number never changes: a reopened file takes it over, so a thread in
     the middle of a write can't meet a number that became a socket.
@@ -70,6 +72,7 @@ class LogFile:
     ) -> None:
         self.path = os.fspath(path)
         self.lost_lines = 0
+        self.label = b""
         self._echo = echo
         self._mode = mode
         self._owner = owner
@@ -249,6 +252,9 @@ class LogFile:
         return lead + format_line(time.time(), "warn", f"{self.lost_lines} lines were lost: {self._reason}", "log")
 
     def _show(self, data: bytes) -> None:
+        if self.label:
+            lines = data.splitlines(keepends=True)
+            data = b"".join(line if line.startswith(_CONTINUATION) else self.label + line for line in lines)
         try:
             os.write(2, data)
         except OSError:

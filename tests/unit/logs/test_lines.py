@@ -108,6 +108,17 @@ def test_echo_goes_to_standard_error(tmp_path: Path, capfd: pytest.CaptureFixtur
     assert capfd.readouterr().err == (tmp_path / "a.log").read_text() != ""
 
 
+def test_what_is_shown_says_whose_it_is(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    log = LogFile(tmp_path / "a.log", echo=True)
+    log.label = b"shop: "
+    log.write_block("info", ["one", "and more"])
+    log.write_raw(b"two\nthree\n")
+    begun, more, *rest = capfd.readouterr().err.splitlines()
+    assert begun.startswith("shop: ") and begun.endswith(" [info] one \\")
+    assert [more, *rest] == ["    and more", "shop: two", "shop: three"]
+    assert "shop" not in (tmp_path / "a.log").read_text()
+
+
 def test_reopen_follows_a_rename_and_keeps_the_descriptor(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     log = LogFile(path)
