@@ -35,6 +35,9 @@ __all__ = ["Engine", "EngineSettings", "Handler"]
 
 TICK_S: Final = 1.0
 RETRY_AFTER_S: Final = 1
+ROOM_AFTER_S: Final = 60
+"""A disk that is full is not empty a second later."""
+_NO_ROOM: Final = 507
 ROOM_SHARE: Final = 16
 """Of the idle connections, one in so many goes when room is needed: looking for them costs as much as closing them."""
 
@@ -217,6 +220,8 @@ class Engine:
     def refuse(self, stream: Stream | None, peer: str, error: ProtocolError) -> bytes:
         """The answer to bytes that are no request, or no longer one; it is counted and logged."""
         status, fields, body = self.handler.error_page(stream, error.status, error.reason)
+        if error.status == _NO_ROOM:
+            fields = [*fields, ("Retry-After", str(ROOM_AFTER_S))]
         data = Http1Exchange("GET", 1, is_persistent=False).respond(status, fields, body, self.stamp)
         if stream is not None:
             stream.status = status[:3]

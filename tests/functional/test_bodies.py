@@ -397,7 +397,8 @@ def test_without_room_for_bodies_large_ones_are_refused_and_the_log_says_why(tmp
                 sock.sendall(head("/hash", length=10 * MEGABYTE))
                 for block in blocks(10):
                     sock.sendall(block)
-                assert answer(sock)[0].status == 507
+                refused = answer(sock)[0]
+                assert (refused.status, refused.getheader("Retry-After")) == (507, "60")
         client = Client(master.address)
         for path, body in (("/hash", BLOCK[:100_000]), ("/live/hash", BLOCK)):
             client.request("POST", path, body)
