@@ -35,7 +35,7 @@ class Site:
         assert engine is not None
         line = stream.head.line
         if line.target == "*":
-            stream.respond("204 No Content", [("Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS")], b"")
+            stream.respond("204 No Content", [("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")], b"")
         elif line.method == "CONNECT":
             engine.respond_error(stream, 405, "This server is no proxy.")
         elif line.method not in ("GET", "HEAD") and any(route.kind is RouteKind.STATIC for route in routes):
