@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from skitaid.config.model import AppTarget, Host, Instance, Mount, MountOptions, ProxyTarget, Server, StaticTarget
 from skitaid.engine.quota import QuotaSettings
@@ -23,13 +24,21 @@ from skitaid.handlers.wsgi import WsgiApp, WsgiSettings
 from skitaid.instance.applog import AppLog
 from skitaid.logs.request import LogOff
 
+if TYPE_CHECKING:
+    from skitaid.upstream.upstreams import Upstreams
+
 __all__ = ["Composition", "body_rules", "engine_settings", "make_router", "static_settings"]
+
+
+def _tell_nobody(text: str) -> None:
+    """Where nobody wants to know."""
 
 
 @dataclass(slots=True)
 class Composition:
     """What a worker's routes are made with, and what came of it: `failed` says, a line each that begins with host and
-    mount point, which apps could not be loaded. `host` is the one whose mounts are made now."""
+    mount point, which apps could not be loaded. `host` is the one whose mounts are made now. `report` is told, a line
+    each, of members of clusters that go and come back."""
 
     engine: Engine
     instance: Instance
@@ -39,9 +48,26 @@ class Composition:
     host: str = ""
     files: FileCache = field(default_factory=FileCache)
     lifespans: Lifespans = field(init=False)
+    report: Callable[[str], None] = _tell_nobody
+    _upstreams: Upstreams | None = None
 
     def __post_init__(self) -> None:
         self.lifespans = Lifespans(self.app_log.lifespan_failed)
+
+    @property
+    def upstreams(self) -> Upstreams:
+        """The worker's clusters, made when they are first asked for: a worker that calls nobody does not import what
+        they need. On the loop thread."""
+        if self._upstreams is None:
+            from skitaid.instance.clusters import make_upstreams
+
+            self._upstreams = make_upstreams(self.engine, self.instance, self.report)
+        return self._upstreams
+
+    def close(self) -> None:
+        """The worker ends: keep nothing open."""
+        if self._upstreams is not None:
+            self._upstreams.close()
 
     def where(self, mount: Mount) -> str:
         """For people, and to know the mount again in another conf: its host and path come first."""

@@ -162,6 +162,7 @@ class _Worker:
         self._close_idle_at = 0.0
         self._reloader: Reloader | None = None
         self._lifespans: Lifespans | None = None
+        self._making: Composition | None = None
 
     def serve(self) -> None:
         """Load the apps, accept, and run until stopped."""
@@ -203,6 +204,8 @@ class _Worker:
         instance = self._task.conf.instance
         LastResort(self._task.logbook.app).take_over()
         making = Composition(self._engine, instance, AppLog(self._task.logbook.app))
+        making.report = partial(self._task.logbook.server.write, "warn")
+        self._making = making
         since_ns = time.time_ns()
         self._site.router = make_router(making)
         self._lifespans = making.lifespans
@@ -225,6 +228,8 @@ class _Worker:
         if self._lifespans is not None and not loop.is_closed():
             loop.run_until_complete(self._lifespans.stop(FAST_END_S if is_fast else END_S))
             loop.run_until_complete(end_tasks(FAST_END_S))
+        if self._making is not None:
+            self._making.close()
         self._engine.close(0.0 if is_fast else FAST_STOP_S)
         self._log.close()
 

@@ -1,4 +1,4 @@
-"""TLS to members. Imported by those alone who have a member that speaks it: the module ssl takes 3 MB.
+"""TLS to members. Imported when the first connection to one that speaks it is made.
 
 A TLS socket here looks like a plain one that does not block: "not now" is BlockingIOError, a connection that ends
 without TLS saying so is an OSError and not an end of file (RFC 8446 section 6.1), or a cut response would look whole.
