@@ -115,8 +115,9 @@ class Receiver(Protocol):
 class Exchange(Protocol):
     """A call on its way."""
 
-    member: str
-    """The address of the member that has it, for logs; "" before one is chosen."""
+    @property
+    def member(self) -> str:
+        """The address of the member that has it, for logs; "" before one is chosen."""
 
     def send(self, data: bytes) -> bool:
         """A piece of the request's body. False: send no more before `Receiver.on_writable`."""
