@@ -1,0 +1,62 @@
+"""From a mounted alias to the settings of a reverse proxy. Imported by workers that have one."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from skitaid.config.model import Alias, Balance, Member, ProxyTarget
+from skitaid.handlers.body_rules import BodyRules
+from skitaid.handlers.proxy import ProxySettings
+from skitaid.upstream.affinity import Affinity
+from skitaid.upstream.call import CallTimeouts
+
+__all__ = ["origins_of", "proxy_settings"]
+
+_TLS_TYPES: Final = frozenset({"https", "wss"})
+
+
+def proxy_settings(alias: Alias, target: ProxyTarget, *, where: str, bodies: BodyRules) -> ProxySettings:
+    """The slice of the conf for one mount of an alias."""
+    is_tls = is_secured(alias)
+    policy = ("member" if is_tls else "pass") if alias.host == "auto" else alias.host
+    return ProxySettings(
+        where,
+        alias.name,
+        remap=target.remap,
+        origins=origins_of(alias),
+        host=None if policy in ("pass", "member") else policy.encode("ascii"),
+        passes_host=policy == "pass",
+        source=alias.source,
+        bodies=bodies,
+        timeouts=CallTimeouts(alias.connect_timeout_s, alias.response_timeout_s, alias.total_timeout_s),
+        affinity=_affinity(alias.balance),
+    )
+
+
+def is_secured(alias: Alias) -> bool:
+    """Whether its members are spoken to in TLS."""
+    return alias.ssl or alias.type in _TLS_TYPES
+
+
+def origins_of(alias: Alias) -> tuple[bytes, ...]:
+    """What the members may call themselves in a redirect: with their port, and without it where it goes without
+    saying. Of a member that has no name of its own, nothing is known."""
+    scheme, usual = ("https", 443) if is_secured(alias) else ("http", 80)
+    found: list[str] = []
+    for member in alias.members:
+        if member.path is None:
+            found += _origins(f"{scheme}://{_shown(member)}", member.port or usual, usual)
+    return tuple(origin.encode("ascii") for origin in dict.fromkeys(found))
+
+
+def _origins(origin: str, port: int, usual: int) -> list[str]:
+    return [f"{origin}:{port}", origin] if port == usual else [f"{origin}:{port}"]
+
+
+def _shown(member: Member) -> str:
+    return f"[{member.host}]" if ":" in member.host else member.host
+
+
+def _affinity(balance: Balance) -> Affinity | None:
+    name = balance.header or balance.cookie
+    return None if name is None else Affinity(name.encode("utf-8"), is_cookie=balance.cookie is not None)
