@@ -151,7 +151,15 @@ def _static(making: Composition, mount: Mount) -> RouteHandler:
 
 
 def _proxy(making: Composition, mount: Mount) -> RouteHandler:
-    return Unavailable(making.engine, 501, "This address is to be answered by other servers; that is not built yet.")
+    from skitaid.handlers.proxy import ReverseProxy
+    from skitaid.instance.proxies import proxy_settings
+
+    assert isinstance(mount.target, ProxyTarget)
+    alias = making.instance.aliases[mount.target.alias]
+    bodies = body_rules(mount.options, making.instance.server)
+    settings = proxy_settings(alias, mount.target, where=making.where(mount), bodies=bodies)
+    cluster = making.upstreams.cluster(alias.name)
+    return ReverseProxy(making.engine, route_path(mount.path), cluster, settings, write=making.report)
 
 
 def _app(making: Composition, mount: Mount) -> RouteHandler:
