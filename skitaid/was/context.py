@@ -119,3 +119,10 @@ def outgoing_ids() -> tuple[str, str] | None:
     """gtxnid and ltxnid of the next call out of the request that is being answered; None outside of requests."""
     kept = memory()
     return None if kept is None else (kept.gtxnid, next(kept.ltxnids))
+
+
+def app_config() -> Any:
+    """The configuration of the app that answers the request; None of one that has none."""
+    bound = bound_request()
+    container = None if bound is None or bound.memory is None else bound.memory.container
+    return getattr(getattr(container, "app", None), "config", None)

@@ -1,58 +1,61 @@
 """One HTTP call as an app orders it, between those who make it of the app's words (skitaid.was.calls) and those who
-carry it out (skitaid.was.carrier). Pure vocabulary.
+carry it out (skitaid.was.http_work). Pure vocabulary.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
-from skitaid.protocols.headers import HeaderBlock
-from skitaid.upstream.call import Call, CallTimeouts, Fields
+from skitaid.upstream.call import Call, CallTimeouts
+from skitaid.was.calls.reply import Decoder, Reply
 from skitaid.was.calls.target import Target
-from skitaid.was.result import Result
 
-__all__ = ["BACKGROUND_S", "MAX_REPLY_BYTES", "Order", "Reply", "timeouts_for"]
+if TYPE_CHECKING:
+    from skitaid.was.calls.streamed import StreamedBody
 
-MAX_REPLY_BYTES = 64 << 20
-CONNECT_S = 3.0
-BACKGROUND_S = 300.0
+__all__ = ["BACKGROUND_S", "CONNECT_S", "MAX_REPLY_BYTES", "Follow", "Order", "timeouts_for"]
+
+MAX_REPLY_BYTES: Final = 64 << 20
+CONNECT_S: Final = 3.0
+BACKGROUND_S: Final = 300.0
 """How long a call that nobody waits for, and that has no time-out of its own, may go without a sign of life."""
 
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A complete response, as it came: neither unpacked nor decoded."""
-
-    status: int
-    reason: str
-    fields: HeaderBlock
-    content: bytes
-    trailers: Fields = ()
+Follow = Callable[[Reply], "Order | None"]
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """A call to be made. Immutable, as it may be made several times (`.map`).
 
-    `read` makes the Result of a reply: on the loop thread, so it must be quick; what takes time (unpacking, decoding)
-    is left to the Result, which does it when it is asked. `follow` looks at a reply and gives the next order instead
-    (redirect, authentication), or None when the reply is the answer; on the loop thread too.
+    `decode` makes what the app sees of a reply: in the thread that asks for it. `follow` looks at a reply and gives the
+    next order instead (redirect, authentication), or None when the reply is the answer; it is called on the loop
+    thread, so it must be quick; a SkitaidError that it raises is the result.
 
     `key`: equal for orders whose results are interchangeable (method, target, body, fields, authorization); None: its
     result is never kept. `use_cache`: True, False, or the time (seconds since the epoch) before which a kept result is
     too old; `is_cache_asked`: the app said so itself. `timeout_s`: from creation to the end of the reply.
+    `streamed`: the body, where it is read while it is sent.
     """
 
     target: Target
     call: Call
-    read: Callable[[Reply], Result]
-    follow: Callable[[Reply], Order | None] | None = None
+    decode: Decoder
+    follow: Follow | None = None
     key: Hashable | None = None
     use_cache: bool | float = True
     is_cache_asked: bool = False
     timeout_s: float | None = None
     max_bytes: int = MAX_REPLY_BYTES
+    streamed: StreamedBody | None = None
+
+    @property
+    def url(self) -> str:
+        """For people."""
+        target = self.target
+        scheme = "" if target.alias is not None else f"{target.scheme}://"
+        return f"{scheme}{target.authority}{target.path}"
 
 
 def timeouts_for(timeout_s: float | None) -> CallTimeouts:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping
-from email.message import Message
 from typing import Any, Final, Protocol, SupportsIndex, overload
 
 from skitaid.exceptions import SkitaidError
 from skitaid.upstream.errors import Failure, UpstreamError
+from skitaid.was.calls.charsets import to_text
 from skitaid.was.errors import HTTPError
 
-__all__ = ["STA_NETERR", "STA_NORMAL", "STA_REQFAIL", "STA_TIMEOUT", "STA_UNSENT", "Memo", "Result", "Results"]
+__all__ = [
+    "CACHED", "STA_NETERR", "STA_NORMAL", "STA_REQFAIL", "STA_TIMEOUT", "STA_UNSENT", "Memo", "Opened", "Result",
+    "Results",
+]  # fmt: skip
 
 STA_UNSENT: Final = 0
 """Nothing is known yet."""
@@ -35,16 +38,35 @@ class Memo(Protocol):
     def keep(self, result: Result, seconds: float) -> None: ...
 
 
+class Opened(Protocol):
+    """What is in an answer (calls.reply.Decoded). `error`: why it is none; the rest says so in the words of HTTP."""
+
+    @property
+    def status_code(self) -> int: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def content(self) -> bytes: ...
+    @property
+    def data(self) -> Any: ...
+    @property
+    def error(self) -> SkitaidError | None: ...
+
+
 class Result:
     """`status` is one of STA_*; `status_code`, `reason` and `headers` are those of the answer, or say what went wrong
-    in the words of HTTP (`error` is the exception then). `content` are its bytes, `data` what they mean.
+    in the words of HTTP (`error` is the exception then). `content` are its bytes, `data` what they mean: decoded by its
+    content type, None when there is nothing.
 
-    `content` and `decode` may be functions, called once when they are needed; an error of skitaid's that they raise
-    makes the result a failed one, with the status of that error.
+    `opener` opens the answer; it is called once, by the first that looks inside (`settle`). What can't be decoded makes
+    a failed result of a good one. `size` is about what it takes to keep it, in bytes.
     """
 
     __slots__ = (
-        "_content", "_data", "_decode", "_is_settled", "error", "headers", "memo", "reason", "status", "status_code",
+        "_content", "_data", "_first", "_headers", "_is_settled", "_opener", "error", "memo", "reason", "size",
+        "status", "status_code",
     )  # fmt: skip
 
     def __init__(
@@ -52,27 +74,27 @@ class Result:
         status_code: int = 200,
         reason: str = "OK",
         *,
-        headers: Mapping[str, str] | None = None,
-        content: bytes | Callable[[], bytes] = b"",
-        decode: Callable[[], Any] | None = None,
+        data: Any = None,
+        opener: Callable[[], Opened] | None = None,
+        size: int = 500,
     ) -> None:
         self.status = STA_NORMAL
         self.status_code = status_code
         self.reason = reason
-        self.headers: Mapping[str, str] = {} if headers is None else headers
         self.error: BaseException | None = None
         self.memo: Memo | None = None
-        self._content = content
-        self._decode = decode
-        self._data: Any = None
-        self._is_settled = decode is None
+        self._headers: Mapping[str, str] = {}
+        self._content = b""
+        self._data = data
+        self._opener = opener
+        self._is_settled = opener is None
+        self._first = (status_code, reason)
+        self.size = size
 
     @classmethod
     def of_data(cls, data: Any) -> Result:
         """Of something that was done in this machine."""
-        result = cls()
-        result._data = data
-        return result
+        return cls(data=data)
 
     @classmethod
     def of_error(cls, error: BaseException) -> Result:
@@ -101,44 +123,44 @@ class Result:
         return self.status == STA_NORMAL and self.status_code < OK_BELOW
 
     @property
+    def headers(self) -> Mapping[str, str]:
+        """The fields of the answer, whatever the case of their names."""
+        self.settle()
+        return self._headers
+
+    @property
     def data(self) -> Any:
-        """What the answer means: decoded by its content type; None when there is none."""
+        """What the answer means."""
         self.settle()
         return self._data
 
     @property
     def content(self) -> bytes:
         """The bytes of the answer, unpacked."""
-        if callable(self._content):
-            try:
-                self._content = self._content()
-            except SkitaidError as error:
-                self._content = b""
-                self._fail(error)
+        self.settle()
         return self._content
 
     @property
     def text(self) -> str:
         """`content` as text, by the charset it comes with; what does not fit is replaced."""
-        content = self.content
-        try:
-            return content.decode(self._charset(), "replace")
-        except LookupError:
-            return content.decode("utf-8", "replace")
+        return to_text(self.content, self.headers.get("content-type") or "")
 
     def get_header(self, name: str, default: str | None = None) -> str | None:
         """A field of the answer."""
         return self.headers.get(name, default)
 
     def settle(self) -> None:
-        """Decode now. What can't be decoded makes a failed result."""
-        if not self._is_settled:
-            self._is_settled = True
-            assert self._decode is not None
-            try:
-                self._data = self._decode()
-            except SkitaidError as error:
-                self._fail(error)
+        """Open the answer now, in a thread that may take its time."""
+        if self._is_settled:
+            return
+        assert self._opener is not None
+        opened = self._opener()
+        self.status_code, self.reason = opened.status_code, opened.reason
+        self._headers, self._content, self._data = opened.headers, opened.content, opened.data
+        if opened.error is not None:
+            self.status, self.error = STA_REQFAIL, opened.error
+        # Last: another thread may look meanwhile.
+        self._is_settled = True
 
     # ------------------------------------------------------------ what to do with it
 
@@ -172,31 +194,25 @@ class Result:
         """Keep it for `seconds`, for those who ask the same; if it is normal and its code is in `cache_if`."""
         if self.memo is not None and seconds > 0:
             self.settle()
-            if self.status == STA_NORMAL and self.status_code in cache_if:
+            if self.may_be_cached(cache_if):
                 self.memo.keep(self, seconds)
+
+    def may_be_cached(self, codes: Iterable[int]) -> bool:
+        """Whether it is normal and has one of the codes."""
+        return self.status == STA_NORMAL and self.status_code in codes
 
     def copy(self) -> Result:
         """Another that says the same; what one owner does to its data, the other does not see."""
+        if self._opener is not None:
+            return Result(*self._first, opener=self._opener, size=self.size)
         twin = copy.copy(self)
-        if self._decode is not None:
-            twin._data, twin._is_settled = None, self.status != STA_NORMAL
-        else:
-            twin._data = copy.deepcopy(self._data)
+        twin._data = copy.deepcopy(self._data)
         return twin
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.status}: {self.status_code} {self.reason}>"
 
     # ------------------------------------------------------------ inside
-
-    def _fail(self, error: SkitaidError) -> None:
-        self.error = error
-        self.status, self.status_code, self.reason = _verdict(error)
-
-    def _charset(self) -> str:
-        message = Message()
-        message["content-type"] = self.headers.get("content-type") or ""
-        return message.get_content_charset("utf-8")
 
     def _answer(self) -> str:
         """The status that the client is answered with when this result is its undoing."""
@@ -211,23 +227,24 @@ class Result:
         return f"another server answered {self.status_code} {self.reason}".rstrip()
 
 
-class Results(list[Result]):
-    """The results of several tasks, in their order. What Result has one of, this has a list of."""
+class Results(list[Any]):
+    """The results of several tasks, in their order: a Result each, or Results for a task that is made of several. What
+    Result has one of, this has a list of."""
 
     @property
-    def status(self) -> list[int]:
+    def status(self) -> list[Any]:
         return [each.status for each in self]
 
     @property
-    def status_code(self) -> list[int]:
+    def status_code(self) -> list[Any]:
         return [each.status_code for each in self]
 
     @property
-    def code(self) -> list[int]:
+    def code(self) -> list[Any]:
         return self.status_code
 
     @property
-    def reason(self) -> list[str]:
+    def reason(self) -> list[Any]:
         return [each.reason for each in self]
 
     @property
@@ -264,15 +281,19 @@ class Results(list[Result]):
         """Keep them, if each may be kept."""
         codes = tuple(cache_if)
         self.settle()
-        if all(each.status == STA_NORMAL and each.status_code in codes for each in self):
+        if self.may_be_cached(codes):
             for each in self:
                 each.cache(seconds, codes)
 
+    def may_be_cached(self, codes: Iterable[int]) -> bool:
+        """Whether each is normal and has one of the codes."""
+        return all(each.may_be_cached(codes) for each in self)
+
     @overload
-    def __getitem__(self, index: SupportsIndex) -> Result: ...
+    def __getitem__(self, index: SupportsIndex) -> Any: ...
     @overload
     def __getitem__(self, index: slice) -> Results: ...
-    def __getitem__(self, index: SupportsIndex | slice) -> Result | Results:
+    def __getitem__(self, index: SupportsIndex | slice) -> Any:
         found = super().__getitem__(index)
         return Results(found) if isinstance(found, list) else found
 

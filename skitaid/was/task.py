@@ -45,6 +45,13 @@ class Task:
         if work is not None:
             work.start(self._finish)
 
+    @classmethod
+    def of_result(cls, result: Result, *, memo: Memo | None = None) -> Task:
+        """A task that is done."""
+        task = cls(None, memo=memo)
+        task._finish(result)
+        return task
+
     # ------------------------------------------------------------ waiting
 
     def dispatch(

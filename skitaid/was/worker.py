@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from skitaid.was.errors import NoWorkerError
 
 if TYPE_CHECKING:
+    from skitaid.engine.disk import DiskThreads
     from skitaid.engine.portal import Portal
     from skitaid.engine.selector import EngineLoop
     from skitaid.engine.threads import AppThreads
@@ -23,16 +24,14 @@ __all__ = [
 
 
 class Cluster(Protocol):
-    """Members that a call may go to. `size`: how many; `member`: the one that it must go to, None for any."""
+    """Servers that a call may go to: to any of them, or to the one with that index."""
 
-    @property
-    def size(self) -> int: ...
-    def request(self, call: Call, receiver: Receiver, member: int | None = None) -> Exchange: ...
+    def request(self, call: Call, receiver: Receiver) -> Exchange: ...
+    def request_member(self, index: int, call: Call, receiver: Receiver) -> Exchange: ...
 
 
 class Upstreams(Protocol):
-    """The worker's clusters. `cluster` raises KeyError for an alias that the conf does not have; from any thread.
-    `origin` gives the one for `scheme://host:port`; on the loop thread."""
+    """The worker's clusters: that of an alias, and that of `scheme://host:port`. On the loop thread."""
 
     def cluster(self, name: str) -> Cluster: ...
     def origin(self, scheme: str, host: str, port: int) -> Cluster: ...
@@ -43,6 +42,7 @@ class WorkerEngine(Protocol):
 
     loop: EngineLoop
     portal: Portal
+    disk: DiskThreads
     threads: AppThreads | None
 
 
@@ -59,18 +59,21 @@ class Controls:
 
 @dataclass(slots=True)
 class Worker:
-    """`upstreams` makes the registry of clusters at the first call, from any thread. `var_folder` is the instance's
-    own. `states` is the memory shared between workers (a skitaid.was.states table), None where there is
-    none. `loop_ident`: the thread that must not wait. `at_end`: to be called when the worker ends."""
+    """`upstreams` makes the registry of clusters at the first call; on the loop thread. `aliases` tells how many
+    members each alias has that speaks HTTP. `var_folder` is the instance's own. `states` is the memory shared between
+    workers (a skitaid.was.states table), None where there is none. `loop_ident`: the thread that must not wait.
+    `at_end`: to be called when the worker ends."""
 
     engine: WorkerEngine
     upstreams: Callable[[], Upstreams]
     var_folder: Path
     controls: Controls
     name: str = ""
+    aliases: Mapping[str, int] = field(default_factory=dict)
     result_cache_max: int = 1000
     states: Any = None
     figures: Callable[[], Mapping[str, Any]] = dict
+    result_cache: Any = None
     loop_ident: int = field(default_factory=get_ident)
     at_end: list[Callable[[], None]] = field(default_factory=list)
 

@@ -1,0 +1,61 @@
+"""`callback=` of a call: a function of the app's that is called when the result is there."""
+
+from __future__ import annotations
+
+import contextvars
+import sys
+import traceback
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+from skitaid.was.waiting import Waited, call_when_done, unfinished_of
+from skitaid.was.worker import current_worker
+
+__all__ = ["call_later", "run_in_app_thread"]
+
+
+class Finished(Waited, Protocol):
+    def result(self) -> Any: ...
+
+
+def call_later(task: Finished, callback: Callable[[Any], Any]) -> None:
+    """Have `callback(result)` called in an app thread when there is a result, on behalf of the request that is being
+    answered now."""
+    context = contextvars.copy_context()
+
+    def run() -> None:
+        context.run(callback, task.result())
+
+    unfinished = unfinished_of([task])
+    if unfinished:
+        call_when_done(unfinished, partial(run_in_app_thread, run))
+    else:
+        run_in_app_thread(run)
+
+
+def run_in_app_thread(function: Callable[[], None]) -> None:
+    """Where an app may block; on the loop if apps run there. From any thread."""
+    current_worker().engine.portal.call(partial(_submit, _Job(function)))
+
+
+def _submit(job: _Job) -> None:
+    threads = current_worker().engine.threads
+    if threads is None or not threads.submit(job):
+        job.run()
+
+
+class _Job:
+    """An engine.threads.Job."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[[], None]) -> None:
+        self._function = function
+
+    def run(self) -> None:
+        """A root."""
+        try:
+            self._function()
+        except Exception:  # noqa: BLE001
+            traceback.print_exc(file=sys.stderr)

@@ -1,0 +1,87 @@
+"""A piece of work that several tasks wait for. It ends when it is done, or when none of them waits any more."""
+
+from __future__ import annotations
+
+from _thread import allocate_lock
+from collections.abc import Callable
+
+from skitaid.was.result import Result
+from skitaid.was.work import Done, Work
+
+__all__ = ["Flight", "Seat"]
+
+
+class Flight:
+    """`on_over` is called once when nobody can join any more; from any thread."""
+
+    __slots__ = ("_is_begun", "_lock", "_passengers", "_work", "is_over", "on_over", "patience_s")
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._lock = allocate_lock()
+        self._passengers: list[Done] = []
+        self._is_begun = False
+        self.is_over = False
+        self.on_over: Callable[[], None] | None = None
+        self.patience_s = work.patience_s
+
+    def join(self, done: Done) -> bool:
+        """Have `done` told of the result. False: too late, it is over."""
+        with self._lock:
+            if self.is_over:
+                return False
+            self._passengers.append(done)
+            is_first, self._is_begun = not self._is_begun, True
+        if is_first:
+            self._work.start(self._land)
+        return True
+
+    def leave(self, done: Done) -> None:
+        """`done` waits no longer."""
+        with self._lock:
+            if self.is_over or done not in self._passengers:
+                return
+            self._passengers.remove(done)
+            is_empty = self.is_over = not self._passengers
+        if is_empty:
+            self._tell_over()
+            self._work.cancel()
+
+    def _land(self, result: Result) -> None:
+        with self._lock:
+            if self.is_over:
+                return
+            self.is_over = True
+            passengers, self._passengers = self._passengers, []
+        self._tell_over()
+        for done in passengers[1:]:
+            done(result.copy())
+        passengers[0](result)
+
+    def _tell_over(self) -> None:
+        on_over, self.on_over = self.on_over, None
+        if on_over is not None:
+            on_over()
+
+
+class Seat:
+    """A task's part in a flight (work.Work). `otherwise` makes the work when the flight is over before the task could
+    join."""
+
+    __slots__ = ("_done", "_flight", "_otherwise", "patience_s")
+
+    def __init__(self, flight: Flight, otherwise: Callable[[], Work]) -> None:
+        self._flight = flight
+        self._otherwise = otherwise
+        self._done: Done | None = None
+        self.patience_s = flight.patience_s
+
+    def start(self, done: Done) -> None:
+        self._done = done
+        if not self._flight.join(done):
+            self._flight = Flight(self._otherwise())
+            self._flight.join(done)
+
+    def cancel(self) -> None:
+        if self._done is not None:
+            self._flight.leave(self._done)
