@@ -138,7 +138,9 @@ class Http1Connection(Transport):
         self._exchange = None
         held = self._parser.held
         self._parser.stop()
-        return _Tunnel(super().detach_socket(), held)
+        sock = self.detach_socket()
+        self._owner.closed(self)
+        return _Tunnel(sock, held)
 
     def close(self) -> None:
         """Also for the pool, when it is idle."""
