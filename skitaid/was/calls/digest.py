@@ -8,6 +8,7 @@ A `DigestSession` keeps the server's nonce, so that later calls need no challeng
 from __future__ import annotations
 
 import hashlib
+import itertools
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ _ORDER: Final = tuple(_ALGORITHMS)
 @dataclass(frozen=True, slots=True)
 class DigestChallenge:
     """A challenge that we can answer. `algorithm`: as the server wrote it, "" when it did not; `quality`: `auth`,
-    `auth-int`, or "" as before RFC 2617."""
+    `auth-int`, or "" as before RFC 2617. `is_stale`: the login was fine, its nonce too old."""
 
     realm: str
     nonce: str
@@ -33,6 +34,7 @@ class DigestChallenge:
     quality: str
     opaque: str | None
     hashes_user: bool
+    is_stale: bool = False
 
     @property
     def rank(self) -> int:
@@ -69,26 +71,26 @@ def choose_digest(challenges: Sequence[Challenge], *, has_body: bool = True) -> 
 class DigestSession:
     """What a server's challenge allows. Its nonce serves until the server says that it is stale."""
 
-    __slots__ = ("_client_nonce", "_count", "challenge")
+    __slots__ = ("_client_nonce", "_counter", "challenge")
 
     def __init__(self, challenge: DigestChallenge, client_nonce: str | None = None) -> None:
         self.challenge = challenge
         self._client_nonce = client_nonce or secrets.token_hex(16)
-        self._count = 0
+        self._counter = itertools.count(1)  # its next is atomic: several threads may ask
 
     def authorize(self, login: Login, request: Protected) -> bytes:
         """The value of Authorization for one request."""
-        self._count += 1
+        count = f"{next(self._counter):08x}"
         given = self.challenge
         parts = [f'username="{_quoted(self._user(login))}"', f'realm="{_quoted(given.realm)}"',
                  f'nonce="{_quoted(given.nonce)}"', f'uri="{_quoted(request.path)}"',
-                 f'response="{self._response(login, request)}"']  # fmt: skip
+                 f'response="{self._response(login, request, count)}"']  # fmt: skip
         if given.algorithm:
             parts.append(f"algorithm={given.algorithm}")
         if given.opaque is not None:
             parts.append(f'opaque="{_quoted(given.opaque)}"')
         if given.quality:
-            parts.append(f'qop={given.quality}, nc={self._count:08x}, cnonce="{self._client_nonce}"')
+            parts.append(f'qop={given.quality}, nc={count}, cnonce="{self._client_nonce}"')
         if given.hashes_user:
             parts.append("userhash=true")
         return ("Digest " + ", ".join(parts)).encode("utf-8", "surrogateescape")
@@ -98,10 +100,10 @@ class DigestSession:
         given = self.challenge
         return given.hash(f"{login.user}:{given.realm}") if given.hashes_user else login.user
 
-    def _response(self, login: Login, request: Protected) -> str:
+    def _response(self, login: Login, request: Protected, count: str) -> str:
         """Section 3.4.1; without a quality, as RFC 2069 had it."""
         given = self.challenge
-        counted = f":{self._count:08x}:{self._client_nonce}:{given.quality}" if given.quality else ""
+        counted = f":{count}:{self._client_nonce}:{given.quality}" if given.quality else ""
         return given.hash(f"{self._secret(login)}:{given.nonce}{counted}:{self._asked(request)}")
 
     def _secret(self, login: Login) -> str:
@@ -125,8 +127,10 @@ def _read(challenge: Challenge, *, has_body: bool) -> DigestChallenge | None:
     is_known = _ALGORITHMS.get(_base(algorithm)) in hashlib.algorithms_available
     if challenge.scheme != "digest" or "nonce" not in given or quality is None or not is_known:
         return None
-    hashes_user = given.get("userhash", "").lower() == "true"
-    return DigestChallenge(given.get("realm", ""), given["nonce"], algorithm, quality, given.get("opaque"), hashes_user)
+    return DigestChallenge(
+        given.get("realm", ""), given["nonce"], algorithm, quality, given.get("opaque"),
+        hashes_user=given.get("userhash", "").lower() == "true", is_stale=given.get("stale", "").lower() == "true",
+    )  # fmt: skip
 
 
 def _quality(offered: str, *, has_body: bool) -> str | None:

@@ -23,9 +23,11 @@ Read = Callable[[bytes, str], object]
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A Decoder. `read` makes the data of a reply that succeeded."""
+    """A Decoder. `read` makes the data of a reply that succeeded. `has_faults`: a reply of any status may carry a fault
+    that `read` finds (some servers of JSON-RPC answer 500 with it)."""
 
     read: Read = read_body
+    has_faults: bool = False
 
     def __call__(self, reply: Reply) -> Decoded:
         """Never raises."""
@@ -34,11 +36,21 @@ class Reader:
             return found
         content_type = found.headers.get("content-type", "")
         if found.status_code >= 400:
-            return found.with_data(_lenient(found.content, content_type))
+            return self._refused(found, content_type)
         try:
             return found.with_data(self.read(found.content, content_type))
         except (ReplyError, RpcFault) as error:
             return found.with_error(error, error.status)
+
+    def _refused(self, found: Decoded, content_type: str) -> Decoded:
+        if self.has_faults:
+            try:
+                self.read(found.content, content_type)
+            except RpcFault as fault:
+                return found.with_error(fault, found.status_code)
+            except ReplyError:
+                pass  # a page of the server itself
+        return found.with_data(_lenient(found.content, content_type))
 
 
 read_http = Reader()

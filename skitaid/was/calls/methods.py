@@ -1,0 +1,123 @@
+"""`was.get`, `was.post` and their family: each a function that begins a call and gives its task, with `.lb` (to one of
+an alias' members, which is what the plain form does too) and `.map` (to each of them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from skitaid.was.calls.asking import Ask, order_of
+from skitaid.was.calls.authorization import Given
+from skitaid.was.calls.content_types import FORM, JSON, NVP, XML, RequestType
+from skitaid.was.calls.defaults import default_type
+from skitaid.was.calls.fields import GivenHeaders
+from skitaid.was.calls.making import Words, make_ask
+from skitaid.was.launch import launch, launch_map
+from skitaid.was.order import Order
+from skitaid.was.task import Task
+from skitaid.was.tasks import Tasks
+
+__all__ = [
+    "Method", "delete", "deletejson", "get", "getjson", "getxml", "head", "options", "order", "patch", "post",
+    "postform", "postjson", "postnvp", "postxml", "put", "putform", "putjson", "putnvp", "putxml", "upload",
+]  # fmt: skip
+
+Callback = Callable[[Any], Any]
+
+
+class Method:
+    """`content`: of the data, when the name says so; `accept`: what is to come back. None: the app's default."""
+
+    def __init__(
+        self, name: str, method: str, *, content: str | None = None, accept: str | None = None, is_upload: bool = False
+    ) -> None:
+        self.__name__ = name
+        self._method = method
+        self._content = content
+        self._accept = accept
+        self._is_upload = is_upload
+
+    def __call__(  # noqa: PLR0913, PLR0917  # the signature that the documents give
+        self,
+        url: str,
+        data: object = None,
+        auth: Given = None,
+        headers: GivenHeaders = None,
+        use_cache: bool | float | None = None,
+        timeout: float | None = None,
+        callback: Callback | None = None,
+    ) -> Task:
+        """Begin a call.
+
+        `url`: http://…, https://…, or @alias/path. `data`: what is sent, as the content type has it; of get and delete
+        the query. `auth`: (user, password), or a token. `headers`: a dictionary or pairs. `use_cache`: False asks
+        again, a time (was.getlu) if the kept result is older. `timeout`: seconds for all of it.
+        `callback(result)`: called when it is done. Raises CallError.
+        """
+        return launch(order_of(self._ask(Words(url, data, auth, headers, use_cache, timeout))), callback)
+
+    lb = __call__
+
+    def map(  # noqa: PLR0913, PLR0917  # as above
+        self,
+        url: str,
+        data: object = None,
+        auth: Given = None,
+        headers: GivenHeaders = None,
+        use_cache: bool | float | None = None,
+        timeout: float | None = None,
+        callback: Callback | None = None,
+    ) -> Tasks:
+        """Begin a call to each member of an alias; the results are in their order."""
+        return launch_map(order_of(self._ask(Words(url, data, auth, headers, use_cache, timeout))), callback)
+
+    def _ask(self, words: Words) -> Ask:
+        content, accept = self._content, self._accept
+        if content is None or accept is None:
+            kind = default_type()
+            content, accept = content or kind.content, accept or kind.accept
+        return make_ask(self._method, words, RequestType(content, accept), is_upload=self._is_upload)
+
+    def __repr__(self) -> str:
+        return f"<was.{self.__name__}>"
+
+
+def order(  # noqa: PLR0913  # as the methods
+    method: str,
+    url: str,
+    data: object = None,
+    *,
+    auth: Given = None,
+    headers: GivenHeaders = None,
+    use_cache: bool | float | None = None,
+    timeout: float | None = None,
+    follows: bool = True,
+) -> Order:
+    """The order of such a call; `follows` False: redirects are answers like others. Raises CallError."""
+    ask = make_ask(method, Words(url, data, auth, headers, use_cache, timeout), default_type())
+    return order_of(replace(ask, terms=replace(ask.terms, follows=follows)))
+
+
+get: Final = Method("get", "GET")
+post: Final = Method("post", "POST")
+put: Final = Method("put", "PUT")
+patch: Final = Method("patch", "PATCH")
+delete: Final = Method("delete", "DELETE")
+options: Final = Method("options", "OPTIONS")
+head: Final = Method("head", "HEAD")
+upload: Final = Method("upload", "POST", is_upload=True)
+
+# The older names, which say the content type.
+getjson: Final = Method("getjson", "GET", accept=JSON.accept)
+getxml: Final = Method("getxml", "GET", accept=XML.accept)
+deletejson: Final = Method("deletejson", "DELETE", accept=JSON.accept)
+postjson: Final = Method("postjson", "POST", content=JSON.content, accept=JSON.accept)
+putjson: Final = Method("putjson", "PUT", content=JSON.content, accept=JSON.accept)
+postform: Final = Method("postform", "POST", content=FORM.content)
+putform: Final = Method("putform", "PUT", content=FORM.content)
+postxml: Final = Method("postxml", "POST", content=XML.content, accept=XML.accept)
+putxml: Final = Method("putxml", "PUT", content=XML.content, accept=XML.accept)
+postnvp: Final = Method("postnvp", "POST", content=NVP.content)
+putnvp: Final = Method("putnvp", "PUT", content=NVP.content)
