@@ -8,6 +8,8 @@ has it checked.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache, partial
+from importlib.util import find_spec
 from typing import Final
 
 from skitaid.upstream.call import Call, Receiver
@@ -19,7 +21,7 @@ from skitaid.upstream.health import MemberHealth, admitted
 from skitaid.upstream.member import Member
 from skitaid.upstream.pool import Pool
 from skitaid.upstream.selection import make_selection
-from skitaid.upstream.settings import ClusterSettings, MemberSettings
+from skitaid.upstream.settings import ClusterSettings, HttpVersion, MemberSettings
 
 __all__ = ["Cluster"]
 
@@ -39,9 +41,13 @@ class Cluster:
         self._selection = make_selection(settings.balance)
 
     def _member(self, settings: MemberSettings) -> Member:
-        endpoint = Endpoint(settings, self.settings.tls)
-        pool = Pool(self.context, endpoint, self.settings.pool)
-        return Member(settings.name, settings.weight, pool, MemberHealth(self.settings.health))
+        version = _spoken(self.settings.version)
+        health = MemberHealth(self.settings.health)
+        make_http1 = None if version is HttpVersion.HTTP1 else partial(self._pool, settings, HttpVersion.HTTP1)
+        return Member(settings.name, settings.weight, health, self._pool(settings, version), make_http1)
+
+    def _pool(self, settings: MemberSettings, version: HttpVersion) -> Pool:
+        return Pool(self.context, Endpoint(settings, self.settings.tls, version), self.settings.pool)
 
     def request(self, call: Call, receiver: Receiver) -> ClusterExchange:
         """Make a call; `receiver` hears of it, but not before this has returned. Raises RequestError for a call that
@@ -104,9 +110,21 @@ class Cluster:
         """Once a second."""
         now = self.context.engine.now
         for member in self.members:
-            member.pool.tick(now)
+            for pool in member.pools:
+                pool.tick(now)
 
     def close(self) -> None:
-        """Keep nothing open."""
+        """Everything ends; nobody is told."""
         for member in self.members:
-            member.pool.close()
+            for pool in member.pools:
+                pool.close()
+
+
+def _spoken(version: HttpVersion) -> HttpVersion:
+    """What we offer: HTTP/2 only where its package is installed, unless the conf insists."""
+    return HttpVersion.HTTP1 if version is HttpVersion.ANY and not _has_http2() else version
+
+
+@cache
+def _has_http2() -> bool:
+    return find_spec("h2") is not None

@@ -17,7 +17,7 @@ from skitaid.engine.poller import READ, WRITE
 from skitaid.upstream.context import UpstreamContext, UpstreamEngine
 from skitaid.upstream.errors import Failure, UpstreamError
 from skitaid.upstream.resolver import Address, Answer, unix_address
-from skitaid.upstream.settings import MemberSettings, TlsSettings
+from skitaid.upstream.settings import HttpVersion, MemberSettings, TlsSettings
 from skitaid.upstream.transport import StreamSocket
 
 if TYPE_CHECKING:
@@ -31,11 +31,23 @@ _PENDING: Final = (errno.EINPROGRESS, errno.EINTR)
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a pool's connections lead, and what is spoken there. `alpn`: what is offered in TLS."""
+    """Where a pool's connections lead, and what is spoken there."""
 
     member: MemberSettings
     tls: TlsSettings | None = None
-    alpn: tuple[str, ...] = ()
+    version: HttpVersion = HttpVersion.HTTP1
+
+    @property
+    def alpn(self) -> tuple[str, ...]:
+        """What is offered in TLS (RFC 7301)."""
+        return _ALPN[self.version]
+
+
+_ALPN: Final = {
+    HttpVersion.HTTP1: ("http/1.1",),
+    HttpVersion.HTTP2: ("h2",),
+    HttpVersion.ANY: ("h2", "http/1.1"),
+}
 
 
 @dataclass(frozen=True, slots=True)

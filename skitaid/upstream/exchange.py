@@ -11,6 +11,7 @@ from skitaid.upstream.context import UpstreamContext
 from skitaid.upstream.errors import Failure, UpstreamError
 from skitaid.upstream.health import State
 from skitaid.upstream.member import Member
+from skitaid.upstream.pool import Pool
 from skitaid.upstream.retry import Attempt, Step, is_members_fault, next_step
 
 __all__ = ["ClusterExchange", "ExchangeCluster"]
@@ -51,6 +52,7 @@ class ClusterExchange:
         "_is_spent",
         "_member",
         "_only",
+        "_pool",
         "_queue_until",
         "_trailers",
         "call",
@@ -79,6 +81,7 @@ class ClusterExchange:
         self._only = only
         self._member: Member | None = None
         self._carrier: Carrier | None = None
+        self._pool: Pool | None = None
         self._early: list[bytes] = []
         self._trailers: Fields | None = None
         self._deadline = self._queue_until = 0.0
@@ -141,7 +144,7 @@ class ClusterExchange:
         if carrier is not None:
             carrier.abort()
         if member is not None:
-            member.pool.give_up(self)
+            self._leave_pool()
             member.health.abandoned(self._cluster.context.engine.now)
 
     # ------------------------------------------------------------ from member to member
@@ -166,7 +169,8 @@ class ClusterExchange:
         self._queue_until = now + self._cluster.wait_s
         member.in_flight += 1
         member.health.begin(now)
-        member.pool.take(self, is_fresh=is_fresh)
+        self._pool = pool = member.pool_for(self.call)
+        pool.take(self, is_fresh=is_fresh)
 
     @property
     def connect_s(self) -> float:
@@ -209,6 +213,10 @@ class ClusterExchange:
             self._go()
         else:
             self._give_up(error)
+
+    def _leave_pool(self) -> None:
+        if self._pool is not None:
+            self._pool.give_up(self)
 
     def _leave(self, member: Member) -> None:
         self._member = None
@@ -273,7 +281,7 @@ class ClusterExchange:
 
     def sweep(self, now: float) -> None:
         """Of the deadlines."""
-        carrier, member = self._carrier, self._member
+        carrier = self._carrier
         if self._deadline and now >= self._deadline:
             self._break_off(Failure.TOTAL_TIMEOUT, f"{self.call.timeouts.total_s:g} s")
         elif carrier is not None:
@@ -281,8 +289,8 @@ class ClusterExchange:
             if now - self.touched > stall_s and not self._is_paused and carrier.is_members_turn:
                 carrier.abort()
                 self.failed(UpstreamError(Failure.READ_TIMEOUT, f"{stall_s:g} s", member=self.member))
-        elif member is not None and now >= self._queue_until and member.pool.is_queued(self):
-            member.pool.queue_timed_out(self)
+        elif self._pool is not None and now >= self._queue_until and self._pool.is_queued(self):
+            self._pool.queue_timed_out(self)
 
     def _break_off(self, failure: Failure, detail: str) -> None:
         """End it for a reason of ours."""
@@ -291,7 +299,7 @@ class ClusterExchange:
         if carrier is not None:
             carrier.abort()
         if member is not None:
-            member.pool.give_up(self)
+            self._leave_pool()
             is_waited_for = carrier is not None and not self._is_heard
             is_fault = is_members_fault(error, is_stale=False, is_waited_for=is_waited_for)
             self._cluster.failed(member, error, is_members_fault=is_fault)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from skitaid.upstream.call import Call
 from skitaid.upstream.health import MemberHealth
 from skitaid.upstream.pool import Pool
 
@@ -9,13 +12,30 @@ __all__ = ["Member"]
 
 
 class Member:
-    """`name` is its address. `in_flight`: calls that it has now, those included that wait for a connection."""
+    """`name` is its address. `in_flight`: calls that it has now, those included that wait for a connection.
+    `make_http1_pool`: for calls that HTTP/2 has no place for."""
 
-    __slots__ = ("health", "in_flight", "name", "pool", "weight")
+    __slots__ = ("_make_http1_pool", "health", "in_flight", "name", "pools", "weight")
 
-    def __init__(self, name: str, weight: int, pool: Pool, health: MemberHealth) -> None:
+    def __init__(
+        self, name: str, weight: int, health: MemberHealth, pool: Pool, make_http1_pool: Callable[[], Pool] | None
+    ) -> None:
         self.name = name
         self.weight = weight
-        self.pool = pool
         self.health = health
+        self.pools = [pool]
         self.in_flight = 0
+        self._make_http1_pool = make_http1_pool
+
+    @property
+    def pool(self) -> Pool:
+        """Where most calls find their connection."""
+        return self.pools[0]
+
+    def pool_for(self, call: Call) -> Pool:
+        """Where a call finds its connection."""
+        if self._make_http1_pool is None or (call.upgrade is None and call.method != "CONNECT"):
+            return self.pool
+        if len(self.pools) == 1:
+            self.pools.append(self._make_http1_pool())
+        return self.pools[1]

@@ -2,17 +2,25 @@
 
 The connection that was used last is used next, so that the others grow old and are closed. A call that finds none idle
 has one made, up to a limit, and takes whichever is free first: its own, or one that another call leaves.
+
+Connections of HTTP/2 carry many calls at a time. Where a member may speak it, calls wait for the first connection that
+is made instead of having one made each.
 """
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
+from skitaid.upstream.carrier import Connection
 from skitaid.upstream.clients.http1 import Http1Connection
 from skitaid.upstream.connect import Connected, Dial, Endpoint
 from skitaid.upstream.context import UpstreamContext
 from skitaid.upstream.errors import Failure, UpstreamError
-from skitaid.upstream.settings import PoolSettings
+from skitaid.upstream.settings import HttpVersion, PoolSettings
+from skitaid.upstream.shared import Shared
+
+if TYPE_CHECKING:
+    from skitaid.upstream.clients.http2 import Http2Connection
 
 __all__ = ["Pool", "Waiter"]
 
@@ -28,7 +36,7 @@ class Waiter(Protocol):
     @property
     def is_safe(self) -> bool: ...
 
-    def granted(self, connection: Http1Connection) -> None:
+    def granted(self, connection: Connection) -> None:
         """Here it is."""
 
     def failed(self, error: UpstreamError, *, is_stale: bool = False) -> None:
@@ -48,12 +56,14 @@ class Pool:
         self._dials: dict[Dial, Waiter] = {}
         # A call, and whether a connection is being made for it. In order.
         self._waiting: dict[Waiter, bool] = {}
+        self._shared = Shared(self)
+        self._may_share = _may_share(endpoint)
         self._is_closed = False
 
     @property
     def open(self) -> int:
         """See the class."""
-        return len(self._idle) + len(self._in_use) + len(self._dials)
+        return len(self._idle) + len(self._in_use) + len(self._shared.connections) + len(self._dials)
 
     @property
     def waiting(self) -> int:
@@ -62,6 +72,11 @@ class Pool:
 
     def take(self, waiter: Waiter, *, is_fresh: bool = False) -> None:
         """Have a connection given to `waiter`, now or later. `is_fresh`: one that nobody has used."""
+        if self._may_share and not is_fresh:
+            shared = self._shared.with_room()
+            if shared is not None:
+                waiter.granted(shared)
+                return
         idle = self._idle
         while idle and not is_fresh:
             connection = idle.pop()
@@ -70,7 +85,7 @@ class Pool:
                 waiter.granted(connection)
                 return
             connection.close()
-        if self.open < self._settings.max_connections or self._make_room(is_fresh):
+        if not self._is_one_coming() and (self.open < self._settings.max_connections or self._make_room(is_fresh)):
             self._waiting[waiter] = True
             self._dial(waiter)
         elif len(self._waiting) < self._settings.max_waiting:
@@ -103,6 +118,10 @@ class Pool:
 
     # ------------------------------------------------------------ connections in the making
 
+    def _is_one_coming(self) -> bool:
+        """Whether what is on its way may do for all that wait."""
+        return self._may_share and (bool(self._dials) or self._shared.is_promising)
+
     def _dial(self, waiter: Waiter) -> None:
         deadline = self._context.engine.now + waiter.connect_s
         dial = Dial(self._context, self._endpoint, deadline, self._dialled)
@@ -114,9 +133,35 @@ class Pool:
         if isinstance(result, UpstreamError):
             self._dial_failed(waiter, result)
             return
+        if result.protocol == "h2" or self._endpoint.version is HttpVersion.HTTP2:
+            self._share(waiter, result)
+            return
         connection = self._connection(result)
         self._in_use.add(connection)
         self.released(connection)
+        if self._may_share:
+            # Those that waited for it hoped for HTTP/2.
+            self._may_share = False
+            self._dial_for_all()
+
+    def _share(self, waiter: Waiter, connected: Connected) -> None:
+        """A connection of HTTP/2."""
+        member = self._endpoint.member.name
+        if self._endpoint.tls is not None and connected.protocol != "h2":
+            connected.socket.close()
+            text = "the member does not speak HTTP/2, which its conf asks for"
+            self._dial_failed(waiter, UpstreamError(Failure.INVALID, text, member=member, is_unsent=True))
+            return
+        from skitaid.upstream.clients.http2 import Http2Connection, Peer
+
+        peer = Peer(member, self._host, self._endpoint.tls is not None)
+        connection = Http2Connection(self._context.engine, connected.socket, self._shared, peer)
+        self._may_share = True
+        self._shared.connections.append(connection)
+        self.shared_released(connection)
+        if waiter in self._waiting:
+            # There was no room for it: others came first.
+            self._waiting[waiter] = False
 
     def _connection(self, connected: Connected) -> Http1Connection:
         member = self._endpoint.member.name
@@ -126,7 +171,7 @@ class Pool:
         """Whoever it was made for hears of it. Without any other connection so do those who wait for one to be free:
         each would find out for itself, one after the other."""
         told = [waiter] if self._waiting.pop(waiter, None) is not None else []
-        if not self._in_use and not self._dials:
+        if not self._in_use and not self._dials and not self._shared.connections:
             told.extend(self._waiting)
             self._waiting.clear()
         for one in told:
@@ -135,7 +180,7 @@ class Pool:
 
     def _dial_for_next(self) -> None:
         """There is room for another connection."""
-        if self._is_closed or self.open >= self._settings.max_connections:
+        if self._is_closed or self.open >= self._settings.max_connections or self._is_one_coming():
             return
         for waiter, is_dialled in self._waiting.items():
             if not is_dialled:
@@ -143,7 +188,25 @@ class Pool:
                 self._dial(waiter)
                 return
 
+    def _dial_for_all(self) -> None:
+        for _ in range(len(self._waiting)):
+            self._dial_for_next()
+
     # ------------------------------------------------------------ of the connections
+
+    def shared_released(self, connection: Http2Connection) -> None:
+        """It may have room, for those who wait longest."""
+        while self._waiting and connection.has_room:
+            waiter = next(iter(self._waiting))
+            del self._waiting[waiter]
+            waiter.granted(connection)
+        if self._waiting and connection.is_settled:
+            self._dial_for_next()
+
+    def shared_closed(self) -> None:
+        """One of them is gone."""
+        if self._waiting:
+            self._dial_for_next()
 
     def released(self, connection: Http1Connection) -> None:
         """It is free: for who waits longest, or for who comes."""
@@ -179,16 +242,15 @@ class Pool:
         old = [connection for connection in self._idle if connection.idle_since <= limit]
         for connection in old:
             connection.close()
-
-    def close_idle(self) -> None:
-        """Keep nothing open for later."""
-        for connection in list(self._idle):
-            connection.close()
+        if self._may_share:
+            self._shared.tick(idle_before=limit, born_before=now - self._settings.max_age_s)
 
     def close(self) -> None:
-        """Nothing more is carried. Those in use end with their calls."""
+        """Everything ends; nobody is told."""
         self._is_closed = True
-        self.close_idle()
+        self._waiting.clear()
+        for connection in (*self._idle, *self._in_use, *self._shared.connections):
+            connection.close()
         for dial in list(self._dials):
             dial.cancel()
         self._dials.clear()
@@ -203,3 +265,10 @@ def _host_field(endpoint: Endpoint) -> bytes:
     if ":" in member.host:
         host = b"[%b]" % host
     return host if member.port == _PORTS[endpoint.tls is not None] else b"%b:%d" % (host, member.port)
+
+
+def _may_share(endpoint: Endpoint) -> bool:
+    """Without TLS nobody can tell what a member speaks but its conf."""
+    if endpoint.version is HttpVersion.HTTP2:
+        return True
+    return endpoint.version is HttpVersion.ANY and endpoint.tls is not None
