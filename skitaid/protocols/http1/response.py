@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from skitaid.protocols.errors import ResponseError
 from skitaid.protocols.headers import tokens
+from skitaid.protocols.kept import Kept
 
 __all__ = ["BODILESS", "Http1Exchange", "Stamp", "interim", "prepare_head"]
 
@@ -71,9 +72,11 @@ class Http1Exchange:
 
     def respond(self, status: str, fields: Fields, body: bytes, stamp: Stamp) -> bytes:
         """A whole response. Raises ResponseError for a status or a field that can't be sent."""
-        head, flags, length = _head(status, fields)
-        stamp_line = self._heed(flags, stamp) if flags else stamp.both
+        head, flags, length, whole = _head(status, fields)
         self.is_started = True
+        if whole and length == len(body) and self.is_persistent and self._minor and not self._is_head:
+            return b"".join((whole, stamp.both, b"\r\n", body))
+        stamp_line = self._heed(flags, stamp) if flags else stamp.both
         if flags & _BODILESS:
             return self._bodiless(head, stamp_line, status[:3], length)
         if length is None:
@@ -83,9 +86,8 @@ class Http1Exchange:
             self.is_persistent = self.is_persistent and length < len(body)
             self.left = length - len(body)
             body = body[:length]
-        length_line = b"" if length is None else _LENGTH_LINES.get(length) or _length_line(length)
-        connection = b"" if self.is_persistent and self._minor else self._connection()
-        return b"%b%b%b%b\r\n%b" % (head, length_line, stamp_line, connection, b"" if self._is_head else body)
+        length_line = b"" if length is None else b"Content-Length: %d\r\n" % length
+        return b"%b%b%b%b\r\n%b" % (head, length_line, stamp_line, self._connection(), b"" if self._is_head else body)
 
     def respond_prepared(self, head: bytes, body: bytes, stamp: Stamp) -> bytes:
         """A whole response whose head `prepare_head` made for this very body."""
@@ -94,7 +96,7 @@ class Http1Exchange:
 
     def start(self, status: str, fields: Fields, stamp: Stamp) -> bytes:
         """The head of a response whose body comes in pieces. Raises ResponseError as `respond` does."""
-        head, flags, length = _head(status, fields)
+        head, flags, length, _ = _head(status, fields)
         stamp_line = self._heed(flags, stamp) if flags else stamp.both
         self.is_started = True
         if flags & _BODILESS:
@@ -189,19 +191,36 @@ def interim(status: str, fields: Fields) -> bytes:
 def prepare_head(status: str, fields: Fields, length: int) -> bytes:
     """The part of a head that is the same each time a body of `length` bytes is sent, for `respond_prepared`. Saves
     1.4 µs a response. Raises ResponseError as `respond` does, and for fields that the server sees to itself."""
-    head, flags, given = _head(status, fields)
+    head, flags, given, _ = _head(status, fields)
     if flags or given is not None:
         raise ResponseError("a prepared head holds a field that depends on the connection or the moment")
     return b"%bContent-Length: %d\r\n" % (head, length)
 
 
+_Head = tuple[bytes, int, int | None, bytes]
+"""Status line and field lines, the flags of both, and the Content-Length found; then the lines with that one, b"" if
+there is none, or anything else to be heeded."""
+
 _STATUS_LINES: Final[dict[str, tuple[bytes, int]]] = {}
 _FIELDS: Final[dict[Field, tuple[bytes, int, int | None]]] = {}
-_LENGTH_LINES: Final[dict[int, bytes]] = {}
+_HEADS: Final[Kept[tuple[object, ...], _Head]] = Kept(_MAX_KEPT, 262144)
+_HEADS_FOUND: Final = _HEADS.found
 
 
-def _head(status: str, fields: Fields) -> tuple[bytes, int, int | None]:
-    """Status line and field lines, the flags of both, and the Content-Length found."""
+def _head(status: str, fields: Fields) -> _Head:
+    """What an app says before its body; most say the same each time: 0.15 µs then, else 0.2 for each field."""
+    if type(fields) is not list:
+        fields = list(fields)
+    key = (status, *fields)
+    try:
+        found = _HEADS_FOUND.get(key)
+    except TypeError:
+        # Lists for pairs, as some ASGI apps have them.
+        return _make_head(status, fields)
+    return found or _make_head(status, fields, key)
+
+
+def _make_head(status: str, fields: Fields, key: tuple[object, ...] | None = None) -> _Head:
     try:
         parts, flags = _STATUS_LINES[status]
     except KeyError:
@@ -212,6 +231,7 @@ def _head(status: str, fields: Fields) -> tuple[bytes, int, int | None]:
             line, flag, given = _FIELDS[field]
         except (KeyError, TypeError):
             line, flag, given = _field_line(field)
+            key = None
         if not flag:
             parts += line
         elif given is None:
@@ -221,7 +241,11 @@ def _head(status: str, fields: Fields) -> tuple[bytes, int, int | None]:
             length = given
         else:
             raise ResponseError("Content-Length is given twice")
-    return parts, flags, length
+    head = (parts, flags, length, b"" if flags or length is None else b"%bContent-Length: %d\r\n" % (parts, length))
+    if key is not None and type(status) is str:
+        # Each part of it came before: where one is always another, whole heads are not worth their memory.
+        _HEADS.offer(key, head, 2 * len(parts))
+    return head
 
 
 def _plain_lines(fields: Fields) -> bytes:
@@ -237,13 +261,6 @@ def _status_line(status: str) -> tuple[bytes, int]:
     if len(_STATUS_LINES) < _MAX_KEPT:
         _STATUS_LINES[status] = entry
     return entry
-
-
-def _length_line(length: int) -> bytes:
-    line = b"Content-Length: %d\r\n" % length
-    if len(_LENGTH_LINES) < _MAX_KEPT:
-        _LENGTH_LINES[length] = line
-    return line
 
 
 def _field_line(field: Field) -> tuple[bytes, int, int | None]:
