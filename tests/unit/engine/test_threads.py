@@ -125,8 +125,9 @@ def test_a_second_thread_is_woken_at_the_next_batch_when_the_first_is_stuck(make
 def test_a_thread_that_is_idle_again_is_woken_at_once_beside_one_that_is_stuck(make: Callable[..., Loop]) -> None:
     loop = make(2)
     hold = threading.Event()
-    first, second = threading.Event(), threading.Event()
-    loop.batch(lambda: hold.wait(2 * PATIENCE_S))
+    begun, first, second = threading.Event(), threading.Event(), threading.Event()
+    loop.batch(lambda: (begun.set(), hold.wait(2 * PATIENCE_S)))
+    loop.until(lambda: begun.is_set() and loop.threads.busy == 1)
     loop.batch(first.set)
     loop.until(lambda: first.is_set() and loop.threads.busy == 1)
     loop.batch(second.set)
