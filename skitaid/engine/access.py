@@ -14,7 +14,7 @@ from skitaid.engine.stream import Stream
 from skitaid.engine.transaction import FIRST_LTXNID
 from skitaid.logs.request import Record, line_formatter, plain, quoted, stamp_of
 from skitaid.protocols.headers import HeaderBlock
-from skitaid.protocols.http1.head import RequestLine
+from skitaid.protocols.http1.head import RequestHead
 
 __all__ = ["AccessLog", "record_of", "refusal_record"]
 
@@ -33,9 +33,9 @@ class AccessLog:
     def note(self, stream: Stream, connections: int) -> None:
         """The response of a stream is done. The client is the one that is believed."""
         head = stream.head
-        line, fields, heard, body = head.line, head.fields, stream.heard, stream.body
-        request = line.log_text or _request_text(line)
-        host, others = fields.log_texts or _field_texts(fields)
+        shared = head.frame or head
+        asked, others = shared.log_texts or _texts(shared)
+        heard, body = stream.heard, stream.body
         now, started = time.time(), stream.started_at
         handled = stream.handled_at or now
         second = int(started)
@@ -46,7 +46,7 @@ class AccessLog:
         size = body.received if body is not None else head.content_length or 0
         ltxnid = FIRST_LTXNID if heard is None else heard.ltxnid
         self._write(
-            f"{stamp[1]} {client or 'unix'} {host} {request} {size} {stream.status or '499'} {stream.reply_bytes} "
+            f"{stamp[1]} {client or 'unix'} {asked} {size} {stream.status or '499'} {stream.reply_bytes} "
             f"{stream.gtxnid} {ltxnid} {others} {self._worker} {connections} "
             f"{int((handled - started) * 1000.0 + 0.5)} {int((now - handled) * 1000.0 + 0.5)}\n"
         )
@@ -56,10 +56,13 @@ class AccessLog:
         self._write(self._format(record))
 
 
-def _request_text(line: RequestLine) -> str:
+def _texts(head: RequestHead) -> tuple[str, str]:
+    """What stands in a line between client and size, and between transaction and worker."""
+    line, fields = head.line, head.fields
+    host, others = fields.log_texts or _field_texts(fields)
     version = "1.1" if line.minor else "1.0"
-    line.log_text = f"{plain(line.method)} {plain(line.target)} HTTP/{version}"
-    return line.log_text
+    head.log_texts = f"{host} {plain(line.method)} {plain(line.target)} HTTP/{version}", others
+    return head.log_texts
 
 
 def _field_texts(fields: HeaderBlock) -> tuple[str, str]:

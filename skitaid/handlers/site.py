@@ -19,7 +19,8 @@ class Site:
 
     def dispatch(self, stream: Stream) -> None:
         """Try the routes in order."""
-        routes = self.router.match(stream.head.host, stream.path)
+        head = stream.head
+        routes = self.router.match(head.host, head.line.path)
         for route in routes:
             handler = route.handler
             if handler is not None and handler.serve(stream, route):

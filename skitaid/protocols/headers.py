@@ -90,13 +90,13 @@ class HeaderBlock:
     for who makes something of that, and keeps it here, as `log_texts` is for the request log. `forwarded_for`:
     X-Forwarded-For as it came, for a block whose `lines` have another. `passed`: what a proxy passes on of it, kept by
     who does so. `stable`: the same block without its Cookie line, which is shared with requests that have another
-    cookie; None if that is not known.
+    cookie, and `cookie` that line; None if that is not known.
     """
 
     __slots__ = (
-        "_environ", "_forwarded_for", "_log", "_pairs", "content_length", "expects_continue", "fields", "has_cookie",
-        "has_hearsay", "heard", "host", "is_chunked", "log_texts", "passed", "stable", "transfer_encoding", "upgrade",
-        "wants_close", "wants_keep_alive",
+        "_environ", "_forwarded_for", "_log", "_pairs", "content_length", "cookie", "expects_continue", "fields",
+        "has_cookie", "has_hearsay", "heard", "host", "is_chunked", "log_texts", "passed", "stable",
+        "transfer_encoding", "upgrade", "wants_close", "wants_keep_alive",
     )
 
     def __init__(self, lines: list[FieldLine], *, forwarded_for: bytes | None = None) -> None:
@@ -104,6 +104,7 @@ class HeaderBlock:
         self._forwarded_for = forwarded_for
         self.has_hearsay = self.has_cookie = False
         self.stable: HeaderBlock | None = None
+        self.cookie: FieldLine | None = None
         self.heard: object = None
         self.passed: bytes | None = None
         self.log_texts: tuple[str, str] | None = None
@@ -133,7 +134,7 @@ class HeaderBlock:
         block._forwarded_for = None
         block.has_hearsay = self.has_hearsay
         block.has_cookie = True
-        block.stable = self
+        block.stable, block.cookie = self, cookie
         block.heard = block.passed = None
         # They tell of no cookie.
         block.log_texts, block._log = self.log_texts, self._log
@@ -156,12 +157,10 @@ class HeaderBlock:
     def environ(self) -> dict[str, str]:
         """The fields as a WSGI environ names them (PEP 3333)."""
         if self._environ is None:
-            stable = self.stable
-            if stable is None:
+            if self.stable is None or self.cookie is None:
                 self._environ = _environ(self.fields)
             else:
-                cookie = self.get(b"cookie") or b""
-                self._environ = stable.environ | {"HTTP_COOKIE": cookie.decode("latin-1")}
+                self._environ = self.stable.environ | {"HTTP_COOKIE": self.cookie.environ_value}
         return self._environ
 
     @property

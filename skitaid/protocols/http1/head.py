@@ -26,14 +26,12 @@ class RequestLine:
 
     `target` as it came; `path` with its escapes decoded, as latin-1 text (PEP 3333); `query` without the question
     mark; `raw_path` and `raw_query` the same as they came; `minor` the minor version, 1 for anything above 1.0;
-    `authority` from an absolute or authority target; `log_text` is for the request log, which keeps there what it
-    made of the line.
+    `authority` from an absolute or authority target.
     """
 
-    __slots__ = ("authority", "log_text", "method", "minor", "path", "query", "raw_path", "raw_query", "target")
+    __slots__ = ("authority", "method", "minor", "path", "query", "raw_path", "raw_query", "target")
 
     def __init__(self, method: str, target: bytes, minor: int) -> None:
-        self.log_text: str | None = None
         self.method = method
         self.target = target.decode("latin-1")
         self.minor = minor
@@ -73,10 +71,12 @@ class RequestHead:
 
     `is_persistent`: the connection may be used again, as far as the client goes. `content_length` is None for a chunked
     body, 0 for none. `host`: the host asked for, with its port if one was given; an absolute target goes before Host
-    (RFC 9112 section 3.2.2).
+    (RFC 9112 section 3.2.2). `frame`: the same head without its cookie, which requests with other cookies share; None
+    if that is not known. `kept` is for who answers, and keeps here what it made of the head; `log_texts` is the same
+    for the request log.
     """
 
-    __slots__ = ("content_length", "fields", "host", "is_persistent", "line")
+    __slots__ = ("content_length", "fields", "frame", "host", "is_persistent", "kept", "line", "log_texts")
 
     def __init__(self, line: RequestLine, fields: HeaderBlock, is_persistent: bool, content_length: int | None) -> None:
         self.line = line
@@ -84,6 +84,9 @@ class RequestHead:
         self.is_persistent = is_persistent
         self.content_length = content_length
         self.host = line.authority or fields.host or b""
+        self.frame: RequestHead | None = None
+        self.kept: object = None
+        self.log_texts: tuple[str, str] | None = None
 
 
 _KEPT: Final[dict[bytes, RequestLine]] = {}

@@ -14,7 +14,7 @@ from skitaid.protocols.kept import Kept
 __all__ = ["MAX_KNOWN_BYTES", "known_head", "note_head"]
 
 MAX_KNOWN_BYTES: Final = 1536
-_MAX_HEADS: Final = 4096
+_MAX_HEADS: Final = 2048
 _MAX_HEADS_BYTES: Final = 524288
 
 
@@ -44,9 +44,11 @@ def known_head(data: bytes) -> RequestHead | None:
     frame = _FRAMES_FOUND.get(data[:begin] + data[end:])
     if frame is None or frame.begin != begin:
         return None
-    head = frame.head
-    fields = head.fields.with_cookie(parse_field_line(data[begin + 2 : end]), frame.at)
-    return RequestHead(head.line, fields, head.is_persistent, head.content_length)
+    shared = frame.head
+    fields = shared.fields.with_cookie(parse_field_line(data[begin + 2 : end]), frame.at)
+    head = RequestHead(shared.line, fields, shared.is_persistent, shared.content_length)
+    head.frame = shared
+    return head
 
 
 def note_head(data: bytes, head: RequestHead) -> None:

@@ -162,6 +162,47 @@ def test_an_app_on_the_loop_lets_others_have_their_turn(rig: Rig) -> None:
     rig.until(lambda: greedy.is_closed)
 
 
+# ---------------------------------------------------------------- environ
+
+
+def test_every_environ_is_its_requests_own_also_when_heads_are_alike(rig: Rig) -> None:
+    met: list[Environ] = []
+
+    def app(environ: Environ, start_response: StartResponse) -> list[bytes]:
+        met.append(dict(environ))
+        environ["HTTP_COOKIE"] = environ["mine"] = "set by the app"
+        environ.pop("PATH_INFO")
+        start_response("200 OK", TEXT)
+        return [environ.get("HTTP_X", "").encode()]
+
+    rig.app(app)
+    for number in range(5):
+        rig.client().get("/own", "X: same")
+        rig.client().get("/own", "X: same", f"Cookie: n={number}")
+    plain, baked = met[::2], met[1::2]
+    assert ["HTTP_COOKIE" in environ for environ in plain] == [False] * 5
+    assert [environ["HTTP_COOKIE"] for environ in baked] == [f"n={number}" for number in range(5)]
+    for environ in met:
+        assert "mine" not in environ
+        assert (environ["PATH_INFO"], environ["HTTP_X"], environ["REMOTE_ADDR"]) == ("/own", "same", "192.0.2.7")
+    assert len({environ["HTTP_X_GTXN_ID"] for environ in met}) == 10
+
+
+def test_one_head_means_something_else_at_another_mount(rig: Rig) -> None:
+    met: list[tuple[str, str, str]] = []
+
+    def app(environ: Environ, start_response: StartResponse) -> list[bytes]:
+        met.append((environ["SCRIPT_NAME"], environ["PATH_INFO"], environ["QUERY_STRING"]))
+        start_response("200 OK", TEXT)
+        return [b"x"]
+
+    for mount in ("/a", "/a/b"):
+        rig.app(app, mount)
+        for _ in range(3):
+            rig.client().get("/a/b?c")
+    assert met == [("/a", "/b", "c")] * 3 + [("/a/b", "", "c")] * 3
+
+
 # ---------------------------------------------------------------- write()
 
 
