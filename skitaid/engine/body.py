@@ -32,12 +32,13 @@ class RequestBody:
     `on_ready` is called on the loop thread, once, when an app can begin with it. `set_reading` pauses (False) and
     resumes (True) the connection; it may be called from any thread. `limit` is in bytes, None for no limit.
     `is_whole`: the app runs where it can't wait, so it begins when everything is there, however much that is.
-    `threads`: those of which the reading one may step aside while it waits.
+    `threads`: those of which the reading one may step aside while it waits; `is_promised`: they let it, whatever else
+    they do.
     """
 
     __slots__ = (
         "_change", "_error", "_is_complete", "_is_paused", "_is_ready", "_is_whole", "_on_ready", "_pieces", "_rest",
-        "_set_reading", "_waiting", "before_read", "limit", "received", "threads",
+        "_set_reading", "_waiting", "before_read", "is_promised", "limit", "received", "threads",
     )
 
     def __init__(
@@ -61,6 +62,7 @@ class RequestBody:
         self.limit = limit
         self._is_whole = is_whole
         self.threads: AppThreads | None = None
+        self.is_promised = False
 
     # ------------------------------------------------------------ the loop thread
 
@@ -114,9 +116,20 @@ class RequestBody:
             self._error = error
             self._change.notify()
 
-    def start_early(self) -> None:
-        """Hand the body over now, before anything of it came (Expect: 100-continue)."""
+    def start_early(self) -> bool:
+        """Hand the body over now, before anything of it came (Expect: 100-continue). False: no thread may wait for it,
+        it is to be collected."""
+        if not self.promise(is_needed=False):
+            return False
         self._make_ready()
+        return True
+
+    def promise(self, *, is_needed: bool) -> bool:
+        """Whether an app may begin with it as it is, and wait for the rest in a thread. See AppThreads.promise."""
+        if self._is_complete or self.is_promised or self.threads is None:
+            return True
+        self.is_promised = self.threads.promise(is_needed=is_needed)
+        return self.is_promised
 
     def _make_ready(self) -> None:
         if not self._is_ready:
@@ -139,7 +152,10 @@ class RequestBody:
         return io.BytesIO(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
     def close(self) -> None:
-        """The request is over. From any thread."""
+        """The request is over. From any thread, but by one alone."""
+        if self.is_promised and self.threads is not None:
+            self.is_promised = False
+            self.threads.take_promise_back()
 
     def read(self, size: int | None = -1) -> bytes:
         """`size` bytes, fewer only at the end; everything when negative. Raises BodyError."""
@@ -215,7 +231,7 @@ class RequestBody:
     def _wait_aside(self) -> None:
         """Let another thread have our place while the client takes its time."""
         threads = self.threads
-        if threads is None or not threads.step_aside():
+        if threads is None or not threads.step_aside(is_promised=self.is_promised):
             return
         try:
             with self._change:

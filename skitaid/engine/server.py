@@ -204,10 +204,11 @@ class Engine:
             stream.run()
             return
         stream.is_on_loop = False
-        if not threads.submit(stream):
+        body = stream.body if isinstance(stream.body, RequestBody) else None
+        if (body is not None and not body.promise(is_needed=True)) or not threads.submit(stream):
             stream.is_on_loop = True
-            if isinstance(stream.body, RequestBody):
-                stream.body.close()
+            if body is not None:
+                body.close()
             self.respond_error(stream, 503, "more requests are waiting than this server can take", retry=True)
 
     def respond_error(self, stream: Stream, code: int, text: str, *, retry: bool = False) -> None:

@@ -56,6 +56,7 @@ class SpooledBody(RequestBody):
             self._go_on()
 
     def close(self) -> None:
+        super().close()
         self._is_closed = True
         if self._file is not None:
             self._file.close()

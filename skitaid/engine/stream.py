@@ -208,10 +208,8 @@ class Stream:
         body = self.body = self._make_body(on_ready, limit, is_streamed)
         if self.head.fields.expects_continue and self.head.line.minor:
             body.before_read = self.send_continue
-            if connection.engine.threads is not None:
-                body.start_early()
-            else:
-                # Apps run on this very thread: none of them can wait for a body, so it is asked for at once.
+            if connection.engine.threads is None or not body.start_early():
+                # Apps run on this very thread, or threads wait for enough others: it is asked for at once.
                 self._ask_for_body()
 
     def _make_body(self, on_ready: Callable[[], None], limit: int | None, is_streamed: bool) -> RequestBody:

@@ -48,7 +48,8 @@ class AppThreads:
     loop thread.
 
     A thread that has to wait for its client steps aside: another takes its place, so that `count` threads run apps
-    however slow clients are. At most `aside_limit` threads may be aside at a time.
+    however slow clients are. At most `aside_limit` threads may be aside at a time for responses; and as many for bodies
+    of requests, each of which is promised that before its job is submitted.
     """
 
     def __init__(self, count: int, *, limit: int, aside_limit: int = 0, name: str = "app") -> None:
@@ -59,6 +60,7 @@ class AppThreads:
         self._live = count
         self._aside = 0
         self._aside_limit = aside_limit
+        self._promised = 0
         self._aside_lock = allocate_lock()
         self._name = name
         self._numbers = itertools.count()
@@ -91,11 +93,33 @@ class AppThreads:
         """Threads that wait for their client."""
         return self._aside
 
-    def step_aside(self) -> bool:
-        """In an app thread that is about to wait for its client: let another have its place, until `step_back`. False:
-        as many as may be are aside already."""
+    @property
+    def promised(self) -> int:
+        """Jobs that may wait for their clients' bodies."""
+        return self._promised
+
+    def promise(self, *, is_needed: bool) -> bool:
+        """Whether a job may be submitted that will have to wait for its client's body; until `take_promise_back`.
+        `is_needed` False: there is another way, so half of the places are left to those who have none."""
         with self._aside_lock:
-            if self._aside >= self._aside_limit or self._is_closing:
+            limit = self._aside_limit
+            # With none at all jobs wait in their own place, as there is no other.
+            if self._promised >= (limit or sys.maxsize if is_needed else limit // 2):
+                return False
+            self._promised += 1
+        return True
+
+    def take_promise_back(self) -> None:
+        """That job is done. From any thread."""
+        with self._aside_lock:
+            self._promised -= 1
+
+    def step_aside(self, *, is_promised: bool = False) -> bool:
+        """In an app thread that is about to wait for its client: let another have its place, until `step_back`. False:
+        as many as may be are aside already, which can't be where it was promised."""
+        with self._aside_lock:
+            limit = self._aside_limit * 2 if is_promised else self._aside_limit
+            if self._aside >= limit or self._is_closing:
                 return False
             self._aside += 1
             if self._live - self._aside < self._count:

@@ -143,6 +143,65 @@ def test_uploads_of_slow_clients_hold_no_thread_either(start: Callable[..., Runn
     until(lambda: (threads.aside, threads._live) == (0, 2), "the threads that were too many have ended")
 
 
+def counting(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    """Reads its request's body and tells how long it was."""
+    body = environ["wsgi.input"].read()
+    start_response("200 OK", [])
+    return [str(len(body)).encode()]
+
+
+def test_more_slow_uploads_than_threads_may_wait_for_are_refused_and_others_served(
+    start: Callable[..., RunningEngine],
+) -> None:
+    engine = start(counting, limit_bytes=1 << 18, slow_client_threads=4)
+    size = 1 << 20
+    uploads = [engine.connect() for _ in range(12)]
+    for upload in uploads:
+        upload.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size + b"x" * (size // 2))
+    threads = engine.engine.threads
+    assert threads is not None
+    until(lambda: threads.aside == 4, "as many wait as may")
+    quick = engine.connect()
+    assert quick.get("/quick")[2] == b"0"
+    quick.close()
+    answers = []
+    for upload in uploads:
+        upload.send(b"x" * (size // 2))
+        code, fields, body = upload.reply()
+        assert (code, body) == (200, str(size).encode()) or (code, fields["retry-after"]) == (503, "1")
+        answers.append(code)
+        upload.close()
+    assert sorted(answers) == [200] * 4 + [503] * 8
+    until(lambda: (threads.aside, threads._live) == (0, 2), "the threads that were too many have ended")
+    again = engine.connect()
+    again.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)
+    assert again.reply()[2] == str(size).encode()
+    again.close()
+
+
+@pytest.mark.parametrize("slow_client_threads", [0, 4])
+def test_bodies_that_are_never_sent_hold_no_thread(
+    start: Callable[..., RunningEngine], slow_client_threads: int
+) -> None:
+    """Expect: 100-continue is for apps that look at the head first; with many such clients the server asks for their
+    bodies itself, and takes them in as any others."""
+    engine = start(counting, limit_bytes=1 << 20, slow_client_threads=slow_client_threads)
+    asking = [engine.connect() for _ in range(20)]
+    for wire in asking:
+        wire.send(b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+    for wire in asking:
+        assert wire.reply("HEAD")[0] == 100
+    quick = engine.connect()
+    assert quick.get("/quick")[2] == b"0"
+    quick.close()
+    for wire in reversed(asking):
+        wire.send(b"hello")
+        assert wire.reply()[::2] == (200, b"5")
+        wire.close()
+    threads = engine.engine.threads
+    until(lambda: threads is not None and threads.promised == 0, "no thread is promised to anybody")
+
+
 def test_without_room_the_thread_waits_for_its_client(start: Callable[..., RunningEngine], tmp_path: Path) -> None:
     app = Long()
     engine = start(app, limit_bytes=1 << 20)
