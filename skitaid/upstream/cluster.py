@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache, partial
 from importlib.util import find_spec
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from skitaid.upstream.call import Call, Receiver
 from skitaid.upstream.connect import Endpoint
@@ -21,7 +21,10 @@ from skitaid.upstream.health import MemberHealth, admitted
 from skitaid.upstream.member import Member
 from skitaid.upstream.pool import Pool
 from skitaid.upstream.selection import make_selection
-from skitaid.upstream.settings import ClusterSettings, HttpVersion, MemberSettings
+from skitaid.upstream.settings import CheckSettings, ClusterSettings, HttpVersion, MemberSettings
+
+if TYPE_CHECKING:
+    from skitaid.upstream.check import Checks
 
 __all__ = ["Cluster"]
 
@@ -39,6 +42,14 @@ class Cluster:
         self.wait_s = settings.pool.wait_s
         self.members = tuple(self._member(each) for each in settings.members)
         self._selection = make_selection(settings.balance)
+        self._checks = None if settings.check is None else self._start_checks(settings.check)
+
+    def _start_checks(self, settings: CheckSettings) -> Checks:
+        from skitaid.upstream.check import Checks
+
+        checks = Checks(self.name, self.context, settings)
+        checks.start(self.members)
+        return checks
 
     def _member(self, settings: MemberSettings) -> Member:
         version = _spoken(self.settings.version)
@@ -115,6 +126,8 @@ class Cluster:
 
     def close(self) -> None:
         """Everything ends; nobody is told."""
+        if self._checks is not None:
+            self._checks.close()
         for member in self.members:
             for pool in member.pools:
                 pool.close()

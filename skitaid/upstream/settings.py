@@ -9,7 +9,7 @@ from skitaid.upstream.call import CallTimeouts
 from skitaid.upstream.health import HealthSettings
 from skitaid.upstream.selection import Balance
 
-__all__ = ["ClusterSettings", "HttpVersion", "MemberSettings", "PoolSettings", "TlsSettings"]
+__all__ = ["CheckSettings", "ClusterSettings", "HttpVersion", "MemberSettings", "PoolSettings", "TlsSettings"]
 
 
 class HttpVersion(Enum):
@@ -65,8 +65,19 @@ class PoolSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckSettings:
+    """`target` is asked for; 2xx and 3xx are well. `host`: the Host field, None: that of the member."""
+
+    target: bytes
+    interval_s: float = 5.0
+    timeout_s: float = 2.0
+    host: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterSettings:
-    """`timeouts` are for callers that have none of their own. `tries`: so many members at most hear of one call."""
+    """`timeouts` are for callers that have none of their own. `tries`: so many members at most hear of one call.
+    `check` None: members are not checked beside their calls."""
 
     name: str
     members: tuple[MemberSettings, ...]
@@ -77,3 +88,4 @@ class ClusterSettings:
     timeouts: CallTimeouts = field(default_factory=CallTimeouts)
     version: HttpVersion = HttpVersion.HTTP1
     tries: int = 3
+    check: CheckSettings | None = None
