@@ -1,0 +1,5 @@
+"""Fixtures of upstream's tests."""
+
+from tests.unit.upstream.scene import make_scene, scene
+
+__all__ = ["make_scene", "scene"]
