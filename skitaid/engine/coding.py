@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple, Protocol
 
 from skitaid.protocols.headers import HeaderBlock, tokens
+from skitaid.protocols.kept import Kept
 from skitaid.protocols.negotiation import choose_coding
 
 __all__ = ["MIN_BYTES", "Choice", "Encoder", "choose", "confirm", "encode", "encoder", "is_plain"]
@@ -64,17 +65,53 @@ def choose(
 
     What is wrong with `status` or `fields` is not told here: whoever sends them will.
     """
-    found = _survey(fields)
-    if found is None or not _has_content(status) or not _may_shrink(found):
+    known = _known(status, fields)
+    if known is None:
         return Choice(None, fields)
-    length = _length(found.get("content-length"))
+    length = known.length
     size = length if size is None else size
     if size is not None and size < MIN_BYTES:
         return Choice(None, fields, length)
-    coding = _preferred(request.get(b"accept-encoding"), is_lean)
+    coding = _preferred(request.accept_encoding, is_lean)
     if coding is None:
-        return Choice(None, _with_vary(fields, found), length)
-    return Choice(coding, _coded(fields, found, coding), length)
+        return known.plain
+    return Choice(coding, _coded(fields, known.found, coding), length)
+
+
+class _Known(NamedTuple):
+    """What status and fields say: those that matter as text, the length, and the choice not to compress."""
+
+    found: dict[str, str]
+    length: int | None
+    plain: Choice
+
+
+_KNOWN: Final[Kept[tuple[object, ...], _Known]] = Kept(512, 131072)
+_KNOWN_FOUND: Final = _KNOWN.found
+
+
+def _known(status: str, fields: Fields) -> _Known | None:
+    """Looked up: most responses say the same as others before. None for what is not to be compressed."""
+    key = (status, *fields)
+    try:
+        known = _KNOWN_FOUND.get(key)
+        if known is None:
+            known = _look_at(status, fields)
+            if known is not None:
+                _KNOWN.offer(key, known, 64 * len(key) + sum(len(name) + len(value) for name, value in fields))
+    except TypeError:
+        # Lists for pairs, as some ASGI apps have them, and what can't be sent at all.
+        return _look_at(status, fields)
+    return known
+
+
+def _look_at(status: str, fields: Fields) -> _Known | None:
+    found = _survey(fields)
+    if found is None or not _has_content(status) or not _may_shrink(found):
+        return None
+    length = _length(found.get("content-length"))
+    # A copy: the app may go on with its own list.
+    return _Known(found, length, Choice(None, list(_with_vary(fields, found)), length))
 
 
 def confirm(request: HeaderBlock, fields: Fields) -> Fields:

@@ -85,18 +85,18 @@ class FieldLine:
 class HeaderBlock:
     """A checked header block. Immutable by convention: blocks are shared between requests.
 
-    `host` is the Host field (None when absent), `content_length` in bytes (None when absent), `upgrade` the
-    lower-case Upgrade field when Connection names it. `has_hearsay`: a field is hearsay (see FieldLine). `heard` is
-    for who makes something of that, and keeps it here, as `log_texts` is for the request log. `forwarded_for`:
-    X-Forwarded-For as it came, for a block whose `lines` have another. `passed`: what a proxy passes on of it, kept by
-    who does so. `stable`: the same block without its Cookie line, which is shared with requests that have another
-    cookie, and `cookie` that line; None if that is not known.
+    `host` and `accept_encoding` are the fields of these names, `content_length` is in bytes; None when absent.
+    `upgrade` is the lower-case Upgrade field when Connection names it. `has_hearsay`: a field is hearsay (see
+    FieldLine). `heard` is for who makes something of that, and keeps it here, as `log_texts` is for the request log.
+    `forwarded_for`: X-Forwarded-For as it came, for a block whose `lines` have another. `passed`: what a proxy passes
+    on of it, kept by who does so. `stable`: the same block without its Cookie line, which is shared with requests that
+    have another cookie, and `cookie` that line; None if that is not known.
     """
 
     __slots__ = (
-        "_environ", "_forwarded_for", "_log", "_pairs", "content_length", "cookie", "expects_continue", "fields",
-        "has_cookie", "has_hearsay", "heard", "host", "is_chunked", "log_texts", "passed", "stable",
-        "transfer_encoding", "upgrade", "wants_close", "wants_keep_alive",
+        "_environ", "_forwarded_for", "_log", "_pairs", "accept_encoding", "content_length", "cookie",
+        "expects_continue", "fields", "has_cookie", "has_hearsay", "heard", "host", "is_chunked", "log_texts", "passed",
+        "stable", "transfer_encoding", "upgrade", "wants_close", "wants_keep_alive",
     )
 
     def __init__(self, lines: list[FieldLine], *, forwarded_for: bytes | None = None) -> None:
@@ -108,6 +108,7 @@ class HeaderBlock:
         self.heard: object = None
         self.passed: bytes | None = None
         self.log_texts: tuple[str, str] | None = None
+        self.accept_encoding: bytes | None = None
         self.content_length: int | None = None
         self.transfer_encoding: bytes | None = None
         self.is_chunked = False
@@ -138,6 +139,7 @@ class HeaderBlock:
         block.heard = block.passed = None
         # They tell of no cookie.
         block.log_texts, block._log = self.log_texts, self._log
+        block.accept_encoding = self.accept_encoding
         block.content_length = self.content_length
         block.transfer_encoding = self.transfer_encoding
         block.is_chunked = self.is_chunked
@@ -348,6 +350,10 @@ def _note_upgrade(block: HeaderBlock, value: bytes) -> None:
     block.upgrade = value.lower()
 
 
+def _note_accept_encoding(block: HeaderBlock, value: bytes) -> None:
+    block.accept_encoding = value if block.accept_encoding is None else b", ".join((block.accept_encoding, value))
+
+
 def _note_cookie(block: HeaderBlock, value: bytes) -> None:
     block.has_cookie = True
 
@@ -364,4 +370,5 @@ _NOTES: Final = {
     b"expect": _note_expect,
     b"upgrade": _note_upgrade,
     b"cookie": _note_cookie,
+    b"accept-encoding": _note_accept_encoding,
 }

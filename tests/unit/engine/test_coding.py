@@ -285,3 +285,28 @@ def test_brotli_pieces_can_be_read_as_they_come() -> None:
     assert reader.process(codec.end()) == b""
     assert reader.is_finished()
     assert brotli.decompress(encode(b"br", DATA)) == DATA
+
+
+# ---------------------------------------------------------------- what is kept
+
+
+def test_what_an_app_does_to_its_fields_later_changes_nothing() -> None:
+    fields = [("Content-Type", "text/plain"), ("Vary", "Accept-Encoding")]
+    for _ in range(4):
+        choice = choose(request(), "200 OK", fields, 5000)
+        assert list(choice.fields) == fields
+        again = [*fields]
+        choose(request(), "200 OK", again, 5000)
+        again.append(("X-Added", "later"))
+
+
+@pytest.mark.parametrize("value", [5, None, ["list"], b"bytes"])
+def test_fields_that_can_not_be_sent_are_told_elsewhere(value: Any) -> None:
+    for _ in range(3):
+        assert choose(request(), "200 OK", [("Content-Type", "text/plain"), ("X", value)], 5000).coding is None
+
+
+def test_repeated_accept_encoding_counts_as_one_list() -> None:
+    block = parse_block(b"Accept-Encoding: br;q=0\r\nAccept-Encoding: gzip")
+    assert block.accept_encoding == b"br;q=0, gzip" == block.get(b"accept-encoding")
+    assert choose(block, "200 OK", [("Content-Type", "text/plain")], 5000).coding == b"gzip"
