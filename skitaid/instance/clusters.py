@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from binascii import b2a_base64
 from collections.abc import Callable
 from typing import Final
 
@@ -10,7 +11,14 @@ from skitaid.engine.server import Engine
 from skitaid.upstream.call import CallTimeouts
 from skitaid.upstream.health import HealthSettings
 from skitaid.upstream.selection import Balance
-from skitaid.upstream.settings import ClusterSettings, HttpVersion, MemberSettings, PoolSettings, TlsSettings
+from skitaid.upstream.settings import (
+    CheckSettings,
+    ClusterSettings,
+    HttpVersion,
+    MemberSettings,
+    PoolSettings,
+    TlsSettings,
+)
 from skitaid.upstream.upstreams import OriginSettings, Upstreams
 
 __all__ = ["cluster_settings", "make_upstreams"]
@@ -47,8 +55,24 @@ def cluster_settings(alias: Alias, server: Server) -> ClusterSettings:
         timeouts=CallTimeouts(alias.connect_timeout_s, alias.response_timeout_s, alias.total_timeout_s),
         version=_VERSIONS[alias.protocol],
         tries=len(alias.members) if alias.retries is None else alias.retries + 1,
+        check=_check(alias),
     )  # fmt: skip
 
 
 def _member(member: Member, port: int) -> MemberSettings:
-    return MemberSettings(member.host, member.port or port, member.path, member.weight)
+    return MemberSettings(member.host, member.port or port, member.path, member.weight, _authorization(member))
+
+
+def _authorization(member: Member) -> bytes | None:
+    """Basic (RFC 7617)."""
+    if member.user is None and member.password is None:
+        return None
+    credentials = f"{member.user or ''}:{member.password or ''}"
+    return b"Basic " + b2a_base64(credentials.encode("utf-8"), newline=False)
+
+
+def _check(alias: Alias) -> CheckSettings | None:
+    if alias.check is None:
+        return None
+    host = None if alias.host in ("auto", "pass", "member") else alias.host.encode("ascii")
+    return CheckSettings(alias.check.encode("ascii"), alias.check_interval_s, alias.check_timeout_s, host)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from skitaid.protocols.http1.client import ResponseReceiver
 from skitaid.upstream.call import Call, Fields, Tunnel
 from skitaid.upstream.errors import UpstreamError
 
-__all__ = ["Carried", "Carrier", "Connection"]
+__all__ = ["Carried", "Carrier", "Connection", "Peer"]
 
 
 class Carrier(Protocol):
@@ -67,3 +67,13 @@ class Connection(Protocol):
 
     def start(self, exchange: Carried) -> Carrier | None:
         """Carry it. None: it heard of a failure already. Raises RequestError; then the connection is closed."""
+
+
+class Peer(NamedTuple):
+    """Who is at the other end of a connection: its address for logs, what calls without a Host of their own say, and
+    the Authorization field (RFC 9110 section 11.6.2) that goes before that of calls."""
+
+    member: str
+    host: bytes
+    is_tls: bool = False
+    authorization: bytes | None = None

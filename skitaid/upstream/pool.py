@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from skitaid.upstream.carrier import Connection
+from skitaid.upstream.carrier import Connection, Peer
 from skitaid.upstream.clients.http1 import Http1Connection
 from skitaid.upstream.connect import Connected, Dial, Endpoint
 from skitaid.upstream.context import UpstreamContext
@@ -50,7 +50,8 @@ class Pool:
         self._context = context
         self._endpoint = endpoint
         self._settings = settings
-        self._host = _host_field(endpoint)
+        member = endpoint.member
+        self._peer = Peer(member.name, _host_field(endpoint), endpoint.tls is not None, member.authorization)
         self._idle: list[Http1Connection] = []
         self._in_use: set[Http1Connection] = set()
         self._dials: dict[Dial, Waiter] = {}
@@ -152,10 +153,9 @@ class Pool:
             text = "the member does not speak HTTP/2, which its conf asks for"
             self._dial_failed(waiter, UpstreamError(Failure.INVALID, text, member=member, is_unsent=True))
             return
-        from skitaid.upstream.clients.http2 import Http2Connection, Peer
+        from skitaid.upstream.clients.http2 import Http2Connection
 
-        peer = Peer(member, self._host, self._endpoint.tls is not None)
-        connection = Http2Connection(self._context.engine, connected.socket, self._shared, peer)
+        connection = Http2Connection(self._context.engine, connected.socket, self._shared, self._peer)
         self._may_share = True
         self._shared.connections.append(connection)
         self.shared_released(connection)
@@ -164,8 +164,7 @@ class Pool:
             self._waiting[waiter] = False
 
     def _connection(self, connected: Connected) -> Http1Connection:
-        member = self._endpoint.member.name
-        return Http1Connection(self._context.engine, connected.socket, self, member=member, host=self._host)
+        return Http1Connection(self._context.engine, connected.socket, self, self._peer)
 
     def _dial_failed(self, waiter: Waiter, error: UpstreamError) -> None:
         """Whoever it was made for hears of it. Without any other connection so do those who wait for one to be free:

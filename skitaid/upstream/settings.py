@@ -22,12 +22,14 @@ class HttpVersion(Enum):
 
 @dataclass(frozen=True, slots=True)
 class MemberSettings:
-    """`path` for a unix socket; then `host` and `port` do not count."""
+    """`path` for a unix socket; then `host` and `port` do not count. `authorization`: the field that every call there
+    has, whatever it says itself."""
 
     host: str
     port: int = 80
     path: str | None = None
     weight: int = 1
+    authorization: bytes | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:

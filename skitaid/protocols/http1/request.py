@@ -11,7 +11,7 @@ from typing import Final
 
 from skitaid.exceptions import SkitaidError
 
-__all__ = ["BodyWriter", "RequestError", "field_lines", "framing_line", "request_line"]
+__all__ = ["BodyWriter", "RequestError", "field_lines", "framing_line", "replaced_line", "request_line"]
 
 _METHOD: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _TARGET: Final = re.compile(rb"[^\x00-\x20\x7f]+").fullmatch
@@ -63,6 +63,12 @@ def _field_line(field: tuple[bytes, bytes]) -> bytes:
             _KEPT.clear()
         _KEPT[name, value] = line
     return line
+
+
+def replaced_line(lines: bytes, name: bytes, value: bytes) -> bytes:
+    """The lines, with one field `name` (lower case) in place of all that there are of that name."""
+    kept = [line for line in lines.split(b"\r\n")[:-1] if line.partition(b":")[0].lower() != name]
+    return b"\r\n".join([*kept, b"%b: %b\r\n" % (name, value)])
 
 
 def framing_line(method: str, length: int | None) -> bytes:

@@ -8,8 +8,8 @@ from typing import Protocol
 from skitaid.engine.poller import READ
 from skitaid.protocols.errors import ProtocolError
 from skitaid.protocols.http1.client import Http1Client
-from skitaid.protocols.http1.request import BodyWriter, RequestError
-from skitaid.upstream.carrier import Carried
+from skitaid.protocols.http1.request import BodyWriter, RequestError, replaced_line
+from skitaid.upstream.carrier import Carried, Peer
 from skitaid.upstream.context import UpstreamEngine
 from skitaid.upstream.errors import Failure, UpstreamError
 from skitaid.upstream.transport import HIGH_BYTES, StreamSocket, Transport
@@ -31,6 +31,7 @@ class Http1Connection(Transport):
     """`born` and `idle_since` by the engine's clock. `calls`: so many were begun on it."""
 
     __slots__ = (
+        "_authorization",
         "_exchange",
         "_is_refused",
         "_is_sent",
@@ -44,9 +45,7 @@ class Http1Connection(Transport):
         "member",
     )
 
-    def __init__(
-        self, engine: UpstreamEngine, sock: StreamSocket, owner: Http1Owner, *, member: str, host: bytes
-    ) -> None:
+    def __init__(self, engine: UpstreamEngine, sock: StreamSocket, owner: Http1Owner, peer: Peer) -> None:
         super().__init__(engine, sock)
         self._owner = owner
         self._parser = Http1Client()
@@ -54,8 +53,9 @@ class Http1Connection(Transport):
         self._writer: BodyWriter | None = None
         self._is_sent = True
         self._is_refused = False
-        self.member = member
-        self.host = host
+        self._authorization = peer.authorization
+        self.member = peer.member
+        self.host = peer.host
         self.calls = 0
         self.born = self.idle_since = engine.now
 
@@ -78,9 +78,10 @@ class Http1Connection(Transport):
                 raise
         else:
             self._is_sent = True
-        self.transmit(
-            b"%b\r\nHost: %b\r\n%b\r\n%b" % (exchange.request_line, call.host or self.host, exchange.field_lines, body)
-        )
+        lines = exchange.field_lines
+        if self._authorization is not None:
+            lines = replaced_line(lines, b"authorization", self._authorization)
+        self.transmit(b"%b\r\nHost: %b\r\n%b\r\n%b" % (exchange.request_line, call.host or self.host, lines, body))
         if self.is_deaf and not self.has_sent:
             self._fail(Failure.RESET, "not a byte of the request was taken", is_unsent=True)
             return None

@@ -5,7 +5,7 @@ this module, by those alone who speak HTTP/2.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 from h2.errors import ErrorCodes
 from h2.events import (
@@ -23,7 +23,7 @@ from h2.exceptions import H2Error, StreamClosedError
 from hyperframe.exceptions import HyperframeError
 
 from skitaid.protocols.errors import ProtocolError
-from skitaid.upstream.carrier import Carried
+from skitaid.upstream.carrier import Carried, Peer
 from skitaid.upstream.clients.http2_frames import Frames, GoAway, goaway_of
 from skitaid.upstream.clients.http2_head import request_head, response_head, trailers
 from skitaid.upstream.clients.http2_protocol import (
@@ -38,7 +38,7 @@ from skitaid.upstream.context import UpstreamEngine
 from skitaid.upstream.errors import Failure
 from skitaid.upstream.transport import HIGH_BYTES, StreamSocket, Transport
 
-__all__ = ["Http2Connection", "Http2Owner", "Peer"]
+__all__ = ["Http2Connection", "Http2Owner"]
 
 MAX_STREAM_ID: Final = 1 << 30
 MAX_CONTROL_BYTES: Final = 1 << 20
@@ -59,14 +59,6 @@ class Http2Owner(Protocol):
         """It is gone, whatever for."""
 
 
-class Peer(NamedTuple):
-    """Who is at the other end: its address for logs, and what calls without a Host say."""
-
-    member: str
-    host: bytes
-    is_tls: bool
-
-
 class Http2Connection(Transport):
     """`born` and `idle_since` by the engine's clock. `is_retired`: it takes no more calls, and is closed after the
     last. `is_settled`: the member's settings came; before that one call is carried at a time, as a server that allows
@@ -74,22 +66,21 @@ class Http2Connection(Transport):
     """
 
     __slots__ = (
-        "_blocked", "_frames", "_h2", "_heard_at", "_limit", "_owner", "_scheme", "_streams", "_touched", "_uncredited",
-        "born", "calls", "host", "idle_since", "is_retired", "is_settled", "member",
+        "_blocked", "_frames", "_h2", "_heard_at", "_limit", "_owner", "_peer", "_streams", "_touched", "_uncredited",
+        "born", "calls", "idle_since", "is_retired", "is_settled", "member",
     )  # fmt: skip
 
     def __init__(self, engine: UpstreamEngine, sock: StreamSocket, owner: Http2Owner, peer: Peer) -> None:
         super().__init__(engine, sock)
         self._owner = owner
-        self._scheme = b"https" if peer.is_tls else b"http"
         self._frames = Frames()
         self._streams: dict[int, Http2Stream] = {}
         self._blocked: dict[int, Http2Stream] = {}
         self._touched: dict[int, Http2Stream] = {}
         self._limit = 1
         self._uncredited = 0
+        self._peer = peer
         self.member = peer.member
-        self.host = peer.host
         self.calls = 0
         self.is_retired = self.is_settled = False
         self.born = self.idle_since = self._heard_at = engine.now
@@ -110,7 +101,7 @@ class Http2Connection(Transport):
 
     def start(self, exchange: Carried) -> Http2Stream | None:
         """Carry a call, when there is room. None: it heard of a failure already. Raises RequestError."""
-        head = request_head(exchange, self._scheme, self.host)
+        head = request_head(exchange, self._peer)
         stream_id = self._h2.get_next_available_stream_id()
         stream = Http2Stream(self, exchange, stream_id, self.engine.now)
         stream.begin_body(exchange)

@@ -7,9 +7,9 @@ from typing import Final
 
 from skitaid.protocols.errors import ProtocolError
 from skitaid.protocols.headers import FieldLine, parse_field_line
-from skitaid.protocols.http1.request import RequestError
+from skitaid.protocols.http1.request import RequestError, replaced_line
 from skitaid.protocols.response_head import ResponseFields, ResponseHead
-from skitaid.upstream.carrier import Carried
+from skitaid.upstream.carrier import Carried, Peer
 
 __all__ = ["Pairs", "request_head", "response_head", "trailers"]
 
@@ -18,16 +18,19 @@ _NOT_HERE: Final = frozenset({b"connection", b"transfer-encoding", b"upgrade", b
 """RFC 9113 section 8.2.2."""
 
 
-def request_head(exchange: Carried, scheme: bytes, host: bytes) -> Pairs:
+def request_head(exchange: Carried, peer: Peer) -> Pairs:
     """The head of a request. Raises RequestError for a call that HTTP/2 has no place for."""
     call = exchange.call
     if call.upgrade is not None or call.method == "CONNECT":
         raise RequestError("HTTP/2 does not switch to another protocol")
     head = [
-        (b":method", call.method.encode("ascii")), (b":scheme", scheme), (b":authority", call.host or host),
-        (b":path", call.target),
+        (b":method", call.method.encode("ascii")), (b":scheme", b"https" if peer.is_tls else b"http"),
+        (b":authority", call.host or peer.host), (b":path", call.target),
     ]  # fmt: skip
-    for line in exchange.field_lines.split(b"\r\n")[:-1]:
+    lines = exchange.field_lines
+    if peer.authorization is not None:
+        lines = replaced_line(lines, b"authorization", peer.authorization)
+    for line in lines.split(b"\r\n")[:-1]:
         name, _, value = line.partition(b":")
         name = name.lower()
         if name not in _NOT_HERE:

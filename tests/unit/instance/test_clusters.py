@@ -14,7 +14,7 @@ from skitaid.handlers.router import Router
 from skitaid.handlers.site import Site
 from skitaid.instance.clusters import cluster_settings, make_upstreams
 from skitaid.upstream import selection
-from skitaid.upstream.settings import HttpVersion, MemberSettings, TlsSettings
+from skitaid.upstream.settings import CheckSettings, HttpVersion, MemberSettings, TlsSettings
 from skitaid.upstream.upstreams import NoClusterError
 
 
@@ -41,6 +41,20 @@ def test_everything_said() -> None:
     assert (settings.pool.max_connections, settings.pool.keep_alive_s, settings.pool.max_age_s) == (4, 5.0, 6.0)
     assert (settings.health.fails, settings.health.first_s, settings.health.longest_s) == (7, 8.0, 9.0)
     assert settings.tries == 1
+
+
+def test_credentials_of_a_member_go_with_every_call() -> None:
+    members = (Member("one", user="ann", password="pä:ss"), Member("two"))
+    settings = cluster_settings(Alias("a", members=members), Server())
+    assert [member.authorization for member in settings.members] == [b"Basic YW5uOnDDpDpzcw==", None]
+    assert "YW5u" not in repr(settings)
+
+
+@pytest.mark.parametrize(("host", "expected"), [("pass", None), ("auto", None), ("shop.test", b"shop.test")])
+def test_a_check_asks_for_the_host_that_the_conf_names(host: str, expected: bytes | None) -> None:
+    alias = Alias("a", members=(Member("one"),), check="/health", check_interval_s=9.0, check_timeout_s=1.0, host=host)
+    assert cluster_settings(alias, Server()).check == CheckSettings(b"/health", 9.0, 1.0, expected)
+    assert cluster_settings(Alias("a", members=(Member("one"),)), Server()).check is None
 
 
 def test_only_aliases_that_speak_http_have_a_cluster() -> None:

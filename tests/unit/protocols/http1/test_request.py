@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from skitaid.protocols.http1.request import BodyWriter, RequestError, field_lines, framing_line, request_line
+from skitaid.protocols.http1.request import (
+    BodyWriter,
+    RequestError,
+    field_lines,
+    framing_line,
+    replaced_line,
+    request_line,
+)
 
 
 def test_a_request_line() -> None:
@@ -75,3 +82,15 @@ def test_a_chunked_body() -> None:
     writer = BodyWriter(None)
     parts = [writer.data(b"a" * 20), writer.data(b""), writer.end([(b"x-sum", b"1")])]
     assert parts == [b"14\r\n" + b"a" * 20 + b"\r\n", b"", b"0\r\nx-sum: 1\r\n\r\n"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (b"", b"a: x\r\n"),
+        (b"a: 1\r\n", b"a: x\r\n"),
+        (b"b: 1\r\nA: 2\r\nab: a: 3\r\na: 4\r\n", b"b: 1\r\nab: a: 3\r\na: x\r\n"),
+    ],
+)
+def test_a_line_in_place_of_others(lines: bytes, expected: bytes) -> None:
+    assert replaced_line(lines, b"a", b"x") == expected

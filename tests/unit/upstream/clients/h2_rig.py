@@ -14,7 +14,8 @@ from h2.settings import SettingCodes
 from skitaid.engine.selector import EngineSelector
 from skitaid.protocols.http1.request import field_lines, request_line
 from skitaid.upstream.call import Call, Fields
-from skitaid.upstream.clients.http2 import Http2Connection, Peer
+from skitaid.upstream.carrier import Peer
+from skitaid.upstream.clients.http2 import Http2Connection
 from skitaid.upstream.clients.http2_stream import Http2Stream
 from skitaid.upstream.errors import UpstreamError
 

@@ -12,11 +12,14 @@ from h2.settings import SettingCodes
 from hyperframe.frame import DataFrame, GoAwayFrame, HeadersFrame, PingFrame, PushPromiseFrame
 
 from skitaid.protocols.http1.request import RequestError
+from skitaid.upstream.call import Call
+from skitaid.upstream.carrier import Peer
 from skitaid.upstream.clients import http2 as module
+from skitaid.upstream.clients.http2_head import request_head
 from skitaid.upstream.clients.http2_protocol import STREAM_WINDOW
 from skitaid.upstream.errors import Failure
 from skitaid.upstream.transport import HIGH_BYTES
-from tests.unit.upstream.clients.h2_rig import Carried, Rig
+from tests.unit.upstream.clients.h2_rig import Carried, Engine, Rig
 
 Make = Callable[..., Rig]
 
@@ -551,3 +554,13 @@ def mutated(source: random.Random, data: bytes) -> bytes:
             case _:
                 changed[at:at] = source.randbytes(source.randrange(1, 9))
     return bytes(changed)
+
+
+def test_credentials_of_the_member_go_before_those_of_the_call() -> None:
+    call = Carried(Call("GET", b"/"), Engine())
+    call.field_lines = b"Authorization: Bearer x\r\nx: y\r\n"
+    head = request_head(call, Peer("m", b"h", True, b"Basic YTpi"))
+    assert head[1:] == [
+        (b":scheme", b"https"), (b":authority", b"h"), (b":path", b"/"), (b"x", b"y"),
+        (b"authorization", b"Basic YTpi"),
+    ]  # fmt: skip
