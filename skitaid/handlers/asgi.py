@@ -14,11 +14,13 @@ from typing import Any
 from skitaid.engine.errors import ClientGoneError
 from skitaid.engine.server import Engine
 from skitaid.engine.stream import Stream
+from skitaid.handlers.app_failure import answer_to
 from skitaid.handlers.asgi_cycle import Cycle, Message
 from skitaid.handlers.asgi_scope import Scope, ScopeMaker
 from skitaid.handlers.body_rules import NO_RULES, BodyRules
 from skitaid.handlers.router import Route
 from skitaid.protocols.errors import ResponseError
+from skitaid.was.context import bind
 
 __all__ = ["AsgiApp", "AsgiCallable"]
 
@@ -86,6 +88,8 @@ class AsgiApp:
             task.add_done_callback(self._tasks.discard)
 
     async def _run(self, cycle: Cycle, scope: Scope) -> None:
+        cycle.environ = scope
+        bind(cycle)
         try:
             await self._app(scope, cycle.receive, cycle.send)
             if not cycle.is_over:
@@ -110,9 +114,12 @@ class AsgiApp:
         if _is_of_client(error, cycle):
             cycle.abandon()
             return
-        if not cycle.give_up():
-            self._engine.respond_error(cycle.stream, 500, "The app failed. What happened is in its log.")
-        self._report(cycle.stream, error)
+        code, text = answer_to(error)
+        is_told = not cycle.give_up()
+        if is_told:
+            self._engine.respond_error(cycle.stream, code, text)
+        if code >= 500 or not is_told:
+            self._report(cycle.stream, error)
 
 
 def _is_of_client(error: BaseException, cycle: Cycle) -> bool:

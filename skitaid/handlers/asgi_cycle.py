@@ -16,6 +16,7 @@ from skitaid.handlers.asgi_body import Intake
 from skitaid.handlers.status import status_line
 from skitaid.protocols.errors import ProtocolError, ResponseError
 from skitaid.protocols.http1.response import BODILESS
+from skitaid.was.context import Bound
 
 __all__ = ["Cycle", "Message"]
 
@@ -40,7 +41,7 @@ _STREAMING: Final = _Stage.STREAMING
 _OVER: Final = _Stage.OVER
 
 
-class Cycle:
+class Cycle(Bound):
     """`receive` and `send` are the app's; any of its tasks may call them, at the same time. The rest is called by the
     connection, as the sink of the request's body (engine.stream.BodySink): on the loop thread, like all of this.
 
@@ -49,12 +50,22 @@ class Cycle:
     """
 
     __slots__ = (
-        "_fields", "_intake", "_is_read", "_left", "_stage", "_status", "_waiters", "before_read", "is_complete",
-        "is_gone", "received", "stream",
+        "_fields",
+        "_intake",
+        "_is_read",
+        "_left",
+        "_stage",
+        "_status",
+        "_waiters",
+        "before_read",
+        "is_complete",
+        "is_gone",
+        "received",
     )
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
+        self.memory = None
         self.is_complete = True
         self.is_gone = False
         self.received = 0

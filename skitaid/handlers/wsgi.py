@@ -16,12 +16,17 @@ from skitaid.engine.body import RequestBody
 from skitaid.engine.errors import BodyError, ClientGoneError
 from skitaid.engine.server import Engine
 from skitaid.engine.stream import Stream
+from skitaid.handlers.app_failure import answer_to
 from skitaid.handlers.body_rules import NO_RULES, BodyRules
 from skitaid.handlers.file_wrapper import FileWrapper
 from skitaid.handlers.router import Route
 from skitaid.handlers.wsgi_call import TOO_LONG, TOO_SHORT, Call, pieces_of
 from skitaid.handlers.wsgi_environ import EnvironMaker
+from skitaid.handlers.wsgi_later import later_of, response_of
 from skitaid.protocols.errors import ProtocolError, ResponseError
+from skitaid.was.context import Cell, current
+from skitaid.was.context import cell as cell_of_thread
+from skitaid.was.later import Later
 
 __all__ = ["WsgiApp", "WsgiSettings"]
 
@@ -85,8 +90,13 @@ class WsgiApp:
         """Run the app and send what it gives. In an app thread, or on the loop when there are none."""
         call = Call(stream)
         result: Any = None
+        cell = current()
+        if type(cell) is not Cell:
+            cell = cell_of_thread()
+        cell.bound = call
         try:
-            result = self._app(self._make_environ(stream, stream.note), call)
+            call.environ = environ = self._make_environ(stream, stream.note)
+            result = self._app(environ, call)
             if type(result) is list and len(result) == 1 and type(result[0]) is bytes and not call.is_written:
                 # What nearly every app gives: one piece, in one packet with the head.
                 if not call.status:
@@ -100,10 +110,16 @@ class WsgiApp:
                 return
         except BaseException as error:  # noqa: BLE001  # the root of a request: an app may even call sys.exit
             self._failed(stream, error)
+        finally:
+            cell.bound = None
         self._close(stream, result)
 
     def _send_all(self, call: Call, result: Any, stream: Stream) -> bool:
-        """Send what the app gave. False: on the loop, and it goes on later."""
+        """Send what the app gave. False: it goes on later."""
+        later = later_of(call, result)
+        if later is not None:
+            self._leave(later, call, result)
+            return False
         call.is_file = type(result) is FileWrapper
         if call.is_file and call.send_file(result):
             return True
@@ -118,12 +134,48 @@ class WsgiApp:
     def _send_rest(self, call: Call, result: Any, stream: Stream) -> None:
         """On the loop: the client took what was sent so far, go on."""
         assert call.rest is not None
+        cell = cell_of_thread()
+        cell.bound = call
         try:
             if not self._send(call, call.rest, stream):
                 self._pause(call, result, stream)
                 return
         except BaseException as error:  # noqa: BLE001  # the root of a request
             self._failed(stream, error)
+        finally:
+            cell.bound = None
+        self._close(stream, result)
+
+    def _leave(self, later: Later, call: Call, result: Any) -> None:
+        """Let go of the thread until the response can be made."""
+        stream = call.stream
+        if result is not later:
+            self._close_result(stream, result)
+        go_on = partial(self._go_on, later, call)
+        # The loop thread alone may queue it, and never from within what it is just doing.
+        later.when_ready(lambda: stream.call_soon(go_on))
+
+    def _go_on(self, later: Later, call: Call) -> None:
+        """On the loop: have the response made."""
+        stream = call.stream
+        stream.job = partial(self._run_later, later, call)
+        self._engine.submit(stream)
+
+    def _run_later(self, later: Later, call: Call, stream: Stream) -> None:
+        """Make the response and send it. In an app thread, or on the loop when there are none."""
+        result: Any = None
+        cell = cell_of_thread()
+        cell.bound = call
+        try:
+            result = later.make()
+            if not isinstance(result, Later):
+                result = response_of(result, call)
+            if not self._send_all(call, result, stream):
+                return
+        except BaseException as error:  # noqa: BLE001  # the root of a request
+            self._failed(stream, error)
+        finally:
+            cell.bound = None
         self._close(stream, result)
 
     def _send(self, call: Call, pieces: Iterator[Any], stream: Stream) -> bool:
@@ -150,14 +202,17 @@ class WsgiApp:
             stream.call_soon(stream.run)
 
     def _close(self, stream: Stream, result: Any) -> None:
+        self._close_result(stream, result)
+        if isinstance(stream.body, RequestBody):
+            stream.body.close()
+
+    def _close_result(self, stream: Stream, result: Any) -> None:
         close = getattr(result, "close", None)
         if close is not None:
             try:
                 close()
             except BaseException as error:  # noqa: BLE001  # the response is out: the failure is told, nothing else
                 self._settings.report(stream, error)
-        if isinstance(stream.body, RequestBody):
-            stream.body.close()
 
     def _failed(self, stream: Stream, error: BaseException) -> None:
         """An app, or its client, failed."""
@@ -167,11 +222,13 @@ class WsgiApp:
         if isinstance(error, BodyError):
             self._body_failed(stream, error.__cause__)
             return
-        self._settings.report(stream, error)
+        code, text = answer_to(error)
+        if code >= 500 or stream.is_started:
+            self._settings.report(stream, error)
         if stream.is_started:
             stream.abort()
         else:
-            self._engine.respond_error(stream, 500, "The app failed. What happened is in its log.")
+            self._engine.respond_error(stream, code, text)
 
     def _body_failed(self, stream: Stream, cause: BaseException | None) -> None:
         """The app could not read the request's body, and left it at that: its client is to blame."""

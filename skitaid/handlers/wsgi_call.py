@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from skitaid.engine.coding import MIN_BYTES
 from skitaid.engine.stream import Stream
 from skitaid.handlers.file_wrapper import FileWrapper, segment_of
 from skitaid.protocols.errors import ResponseError
+from skitaid.was.context import Bound
 
 __all__ = ["TOO_LONG", "TOO_SHORT", "Call", "pieces_of"]
 
@@ -16,18 +17,23 @@ TOO_SHORT: Final = "the app sent fewer bytes than its Content-Length promises"
 TOO_LONG: Final = "the app sent more bytes than its Content-Length promises; they were cut off"
 
 
-class Call:
+class Call(Bound):
     """One call of an app: itself `start_response`, and the way its body goes out. `is_whole`: the response is
     out, though the app may not have come to its end; `has_more`: the app gave more after that. `is_file`: the body is
-    a wrapped file, of which as much is sent as the length says."""
+    a wrapped file, of which as much is sent as the length says. `more_fields` go along with a response that came
+    later."""
 
-    __slots__ = ("fields", "has_more", "is_file", "is_whole", "is_written", "piece_count", "rest", "status", "stream")
+    __slots__ = (
+        "fields", "has_more", "is_file", "is_whole", "is_written", "more_fields", "piece_count", "rest", "status",
+    )  # fmt: skip
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
+        self.memory = None
         self.status = ""
         self.fields: list[tuple[str, str]] = []
         self.is_written = self.is_whole = self.has_more = self.is_file = False
+        self.more_fields: Sequence[tuple[str, str]] = ()
         self.piece_count: int | None = None
         self.rest: Iterator[Any] | None = None
 

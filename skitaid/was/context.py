@@ -18,7 +18,10 @@ from skitaid.was.errors import NoRequestError
 if TYPE_CHECKING:
     from skitaid.engine.stream import Stream
 
-__all__ = ["Bound", "Cell", "attribute", "bind", "bound_request", "cell", "outgoing_ids"]
+__all__ = [
+    "Bound", "Cell", "Memory", "app_config", "attribute", "bind", "bind_container", "bound_request", "cell", "current",
+    "memory", "outgoing_ids",
+]  # fmt: skip
 
 
 class Bound:
@@ -35,7 +38,7 @@ class Bound:
 
 class Memory:
     """What is kept for a request of an app that uses `was`. `container`: what a framework adds to it. `later`: the
-    response that takes the place of the one the app gives (handlers.later)."""
+    response that takes the place of the one the app gives (was.later)."""
 
     __slots__ = ("container", "gtxnid", "later", "ltxnid", "ltxnids")
 
@@ -60,6 +63,8 @@ _current: Final[ContextVar[Cell | Bound | None]] = ContextVar("skitaid.request",
 _making: Final = allocate_lock()
 bind = _current.set
 """Bind a request in the context of the task that is running."""
+current = _current.get
+"""The cell of this thread, the request of this task, or None."""
 
 
 def cell() -> Cell:

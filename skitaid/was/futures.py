@@ -1,7 +1,7 @@
 """A response that is made when tasks are done, and holds no thread until then.
 
-`return was.Tasks([…]).then(respond)`: the handler asks `when_ready` to be called back, lets go of the thread, and has
-`make` called in one when the results are there. What `make` gives is the response, or another Futures.
+`return was.Tasks([…]).then(respond)`: the handler lets go of the thread, and has `respond` called in one when the
+results are there. What that gives is the response, or another Futures.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 from skitaid.was.context import bound_request, memory
 from skitaid.was.errors import WasError
+from skitaid.was.later import Later
 from skitaid.was.waiting import Waited, call_when_done, unfinished_of
 from skitaid.was.worker import current_worker
 
@@ -27,7 +28,7 @@ class Answered(Waited, Protocol):
     def result(self) -> Any: ...
 
 
-class Futures:
+class Futures(Later):
     """`timeout_s`: tasks that take longer, from now on, are given up, and their results say so."""
 
     def __init__(self, reqs: Iterable[Answered], timeout: float | None = FUTURES_S) -> None:
@@ -46,7 +47,7 @@ class Futures:
         return response
 
     def when_ready(self, function: Callable[[], None]) -> None:
-        """Have `function()` called once, when all tasks are done or given up. It must not block."""
+        """See Later: when all tasks are done or given up."""
         unfinished = unfinished_of(self._tasks)
         if not unfinished:
             function()
@@ -56,7 +57,7 @@ class Futures:
             _Timer(self._deadline, unfinished).start()
 
     def make(self) -> Any:
-        """The response; to be called in a thread where an app may block, when `when_ready` said so."""
+        """See Later: what the function of `then` gives."""
         if self._function is None:
             raise WasError("was.Futures([…]) was returned without then(function), which makes the response")
         return self._function(self._was(), self._results(), **self._named)
