@@ -276,6 +276,14 @@ class Stream:
         self.reply_bytes = 0 if self.head.line.method == "HEAD" else len(body)
         connection.finish(self, data)
 
+    def respond_rendered(self, status: str, head: bytes, body: bytes) -> None:
+        """`respond` with a head that was made before, by `render_head`."""
+        self.handled_at = time.time()
+        self._settle()
+        self.status = status[:3]
+        self.reply_bytes = 0 if self.head.line.method == "HEAD" else len(body)
+        self.connection.finish(self, self.exchange.respond_rendered(head, body))
+
     def start(self, status: str, fields: Fields) -> None:
         """The head. Raises ResponseError before anything is sent, ClientGoneError."""
         if self.may_code:

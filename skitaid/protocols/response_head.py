@@ -51,10 +51,11 @@ class ResponseHead:
 
     `content_length` in bytes, None when it is not known before the end; of a response to HEAD, and of 304, it is that
     of the body that is not sent. `minor`: of the server's HTTP version, 1 for HTTP/2. `is_persistent`: the connection
-    may be used again, as far as the server goes (RFC 9112 section 9.3).
+    may be used again, as far as the server goes (RFC 9112 section 9.3). `kept` is for who passes heads on, and keeps
+    here what it made of this one.
     """
 
-    __slots__ = ("content_length", "fields", "is_persistent", "minor", "reason", "status")
+    __slots__ = ("content_length", "fields", "is_persistent", "kept", "minor", "reason", "status")
 
     def __init__(
         self, status: int, reason: bytes, fields: HeaderBlock, *, minor: int = 1, content_length: int | None = None
@@ -64,6 +65,7 @@ class ResponseHead:
         self.fields = fields
         self.minor = minor
         self.content_length = content_length
+        self.kept: object = None
         self.is_persistent = not fields.wants_close and (bool(minor) or fields.wants_keep_alive)
 
 

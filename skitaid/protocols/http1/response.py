@@ -14,7 +14,7 @@ from skitaid.protocols.errors import ResponseError
 from skitaid.protocols.headers import tokens
 from skitaid.protocols.kept import Kept
 
-__all__ = ["BODILESS", "Http1Exchange", "Stamp", "interim", "prepare_head"]
+__all__ = ["BODILESS", "Http1Exchange", "Stamp", "interim", "prepare_head", "render_head"]
 
 # WSGI apps give text, ASGI apps bytes.
 Field = tuple[str, str] | tuple[bytes, bytes]
@@ -93,6 +93,11 @@ class Http1Exchange:
         """A whole response whose head `prepare_head` made for this very body."""
         self.is_started = True
         return b"%b%b%b\r\n%b" % (head, stamp.both, self._connection(), b"" if self._is_head else body)
+
+    def respond_rendered(self, head: bytes, body: bytes) -> bytes:
+        """A whole response whose head `render_head` made for a body of this length."""
+        self.is_started = True
+        return b"%b%b\r\n%b" % (head, self._connection(), b"" if self._is_head else body)
 
     def start(self, status: str, fields: Fields, stamp: Stamp) -> bytes:
         """The head of a response whose body comes in pieces. Raises ResponseError as `respond` does."""
@@ -246,6 +251,16 @@ def _make_head(status: str, fields: Fields, key: tuple[object, ...] | None = Non
         # Each part of it came before: where one is always another, whole heads are not worth their memory.
         _HEADS.offer(key, head, 2 * len(parts))
     return head
+
+
+def render_head(status: str, fields: Fields, stamp: Stamp) -> bytes | None:
+    """The whole head of a response that is passed on, but for Connection: for `respond_rendered`. None when it is not
+    the same each time: without a Date or a Content-Length of its own, or of a response without content. Raises
+    ResponseError as `respond` does."""
+    head, flags, length, _ = _head(status, fields)
+    if length is None or flags & (_BODILESS | _CLOSE) or not flags & _DATE:
+        return None
+    return b"%bContent-Length: %d\r\n%b" % (head, length, b"" if flags & _SERVER else stamp.server)
 
 
 def _plain_lines(fields: Fields) -> bytes:
