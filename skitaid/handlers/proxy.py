@@ -12,14 +12,14 @@ from skitaid.engine.trust import TrustedPeers
 from skitaid.handlers.body_rules import NO_RULES, BodyRules
 from skitaid.handlers.proxy_body import Keeping, Upload
 from skitaid.handlers.proxy_failure import FailureLog, page_text
-from skitaid.handlers.proxy_fields import MAX_HOPS, Hop, client_fields, count_hops, id_lines, passed_lines, told_lines
+from skitaid.handlers.proxy_fields import MAX_HOPS, client_fields, count_hops
 from skitaid.handlers.proxy_passage import Passage
 from skitaid.handlers.proxy_target import Remap
 from skitaid.handlers.proxy_tunnel import Tunnels
+from skitaid.handlers.proxy_way import Reply, Way
 from skitaid.handlers.router import Route
 from skitaid.handlers.status import status_line
 from skitaid.protocols.errors import ProtocolError
-from skitaid.protocols.headers import HeaderBlock
 from skitaid.protocols.response_head import ResponseHead
 from skitaid.upstream.affinity import Affinity
 from skitaid.upstream.call import Call, CallTimeouts, Exchange, Receiver
@@ -27,7 +27,6 @@ from skitaid.upstream.errors import UpstreamError
 
 __all__ = ["ProxySettings", "Requester", "ReverseProxy"]
 
-_MAX_TOLD: Final = 1024
 _TUNNEL_S: Final = 600.0
 _SWITCHES: Final = frozenset({b"websocket"})
 """h2c is not among them: behind an upgrade to it, requests would pass that nobody looks at."""
@@ -73,7 +72,8 @@ class ReverseProxy:
         self._remap = Remap(mount, settings.remap)
         self._source = TrustedPeers(settings.source) if settings.source else None
         self._may_code = settings.bodies.may_code
-        self._told: dict[tuple[str, bytes | None, int], bytes] = {}
+        self._host = settings.host
+        self._passes_host = settings.passes_host
         self._failures = FailureLog(settings.where, settings.alias, write)
         self.tunnels = Tunnels(engine, settings.tunnel_s)
 
@@ -81,26 +81,38 @@ class ReverseProxy:
         head = stream.head
         stream.may_code = self._may_code
         try:
-            self._admit(stream)
-            target = self._remap.target(head.line)
+            way = (head.frame or head).kept
+            if type(way) is not Way or way.owner is not self:
+                way = self._find_way(stream)
+            if self._source is not None:
+                self._check_source(self._source, stream)
             if head.content_length == 0:
-                Passage(self, stream, target).begin()
+                Passage(self, stream, way).begin()
             else:
-                Upload(self, stream, target, self._keeping(stream)).start()
+                Upload(self, stream, way, self._keeping(stream)).start()
         except ProtocolError as error:
             self._engine.respond_error(stream, error.status, error.reason)
         return True
 
-    def _admit(self, stream: Stream) -> None:
-        """Raises ProtocolError for a request that is not passed on."""
-        line, fields = stream.head.line, stream.head.fields
-        if self._source is not None and not self._source.holds(_client(stream)):
-            raise ProtocolError(403, "This address may not be asked from where you are.")
-        if line.method == "TRACE":
+    def _find_way(self, stream: Stream) -> Way:
+        """For a request that did not come before. Raises ProtocolError for one that is not passed on."""
+        head = stream.head
+        if head.line.method == "TRACE":
             # What it shows are the fields that we add, and perhaps a cookie that no script may read.
             raise ProtocolError(405, "TRACE is not passed on.")
-        if b"via:" in passed_lines(fields) and count_hops(fields) >= MAX_HOPS:
+        if count_hops(head.fields) >= MAX_HOPS:
             raise ProtocolError(508, "This request goes round in circles.")
+        frame = head.frame or head
+        frame.kept = way = Way(self, self._remap.target(head.line), frame)
+        return way
+
+    @staticmethod
+    def _check_source(source: TrustedPeers, stream: Stream) -> None:
+        """Raises ProtocolError for a client that may not ask here."""
+        heard = stream.heard
+        client = stream.connection.peer if heard is None or heard.client is None else heard.client[0]
+        if not source.holds(client):
+            raise ProtocolError(403, "This address may not be asked from where you are.")
 
     def _keeping(self, stream: Stream) -> Keeping:
         """Raises ProtocolError for a body that is too long."""
@@ -114,55 +126,37 @@ class ReverseProxy:
 
     def request(self, passage: Passage, body: bytes | None, length: int | None) -> Exchange:
         """See PassageProxy."""
-        stream, settings = passage.stream, self._settings
+        stream, settings, way = passage.stream, self._settings, passage.way
         head = stream.head
-        fields = head.fields
-        upgrade = fields.upgrade if body == b"" and fields.upgrade in _SWITCHES and head.line.minor else None
-        call = Call(
-            head.line.method,
-            passage.target,
-            host=head.host if settings.passes_host and settings.host is None else settings.host,
-            body=body,
-            content_length=length,
-            affinity=None if settings.affinity is None else settings.affinity.key_of(fields),
-            upgrade=upgrade,
-            timeouts=settings.timeouts,
-            lines=self._lines(stream, fields),
-        )
+        call = Call(head.line.method, way.target, (), self._host or (head.host if self._passes_host else None), body)
+        call.timeouts = settings.timeouts
+        call.lines = way.lines(stream)
+        if body is None:
+            call.content_length = length
         if passage.before_read is not None:
             call.lines += b"expect: 100-continue\r\n"
+        if settings.affinity is not None:
+            call.affinity = settings.affinity.key_of(head.fields)
+        if head.fields.upgrade in _SWITCHES and head.content_length == 0 and head.line.minor:
+            call.upgrade = head.fields.upgrade
         return self._requester.request(call, passage)
 
-    def _lines(self, stream: Stream, fields: HeaderBlock) -> bytes:
-        return b"%b%b%b" % (
-            passed_lines(fields), self._told_lines(stream, fields), id_lines(stream.gtxnid, stream.ltxnid),
-        )  # fmt: skip
-
-    def _told_lines(self, stream: Stream, fields: HeaderBlock) -> bytes:
-        """Most clients ask more than once."""
-        peer, heard, minor = stream.connection.peer, stream.heard, stream.head.line.minor
-        if heard is not None:
-            return told_lines(fields, Hop(peer, heard.scheme, minor, heard))
-        key = (peer, fields.host, minor)
-        told = self._told.get(key)
-        if told is None:
-            told = told_lines(fields, Hop(peer, minor=minor))
-            if len(self._told) >= _MAX_TOLD:
-                self._told.clear()
-            self._told[key] = told
-        return told
-
-    def reply_fields(self, head: ResponseHead) -> tuple[str, list[tuple[bytes, bytes]]]:
+    def reply(self, head: ResponseHead) -> Reply:
         """See PassageProxy."""
+        reply = head.kept
+        if type(reply) is Reply and reply.owner is self:
+            reply.is_kept = True
+            return reply
         fields = client_fields(head.fields, minor=head.minor)
         origins = self._settings.origins
-        if origins:
+        if origins and any(name == b"location" for name, _ in fields):
             fields = [
                 (name, self._remap.location(value, origins)) if name == b"location" else (name, value)
                 for name, value in fields
             ]
         reason = head.reason.decode("latin-1")
-        return (f"{head.status} {reason}" if reason else status_line(head.status)), fields
+        head.kept = reply = Reply(self, f"{head.status} {reason}" if reason else status_line(head.status), fields)
+        return reply
 
     def answer_failure(self, stream: Stream, error: UpstreamError) -> None:
         """See PassageProxy."""
@@ -172,9 +166,3 @@ class ReverseProxy:
     def note_break(self, stream: Stream, error: UpstreamError) -> None:
         """See PassageProxy."""
         self._failures.note(stream, error, outcome="broken off")
-
-
-def _client(stream: Stream) -> str:
-    """The address of who asks, as far as it is believed."""
-    heard = stream.heard
-    return stream.connection.peer if heard is None or heard.client is None else heard.client[0]

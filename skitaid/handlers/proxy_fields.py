@@ -17,7 +17,9 @@ from skitaid.engine.forwarded import Heard
 from skitaid.engine.transaction import FIRST_LTXNID, next_ltxnid
 from skitaid.protocols.headers import FieldLine, HeaderBlock, tokens
 
-__all__ = ["MAX_HOPS", "Hop", "client_fields", "count_hops", "id_lines", "passed_lines", "told_lines"]
+__all__ = [
+    "MAX_HOPS", "Hop", "client_fields", "count_hops", "id_lines", "named_by_connection", "passed_lines", "told_lines",
+]
 
 MAX_HOPS: Final = 20
 """Proxies that a request may have passed before it is taken for one that goes round in circles."""
@@ -66,7 +68,7 @@ def passed_lines(fields: HeaderBlock) -> bytes:
         stable = fields.stable
         if stable is None:
             kept = fields.passed = _passed_lines(fields)
-        elif b"cookie" in _named_by_connection(stable.fields):
+        elif b"cookie" in named_by_connection(stable.fields):
             kept = passed_lines(stable)
         else:
             kept = b"%bcookie: %b\r\n" % (passed_lines(stable), fields.get(b"cookie") or b"")
@@ -74,7 +76,7 @@ def passed_lines(fields: HeaderBlock) -> bytes:
 
 
 def _passed_lines(fields: HeaderBlock) -> bytes:
-    named = _named_by_connection(fields.fields)
+    named = named_by_connection(fields.fields)
     parts: list[bytes] = []
     cookies: list[bytes] = []
     for line in fields.fields:
@@ -91,7 +93,7 @@ def _passed_lines(fields: HeaderBlock) -> bytes:
     return b"".join(parts)
 
 
-def id_lines(gtxnid: str, ltxnid: str) -> bytes:
+def id_lines(gtxnid: str, ltxnid: str = FIRST_LTXNID) -> bytes:
     """The ids of the transaction, for a call out of a request that has these."""
     called = _LTXNID if ltxnid == FIRST_LTXNID else next_ltxnid(ltxnid, 1).encode("ascii")
     return b"x-gtxn-id: %b\r\nx-ltxn-id: %b\r\n" % (gtxnid.encode("ascii"), called)
@@ -116,7 +118,7 @@ def told_lines(fields: HeaderBlock, hop: Hop) -> bytes:
 def client_fields(fields: HeaderBlock, *, minor: int = 1) -> list[tuple[bytes, bytes]]:
     """A response's fields for the client. `minor` of the version that the member speaks. Lines of one name stay apart:
     those of Set-Cookie can't be joined (RFC 9110 section 5.3)."""
-    named = _named_by_connection(fields.fields)
+    named = named_by_connection(fields.fields)
     passed = [
         (line.name, line.value)
         for line in fields.fields
@@ -134,7 +136,7 @@ def count_hops(fields: HeaderBlock) -> int:
     return sum(1 for element in tokens(via) if element.split()[1:2] == [_PSEUDONYM])
 
 
-def _named_by_connection(lines: Iterable[FieldLine]) -> frozenset[bytes]:
+def named_by_connection(lines: Iterable[FieldLine]) -> frozenset[bytes]:
     """The fields that are meant for this hop because Connection says so (RFC 9110 section 7.6.1)."""
     named: frozenset[bytes] = frozenset()
     for line in lines:

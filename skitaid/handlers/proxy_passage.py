@@ -15,6 +15,7 @@ from skitaid.engine.errors import ClientGoneError
 from skitaid.engine.stream import Stream
 from skitaid.exceptions import PeerError
 from skitaid.handlers.proxy_tunnel import SwitchHead, Tunnels
+from skitaid.handlers.proxy_way import Reply, Way
 from skitaid.protocols.errors import ProtocolError
 from skitaid.protocols.response_head import ResponseHead
 from skitaid.upstream.call import Exchange, Fields, Tunnel
@@ -34,8 +35,8 @@ class PassageProxy(Protocol):
     def request(self, passage: Passage, body: bytes | None, length: int | None) -> Exchange:
         """Call a member. `body` None: it comes in pieces, `length` bytes if that is known. Raises UpstreamError."""
 
-    def reply_fields(self, head: ResponseHead) -> tuple[str, list[tuple[bytes, bytes]]]:
-        """Status and fields for the client."""
+    def reply(self, head: ResponseHead) -> Reply:
+        """What the client gets of a head."""
 
     def answer_failure(self, stream: Stream, error: UpstreamError) -> None:
         """Nothing was sent: answer with an error page."""
@@ -62,17 +63,17 @@ _OVER: Final = _Stage.OVER
 
 class Passage:
     """Both ends of it: upstream.call.Receiver for the member, engine.stream.BodySink for the client. This one is for
-    requests without a body. `target`: what the member is asked for."""
+    requests without a body."""
 
     __slots__ = (
-        "_exchange", "_fields", "_is_paused", "_piece", "_proxy", "_stage", "_status", "before_read", "is_complete",
-        "received", "stream", "target",
+        "_exchange", "_is_paused", "_piece", "_proxy", "_reply", "_stage", "before_read", "is_complete", "received",
+        "stream", "way",
     )  # fmt: skip
 
-    def __init__(self, proxy: PassageProxy, stream: Stream, target: bytes) -> None:
+    def __init__(self, proxy: PassageProxy, stream: Stream, way: Way) -> None:
         self._proxy = proxy
         self.stream = stream
-        self.target = target
+        self.way = way
         self._stage = _WAITING
         self._exchange: Exchange | None = None
         self._is_paused = False
@@ -82,8 +83,7 @@ class Passage:
         self.before_read: Callable[[], None] | None = None
         stream.body = self
         # Not set before `on_response`.
-        self._status: str
-        self._fields: list[tuple[bytes, bytes]]
+        self._reply: Reply
 
     @property
     def is_over(self) -> bool:
@@ -107,9 +107,9 @@ class Passage:
         if head.status == 100:
             self._asked_for_body()
             return
-        status, fields = self._proxy.reply_fields(head)
+        reply = self._proxy.reply(head)
         try:
-            self.stream.inform(status, fields)
+            self.stream.inform(reply.status, reply.fields)
         except ClientGoneError:
             self._leave()
 
@@ -118,7 +118,7 @@ class Passage:
 
     def on_response(self, head: ResponseHead) -> None:
         """The head."""
-        self._status, self._fields = self._proxy.reply_fields(head)
+        self._reply = self._proxy.reply(head)
         self._stage = _HELD
 
     def on_data(self, data: bytes) -> None:
@@ -146,7 +146,7 @@ class Passage:
         stream = self.stream
         try:
             if self._stage is _HELD and not trailers:
-                stream.respond(self._status, self._fields, self._piece)
+                self._reply.send_whole(stream, self._piece)
             else:
                 self._write(b"")
                 stream.finish(trailers)
@@ -173,9 +173,10 @@ class Passage:
     def on_upgrade(self, head: ResponseHead, tunnel: Tunnel) -> None:
         """The member switched protocols."""
         stream = self.stream
-        status, fields = self._proxy.reply_fields(head)
+        reply = self._proxy.reply(head)
         self._let_go()
-        self._proxy.tunnels.join(stream, tunnel.take(), SwitchHead(status, fields, stream.head.fields.upgrade))
+        switch = SwitchHead(reply.status, reply.fields, stream.head.fields.upgrade)
+        self._proxy.tunnels.join(stream, tunnel.take(), switch)
 
     def _write(self, data: bytes) -> None:
         """Send what is held, and `data`. Raises ClientGoneError."""
@@ -183,7 +184,7 @@ class Passage:
         if self._stage is _HELD:
             self._stage = _STREAMING
             piece, self._piece = self._piece, b""
-            stream.start(self._status, self._fields)
+            stream.start(self._reply.status, self._reply.fields)
             if piece:
                 stream.write(piece)
         # Also an empty piece: the head waits for one.

@@ -1,0 +1,82 @@
+"""What becomes of the head of a request that is passed on, and of the head of its response. Both are kept with the
+heads, which come again: clients and members repeat themselves.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from skitaid.engine.coding import MIN_BYTES
+from skitaid.engine.stream import Stream
+from skitaid.handlers.proxy_fields import Hop, id_lines, named_by_connection, passed_lines, told_lines
+from skitaid.protocols.http1.head import RequestHead
+from skitaid.protocols.http1.response import Stamp, render_head
+
+__all__ = ["Reply", "Way"]
+
+_MAX_PEERS: Final = 64
+_MAX_RENDERED_BYTES: Final = 2048
+_STAMP: Final = Stamp()
+
+
+class Way:
+    """Of a request. Kept with its head, or with that head's frame, which has no cookie. `owner`: whose it is. `target`:
+    what a member is asked for."""
+
+    __slots__ = ("_by_peer", "_passes_cookies", "owner", "target")
+
+    def __init__(self, owner: object, target: bytes, frame: RequestHead) -> None:
+        self.owner = owner
+        self.target = target
+        self._by_peer: dict[str, bytes] = {}
+        self._passes_cookies = b"cookie" not in named_by_connection(frame.fields.fields)
+
+    def lines(self, stream: Stream) -> bytes:
+        """All field lines that a member gets, but for those that its connection needs."""
+        head, peer, heard = stream.head, stream.connection.peer, stream.heard
+        if heard is not None:
+            hop = Hop(peer, heard.scheme, head.line.minor, heard)
+            return passed_lines(head.fields) + told_lines(head.fields, hop) + id_lines(stream.gtxnid, heard.ltxnid)
+        frame = head.frame
+        lines = self._by_peer.get(peer) or self._make_lines(peer, frame or head)
+        if frame is not None and self._passes_cookies:
+            lines = b"%bcookie: %b\r\n" % (lines, head.fields.get(b"cookie") or b"")
+        return lines + id_lines(stream.gtxnid)
+
+    def _make_lines(self, peer: str, frame: RequestHead) -> bytes:
+        lines = passed_lines(frame.fields) + told_lines(frame.fields, Hop(peer, minor=frame.line.minor))
+        if len(self._by_peer) >= _MAX_PEERS:
+            self._by_peer.clear()
+        self._by_peer[peer] = lines
+        return lines
+
+
+class Reply:
+    """Of a response. Kept with its head. `owner`: whose it is. `is_kept`: it came again."""
+
+    __slots__ = ("_rendered", "fields", "is_kept", "owner", "status")
+
+    def __init__(self, owner: object, status: str, fields: list[tuple[bytes, bytes]]) -> None:
+        self.owner = owner
+        self.status = status
+        self.fields = fields
+        self.is_kept = False
+        self._rendered: bytes | None = None
+
+    def send_whole(self, stream: Stream, body: bytes) -> None:
+        """The response, with all of its body. Raises ResponseError, ClientGoneError."""
+        if not self.is_kept or (stream.may_code and not 0 < len(body) < MIN_BYTES):
+            stream.respond(self.status, self.fields, body)
+            return
+        rendered = self._rendered
+        if rendered is None:
+            rendered = self._rendered = self._render()
+        if rendered:
+            stream.respond_rendered(self.status, rendered, body)
+        else:
+            stream.respond(self.status, self.fields, body)
+
+    def _render(self) -> bytes:
+        """Empty when it is not the same each time."""
+        rendered = render_head(self.status, self.fields, _STAMP) or b""
+        return rendered if len(rendered) <= _MAX_RENDERED_BYTES else b""
