@@ -68,10 +68,8 @@ class DiskStore:
             return
         self._waiting_bytes += size
         names: list[tuple[Name, int]] = []
-        needs_room = self._bytes + stored.size > self._folder.limit_bytes
-        self._order(
-            partial(self._write, stored, names, needs_room=needs_room), partial(self._written, size, names)
-        )
+        needs_room = self._bytes + self._waiting_bytes + stored.size > self._folder.limit_bytes
+        self._order(partial(self._write, stored, names, needs_room=needs_room), partial(self._written, size, names))
 
     def drop(self, key: bytes) -> None:
         """Forget a key. Its variants can't be found without it, and go with time."""
@@ -160,6 +158,8 @@ class DiskStore:
             self._forget(name)
             self._shards[name >> 56][name] = length
             self._bytes += length
+            # To be looked at again, whatever became of it by then.
+            self._moments[name >> 56] = 0
 
     def _forget(self, name: Name) -> None:
         self._bytes -= self._shards[name >> 56].pop(name, 0)

@@ -133,7 +133,9 @@ class Folder:
         try:
             return os.open(path, flags, 0o600)
         except FileNotFoundError:
-            os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+            # Each by itself: the mode is for the last one alone.
+            for folder in (self.path, self._root, os.path.dirname(path)):
+                os.makedirs(folder, 0o700, exist_ok=True)
             return os.open(path, flags, 0o600)
 
     def _entries(self, shard: int) -> Iterator[os.DirEntry[str]]:

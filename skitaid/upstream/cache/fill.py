@@ -346,6 +346,7 @@ class Fill:
         self.is_open = False
         self._owner.closed(self)
 
+
 def _dated(fields: Pairs, values: dict[bytes, bytes], moments: Moments) -> Pairs:
     """With a Date, as a recipient with a clock has to add it (RFC 9110 section 6.6.1)."""
     if b"date" in values:

@@ -74,9 +74,7 @@ def policy_of(status: int, fields: Mapping[bytes, bytes], moments: Moments) -> P
     lifetime = explicit
     if lifetime is None and (status in HEURISTIC_STATUSES or control.public) and not moments.has_query:
         lifetime = _guessed_lifetime(fields, made_at)
-    return Policy(
-        control, moments.received_at, _initial_age(made_at, moments), lifetime or 0.0, explicit is not None
-    )
+    return Policy(control, moments.received_at, _initial_age(made_at, moments), lifetime or 0.0, explicit is not None)
 
 
 def _explicit_lifetime(control: ResponseControl, fields: Mapping[bytes, bytes], made_at: float) -> float | None:

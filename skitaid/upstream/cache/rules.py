@@ -20,7 +20,7 @@ from skitaid.upstream.cache.vary import is_everything, vary_names
 __all__ = [
     "ERRORS", "SAFE", "Refusal", "Reuse", "freshened", "invalidates", "is_for", "judge", "may_answer_error", "refusal",
     "stored_fields",
-]
+]  # fmt: skip
 
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Methods that change nothing (RFC 9110 section 9.2.1)."""

@@ -60,7 +60,7 @@ class Stored:
     __slots__ = (
         "body", "fields", "fresh_until", "head", "heads", "is_direct", "moments", "origin", "policy", "retry_at",
         "size", "validators",
-    )
+    )  # fmt: skip
 
     def __init__(self, origin: Origin, line: tuple[int, bytes], fields: Pairs, body: bytes, moments: Moments) -> None:
         status, reason = line
@@ -154,5 +154,3 @@ def _text(value: bytes) -> str:
 
 def _bytes(value: str) -> bytes:
     return value.encode("latin-1")
-
-

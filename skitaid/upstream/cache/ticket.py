@@ -27,7 +27,7 @@ class Ticket:
     __slots__ = (
         "_is_paused", "_reader", "asked", "call", "exchange", "has_looked", "has_waited", "is_new", "is_over", "key",
         "place", "receiver", "status",
-    )
+    )  # fmt: skip
 
     def __init__(self, call: Call, asked: Asked, key: bytes, receiver: Receiver) -> None:
         self.call = call

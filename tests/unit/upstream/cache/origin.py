@@ -9,6 +9,7 @@ from skitaid.protocols.headers import FieldLine
 from skitaid.protocols.response_head import ResponseFields, ResponseHead
 from skitaid.upstream.cache.cache import CacheSettings, ResponseCache
 from skitaid.upstream.cache.cluster import CachedCluster
+from skitaid.upstream.cache.disk import DiskStore
 from skitaid.upstream.call import Call, Exchange, Fields, Receiver, Tunnel
 from skitaid.upstream.errors import Failure, UpstreamError
 
@@ -151,13 +152,19 @@ class Asked:
 class Scene:
     """`calls`: what members were asked, in order. Time stands still until told otherwise."""
 
-    def __init__(self, memory_bytes: int = 1 << 20, **settings: object) -> None:
+    def __init__(
+        self,
+        memory_bytes: int = 1 << 20,
+        *,
+        disk_bytes: int = 0,
+        folder: str | None = None,
+        disk: DiskStore | None = None,
+    ) -> None:
         self.now = START
         self.calls: list[Asked] = []
         self._soon: list[Callable[[], None]] = []
-        self.cache = ResponseCache(
-            CacheSettings(memory_bytes=memory_bytes), self._soon.append, wall=lambda: self.now, **settings  # type: ignore[arg-type]
-        )
+        settings = CacheSettings(memory_bytes, disk_bytes, folder)
+        self.cache = ResponseCache(settings, self._soon.append, disk=disk, wall=lambda: self.now)
         self.cluster = CachedCluster(self, self.cache, b"@api")
 
     def request(self, call: Call, receiver: Receiver) -> Asked:

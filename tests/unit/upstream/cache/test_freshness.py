@@ -36,7 +36,7 @@ def date(offset: float) -> bytes:
         ({b"cache-control": b"max-age=99999999999999"}, FOREVER_S, True),
         # 4.2.2: a tenth of the time since it changed, capped
         ({b"last-modified": date(-1000), b"date": date(0)}, 100, False),
-        ({b"last-modified": date(-10**8), b"date": date(0)}, HEURISTIC_CAP_S, False),
+        ({b"last-modified": date(-(10**8)), b"date": date(0)}, HEURISTIC_CAP_S, False),
         ({b"last-modified": date(10), b"date": date(0)}, 0, False),
         ({b"last-modified": b"no date", b"date": date(0)}, 0, False),
         ({}, 0, False),
