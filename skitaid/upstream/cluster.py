@@ -67,6 +67,12 @@ class Cluster:
         exchange.begin()
         return exchange
 
+    def request_member(self, index: int, call: Call, receiver: Receiver) -> ClusterExchange:
+        """Make a call to that one of `members`, whatever its health. Raises RequestError."""
+        exchange = ClusterExchange(self, call, receiver, only=self.members[index])
+        exchange.begin()
+        return exchange
+
     def request_all(self, call: Call, receivers: Sequence[Receiver]) -> list[ClusterExchange]:
         """Make the same call to each of `members`, in their order and whatever their health: a receiver each. Its body
         is not one that comes in pieces. Raises RequestError."""
