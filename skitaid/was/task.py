@@ -12,9 +12,9 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from skitaid.was.options import Wait, read_wait
 from skitaid.was.result import CACHED, STA_UNSENT, Result
 from skitaid.was.waiting import wait_for
+from skitaid.was.waits import Wait, read_wait
 
 if TYPE_CHECKING:
     from skitaid.was.result import Memo
@@ -61,7 +61,7 @@ class Task:
         cache_if: Sequence[int] | None = None,
         timeout: float | None = None,
     ) -> Result:
-        """Wait, and give the result, whatever it is. For the numbers see options.read_wait; times in seconds."""
+        """Wait, and give the result, whatever it is. For the numbers see waits.read_wait; times in seconds."""
         return self._dispatch(read_wait(given, timeout=timeout, cache=cache, cache_if=cache_if))
 
     def dispatch_or_throw(self, *given: Any, **named: Any) -> Result:

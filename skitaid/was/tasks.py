@@ -8,10 +8,10 @@ from itertools import chain
 from typing import Any, Final, SupportsIndex, overload
 
 from skitaid.was.futures import Futures
-from skitaid.was.options import Wait, read_wait
 from skitaid.was.result import CACHED, Result, Results
 from skitaid.was.task import GETWAIT_S, Task
 from skitaid.was.waiting import Unfinished, wait_for
+from skitaid.was.waits import Wait, read_wait
 
 __all__ = ["TASKS_S", "Mask", "Tasks"]
 
@@ -71,7 +71,7 @@ class Tasks:
         cache_if: Sequence[int] | None = None,
         timeout: float | None = None,
     ) -> Results:
-        """Wait for all, and give their results, whatever they are. For the numbers see options.read_wait."""
+        """Wait for all, and give their results, whatever they are. For the numbers see waits.read_wait."""
         return self._results(read_wait(given, timeout=timeout, cache=cache, cache_if=cache_if))
 
     def dispatch_or_throw(self, *given: Any, **named: Any) -> Results:
