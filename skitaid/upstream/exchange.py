@@ -43,9 +43,9 @@ class ClusterExchange:
         "_cluster",
         "_deadline",
         "_early",
+        "_fresh",
         "_is_beginning",
         "_is_blocked",
-        "_is_fresh",
         "_is_heard",
         "_is_over",
         "_is_paused",
@@ -85,8 +85,9 @@ class ClusterExchange:
         self._early: list[bytes] = []
         self._trailers: Fields | None = None
         self._deadline = self._queue_until = 0.0
-        self._is_over = self._is_heard = self._is_paused = self._is_blocked = self._is_spent = self._is_fresh = False
+        self._is_over = self._is_heard = self._is_paused = self._is_blocked = self._is_spent = False
         self._is_beginning = True
+        self._fresh = 0
 
     def begin(self) -> None:
         """Set out. The receiver hears nothing before this has returned."""
@@ -161,16 +162,16 @@ class ClusterExchange:
         else:
             self._go_to(member)
 
-    def _go_to(self, member: Member, *, is_fresh: bool = False) -> None:
+    def _go_to(self, member: Member, *, fresh: int = 0) -> None:
         now = self._cluster.context.engine.now
         self._member = member
         self.member = member.name
-        self._is_fresh = is_fresh
+        self._fresh = fresh
         self._queue_until = now + self._cluster.wait_s
         member.in_flight += 1
         member.health.begin(now)
         self._pool = pool = member.pool_for(self.call)
-        pool.take(self, is_fresh=is_fresh)
+        pool.take(self, is_fresh=fresh > 0)
 
     @property
     def connect_s(self) -> float:
@@ -205,9 +206,9 @@ class ClusterExchange:
         self.last_error = error
         is_fault = is_members_fault(error, is_stale=is_stale, is_waited_for=False)
         self._cluster.failed(member, error, is_members_fault=is_fault)
-        step = next_step(Attempt(error, self._is_heard, is_stale, self._is_spent, self.is_safe, self._is_fresh))
+        step = next_step(Attempt(error, self._is_heard, is_stale, self._is_spent, self.is_safe, self._fresh))
         if step is Step.FRESH:
-            self._go_to(member, is_fresh=True)
+            self._go_to(member, fresh=self._fresh + 1)
         elif step is Step.OTHER:
             self.tried.append(member)
             self._go()

@@ -14,6 +14,7 @@ from skitaid.upstream.errors import Failure, UpstreamError
 
 __all__ = ["Attempt", "Step", "is_members_fault", "next_step"]
 
+MAX_FRESH: Final = 5
 _FINAL: Final = frozenset({Failure.TOTAL_TIMEOUT, Failure.CANCELLED, Failure.TOO_LARGE})
 _OURS: Final = frozenset({Failure.SATURATED, Failure.CANCELLED, Failure.TOO_LARGE})
 
@@ -30,14 +31,14 @@ class Step(Enum):
 class Attempt:
     """What is known of a call when a carrier failed it. `is_heard`: the receiver heard something. `is_stale`: see
     upstream.carrier. `is_spent`: some of a body that is not kept is gone. `may_repeat`: executing it twice is fine.
-    `is_fresh`: it was on a new connection because an old one had been stale."""
+    `fresh`: so often the same member was tried again because a connection had been stale."""
 
     error: UpstreamError
     is_heard: bool
     is_stale: bool
     is_spent: bool
     may_repeat: bool
-    is_fresh: bool
+    fresh: int
 
 
 def next_step(attempt: Attempt) -> Step:
@@ -47,7 +48,9 @@ def next_step(attempt: Attempt) -> Step:
         return Step.FAIL
     if not error.is_unsent and not attempt.may_repeat:
         return Step.FAIL
-    return Step.FRESH if attempt.is_stale and not attempt.is_fresh else Step.OTHER
+    # A member that retires connections of HTTP/2 one after the other may do so with each that this call is given.
+    limit = MAX_FRESH if error.is_unsent else 1
+    return Step.FRESH if attempt.is_stale and attempt.fresh < limit else Step.OTHER
 
 
 def is_members_fault(error: UpstreamError, *, is_stale: bool, is_waited_for: bool) -> bool:

@@ -8,8 +8,8 @@ from skitaid.upstream.errors import Failure, UpstreamError
 from skitaid.upstream.retry import Attempt, Step, is_members_fault, next_step
 
 
-def step(failure: Failure, *, is_unsent: bool = False, **facts: bool) -> Step:
-    known = {"is_heard": False, "is_stale": False, "is_spent": False, "may_repeat": False, "is_fresh": False}
+def step(failure: Failure, *, is_unsent: bool = False, **facts: int) -> Step:
+    known = {"is_heard": False, "is_stale": False, "is_spent": False, "may_repeat": False, "fresh": 0}
     return next_step(Attempt(UpstreamError(failure, is_unsent=is_unsent), **(known | facts)))
 
 
@@ -31,7 +31,10 @@ def step(failure: Failure, *, is_unsent: bool = False, **facts: bool) -> Step:
         # of a connection that had been idle too long: first once more with the same member
         (Failure.RESET, {"is_stale": True, "may_repeat": True}, Step.FRESH),
         (Failure.RESET, {"is_stale": True, "is_unsent": True}, Step.FRESH),
-        (Failure.RESET, {"is_stale": True, "may_repeat": True, "is_fresh": True}, Step.OTHER),
+        (Failure.RESET, {"is_stale": True, "may_repeat": True, "fresh": 1}, Step.OTHER),
+        # a stream that was not looked at, as the member retires connections
+        (Failure.RESET, {"is_stale": True, "is_unsent": True, "fresh": 4}, Step.FRESH),
+        (Failure.RESET, {"is_stale": True, "is_unsent": True, "fresh": 5}, Step.OTHER),
         (Failure.RESET, {"is_stale": True}, Step.FAIL),
         # the receiver heard something
         (Failure.RESET, {"is_heard": True, "may_repeat": True}, Step.FAIL),
@@ -44,7 +47,7 @@ def step(failure: Failure, *, is_unsent: bool = False, **facts: bool) -> Step:
         (Failure.CANCELLED, {"is_unsent": True, "may_repeat": True}, Step.FAIL),
     ],
 )
-def test_the_step_that_follows(failure: Failure, facts: dict[str, bool], expected: Step) -> None:
+def test_the_step_that_follows(failure: Failure, facts: dict[str, int], expected: Step) -> None:
     assert step(failure, **facts) is expected
 
 
