@@ -51,6 +51,7 @@ class HttpWork:
         self._exchange: Exchange | None = None
         self._is_over = False
         self._pump: BodyPump | None = None
+        self._streamed: StreamedBody | None = None
         self._steps = 0
         self._head: ResponseHead
         self._pieces: list[bytes] = []
@@ -60,6 +61,9 @@ class HttpWork:
 
     def start(self, done: Done) -> None:
         self._done = done
+        if self._order.streamed is not None:
+            self._streamed = self._order.streamed
+            self._streamed.acquire()
         self._worker.engine.portal.call(self._begin)
 
     def cancel(self) -> None:
@@ -69,7 +73,7 @@ class HttpWork:
             self._worker.engine.portal.call(self._cancel)
 
     def _cancel(self) -> None:
-        self._stop_pump()
+        self._let_go_of_body()
         if self._exchange is not None:
             self._exchange.cancel()
 
@@ -115,6 +119,12 @@ class HttpWork:
         if pump is not None:
             pump.stop()
 
+    def _let_go_of_body(self) -> None:
+        self._stop_pump()
+        body, self._streamed = self._streamed, None
+        if body is not None:
+            body.release()
+
     def _cluster(self) -> Cluster:
         target, upstreams = self._order.target, self._worker.upstreams()
         if target.alias is None:
@@ -124,7 +134,7 @@ class HttpWork:
     def _end(self, result: Result) -> None:
         self._is_over = True
         self._exchange = None
-        self._stop_pump()
+        self._let_go_of_body()
         self._done(result)
 
     def _fail(self, error: SkitaidError) -> None:
@@ -213,6 +223,7 @@ class HttpWork:
             return
         if self._member is not None and following.target.origin != self._order.target.origin:
             self._member = None
+        self._stop_pump()
         self._stop_pump()
         self._order = following
         self._exchange = None

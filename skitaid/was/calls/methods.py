@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from skitaid.was.calls.asking import Ask, order_of
 from skitaid.was.calls.authorization import Given
@@ -24,6 +24,7 @@ __all__ = [
     "postform", "postjson", "postnvp", "postxml", "put", "putform", "putjson", "putnvp", "putxml", "upload",
 ]  # fmt: skip
 
+T = TypeVar("T")
 Callback = Callable[[Any], Any]
 
 
@@ -56,7 +57,7 @@ class Method:
         again, a time (was.getlu) if the kept result is older. `timeout`: seconds for all of it.
         `callback(result)`: called when it is done. Raises CallError.
         """
-        return launch(order_of(self._ask(Words(url, data, auth, headers, use_cache, timeout))), callback)
+        return _begun(launch, self._ask(Words(url, data, auth, headers, use_cache, timeout)), callback)
 
     lb = __call__
 
@@ -71,7 +72,7 @@ class Method:
         callback: Callback | None = None,
     ) -> Tasks:
         """Begin a call to each member of an alias; the results are in their order."""
-        return launch_map(order_of(self._ask(Words(url, data, auth, headers, use_cache, timeout))), callback)
+        return _begun(launch_map, self._ask(Words(url, data, auth, headers, use_cache, timeout)), callback)
 
     def _ask(self, words: Words) -> Ask:
         content, accept = self._content, self._accept
@@ -82,6 +83,16 @@ class Method:
 
     def __repr__(self) -> str:
         return f"<was.{self.__name__}>"
+
+
+def _begun(launcher: Callable[[Order, Callback | None], T], ask: Ask, callback: Callback | None) -> T:
+    made = order_of(ask)
+    try:
+        return launcher(made, callback)
+    finally:
+        if made.streamed is not None:
+            # Whoever carries it out has it for its own now.
+            made.streamed.release()
 
 
 def order(  # noqa: PLR0913  # as the methods

@@ -59,6 +59,8 @@ class BodyPump:
 
     def _read(self) -> None:
         self._is_reading = True
+        # Whatever ends meanwhile: the file that is read must not be closed, its number could be another's.
+        self._body.acquire()
         self._disk.do(self._fetch, self._arrived)
 
     def _fetch(self) -> None:
@@ -70,6 +72,7 @@ class BodyPump:
 
     def _arrived(self) -> None:
         self._is_reading = False
+        self._body.release()
         if self._is_over:
             return
         if self._error is not None:

@@ -1,7 +1,6 @@
 """Bodies that are read while they are sent: files of any size take no memory.
 
-They can be sent again (a redirect, a challenge), and an app may close its file at once: the descriptor is our own, and
-closed with the body.
+They can be sent again (a redirect, a challenge), and an app may close its file at once: the descriptor is our own.
 """
 
 from __future__ import annotations
@@ -9,34 +8,39 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from skitaid.was.calls.errors import CallError
 
-__all__ = ["FilePart", "Piece", "StreamedBody", "piece_of"]
+__all__ = ["FilePart", "OpenFile", "Piece", "StreamedBody", "piece_of"]
 
 _COPY_BYTES: Final = 1 << 20
 
 
-class _Descriptor:
-    """Of an open file; closed when nobody has it any more."""
+class OpenFile:
+    """A descriptor. Closed at `close`, or with the object: between them nobody forgets it."""
 
     __slots__ = ("fd",)
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
 
-    def __del__(self) -> None:
-        os.close(self.fd)
+    def close(self) -> None:
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    __del__ = close
 
 
 @dataclass(frozen=True, slots=True)
 class FilePart:
     """`length` bytes of a file from `offset` on."""
 
-    file: _Descriptor
+    file: OpenFile
     offset: int
     length: int
 
@@ -47,21 +51,37 @@ class FilePart:
 Piece = bytes | FilePart
 
 
-@dataclass(frozen=True, slots=True)
 class StreamedBody:
-    """A body of several pieces."""
+    """A body of several pieces. Whoever makes one is its first user; its files are closed when the last user releases
+    it. From any thread."""
 
-    content_type: str
-    pieces: tuple[Piece, ...]
+    __slots__ = ("_lock", "_users", "content_length", "content_type", "pieces")
 
-    @property
-    def content_length(self) -> int:
-        """In bytes."""
-        return sum(map(len, self.pieces))
+    def __init__(self, content_type: str, pieces: tuple[Piece, ...]) -> None:
+        self.content_type = content_type
+        self.pieces = pieces
+        self.content_length = sum(map(len, pieces))
+        self._users = 1
+        self._lock = threading.Lock()
+
+    def acquire(self) -> None:
+        """One user more."""
+        with self._lock:
+            self._users += 1
+
+    def release(self) -> None:
+        """One user less."""
+        with self._lock:
+            self._users -= 1
+            if self._users:
+                return
+        for piece in self.pieces:
+            if isinstance(piece, FilePart):
+                piece.file.close()
 
     def read(self, position: int, count: int) -> bytes:
-        """The bytes from `position` on: at least one and at most `count`, b"" at the end. From any thread; it may wait
-        for a disk. Raises OSError, EOFError for a file that became shorter."""
+        """The bytes from `position` on: at least one and at most `count`, b"" at the end. May wait for a disk. Raises
+        OSError, EOFError for a file that became shorter."""
         for piece in self.pieces:
             if position < len(piece):
                 return _read(piece, position, count)
@@ -104,7 +124,7 @@ def _on_disk(source: Any) -> Piece | None:
         offset, size = raw.tell(), os.fstat(fd).st_size
     except (AttributeError, OSError, ValueError):
         return None
-    return FilePart(_Descriptor(os.dup(fd)), offset, size - offset) if offset < size else b""
+    return FilePart(OpenFile(os.dup(fd)), offset, size - offset) if offset < size else b""
 
 
 def _taken(source: Any) -> Piece:
@@ -121,7 +141,7 @@ def _taken(source: Any) -> Piece:
         while piece := _bytes(source.read(_COPY_BYTES)):
             size += copy.write(piece)
         copy.flush()
-        return FilePart(_Descriptor(os.dup(copy.fileno())), 0, size)
+        return FilePart(OpenFile(os.dup(copy.fileno())), 0, size)
 
 
 def _bytes(read: str | bytes) -> bytes:

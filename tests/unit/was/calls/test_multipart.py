@@ -35,6 +35,10 @@ def parts(body: StreamedBody) -> list[tuple[str | None, str | None, str, bytes]]
     ]  # fmt: skip
 
 
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
 @pytest.fixture
 def logo(tmp_path: Path) -> Path:
     path = tmp_path / "logo.png"
@@ -133,11 +137,24 @@ def test_it_can_be_read_twice(logo: Path) -> None:
 
 
 def test_its_files_are_closed_with_it(logo: Path) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_files()
     body = make_multipart({"a": logo, "b": logo})
-    assert len(os.listdir("/proc/self/fd")) == before + 2
+    assert open_files() == before + 2
+    body.acquire()
+    body.release()
+    assert open_files() == before + 2
+    body.release()
+    assert open_files() == before
+    with pytest.raises(OSError):
+        whole(body)
+
+
+def test_its_files_are_closed_when_it_is_forgotten(logo: Path) -> None:
+    before = open_files()
+    body = make_multipart({"a": logo})
+    assert open_files() == before + 1
     del body
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before
 
 
 def test_a_file_that_becomes_shorter(logo: Path) -> None:
@@ -161,12 +178,12 @@ def test_what_is_none_is_refused(data: object) -> None:
 
 
 def test_files_are_closed_when_it_fails(logo: Path) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_files()
     with pytest.raises(CallError):
         make_multipart([("a", logo), ("b", ("n", 7))])
     with pytest.raises(FileNotFoundError):
         make_multipart([("a", logo), ("b", logo.with_name("none"))])
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before
 
 
 def test_nothing() -> None:
