@@ -56,7 +56,8 @@ class RequestBody:
         self._rest = b""
         self._is_ready = self._is_complete = self._is_paused = False
         self._error: PeerError | None = None
-        self._change = threading.Condition(threading.Lock())
+        # Made when an app begins with what is not complete: until then the loop thread is alone with it.
+        self._change: threading.Condition | None = None
         self.before_read: Callable[[], None] | None = None
         self.received = 0
         self.limit = limit
@@ -71,15 +72,19 @@ class RequestBody:
         self.received += len(data)
         if self.limit is not None and self.received > self.limit:
             raise ProtocolError(413, f"the body is longer than {self.limit} bytes")
-        with self._change:
+        change = self._change
+        if change is None:
+            self._pieces.append(data)
+            self._waiting += len(data)
+            self._collect(self._waiting)
+            return
+        with change:
             self._pieces.append(data)
             self._waiting += len(data)
             waiting = self._waiting
-            self._change.notify()
-        if not self._is_ready:
-            self._collect(waiting)
-        elif waiting > HIGH_BYTES and not self._is_paused:
-            self._pause()
+            change.notify()
+        if waiting > HIGH_BYTES and not self._is_paused:
+            self._pause(change)
 
     def _collect(self, waiting: int) -> None:
         """No app has begun with it, and so many bytes are there."""
@@ -95,9 +100,9 @@ class RequestBody:
             self._pieces.clear()
             self._pieces.append(whole)
 
-    def _pause(self) -> None:
+    def _pause(self, change: threading.Condition) -> None:
         self._set_reading(False)
-        with self._change:
+        with change:
             # The app may have read it all meanwhile, when there was no pause yet that it could have ended.
             self._is_paused = self._waiting >= _LOW_BYTES
         if not self._is_paused:
@@ -105,16 +110,24 @@ class RequestBody:
 
     def end(self) -> None:
         """The body is complete."""
-        with self._change:
+        change = self._change
+        if change is None:
             self._is_complete = True
-            self._change.notify()
-        self._make_ready()
+            self._make_ready()
+            return
+        with change:
+            self._is_complete = True
+            change.notify()
 
     def fail(self, error: PeerError) -> None:
         """The rest will not come."""
-        with self._change:
+        change = self._change
+        if change is None:
             self._error = error
-            self._change.notify()
+            return
+        with change:
+            self._error = error
+            change.notify()
 
     def start_early(self) -> bool:
         """Hand the body over now, before anything of it came (Expect: 100-continue). False: no thread may wait for it,
@@ -134,6 +147,8 @@ class RequestBody:
     def _make_ready(self) -> None:
         if not self._is_ready:
             self._is_ready = True
+            if not self._is_complete:
+                self._change = threading.Condition(threading.Lock())
             on_ready, self._on_ready = self._on_ready, _nothing
             on_ready()
 
@@ -214,10 +229,14 @@ class RequestBody:
         if self.before_read is not None:
             before, self.before_read = self.before_read, None
             before()
+        change = self._change
+        if change is None:
+            # Complete before the app began.
+            return self._pieces.popleft() if self._pieces else b""
         if not self._pieces and not self._is_complete:
-            self._wait_aside()
-        with self._change:
-            if not self._wait_for_piece():
+            self._wait_aside(change)
+        with change:
+            if not self._wait_for_piece(change):
                 return b""
             piece = self._pieces.popleft()
             self._waiting -= len(piece)
@@ -228,18 +247,18 @@ class RequestBody:
             self._set_reading(True)
         return piece
 
-    def _wait_aside(self) -> None:
+    def _wait_aside(self, change: threading.Condition) -> None:
         """Let another thread have our place while the client takes its time."""
         threads = self.threads
         if threads is None or not threads.step_aside(is_promised=self.is_promised):
             return
         try:
-            with self._change:
-                self._wait_for_piece()
+            with change:
+                self._wait_for_piece(change)
         finally:
             threads.step_back()
 
-    def _wait_for_piece(self) -> bool:
+    def _wait_for_piece(self, change: threading.Condition) -> bool:
         """Under the lock: False at the end of the body. Raises BodyError."""
         while not self._pieces:
             if self._is_complete:
@@ -247,7 +266,7 @@ class RequestBody:
             if self._error is not None:
                 raise BodyError(str(self._error)) from self._error
             # Bounded by the connection's own time-out, which calls `fail`.
-            self._change.wait()
+            change.wait()
         return True
 
 

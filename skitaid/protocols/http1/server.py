@@ -104,10 +104,15 @@ class Http1Server:
         if end < 0 or end > MAX_HEAD_BYTES or data[:2] == b"\r\n":
             self._unusual_head(data, begin, end)
             return
-        head = parse_head(data[:end])
-        rest = data[end + 4 :]
-        if not rest and end < MAX_KNOWN_BYTES - 4:
-            note_head(data, head)
+        end += 4
+        rest = data[end:]
+        raw = data[:end] if rest else data
+        # What came alone was looked up before.
+        head = known_head(raw) if rest and end <= MAX_KNOWN_BYTES else None
+        if head is None:
+            head = parse_head(raw[:-4])
+            if end <= MAX_KNOWN_BYTES:
+                note_head(raw, head)
         self._begin(head, rest)
 
     def _begin(self, head: RequestHead, rest: bytes) -> None:

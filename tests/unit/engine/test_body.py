@@ -277,6 +277,7 @@ def test_nothing_stops_for_ever_under_stress(connection: Connection) -> None:
         while data := body.read(65536):
             total += len(data)
 
+    body.start_early()
     reader = threading.Thread(target=read)
     reader.start()
     for _ in range(pieces):
