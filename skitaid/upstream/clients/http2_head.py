@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from hpack import NeverIndexedHeaderTuple
+
 from skitaid.protocols.errors import ProtocolError
 from skitaid.protocols.headers import FieldLine, parse_field_line
 from skitaid.protocols.http1.request import RequestError, replaced_line
@@ -16,6 +18,8 @@ __all__ = ["Pairs", "request_head", "response_head", "trailers"]
 Pairs = list[tuple[bytes, bytes]]
 _NOT_HERE: Final = frozenset({b"connection", b"transfer-encoding", b"upgrade", b"keep-alive", b"proxy-connection"})
 """RFC 9113 section 8.2.2."""
+_SECRET: Final = frozenset({b"authorization", b"proxy-authorization", b"cookie"})
+"""Not for tables in which others may guess (RFC 7541 section 7.1.3)."""
 
 
 def request_head(exchange: Carried, peer: Peer) -> Pairs:
@@ -33,7 +37,9 @@ def request_head(exchange: Carried, peer: Peer) -> Pairs:
     for line in lines.split(b"\r\n")[:-1]:
         name, _, value = line.partition(b":")
         name = name.lower()
-        if name not in _NOT_HERE:
+        if name in _SECRET:
+            head.append(NeverIndexedHeaderTuple(name, value.strip(b" \t")))
+        elif name not in _NOT_HERE:
             head.append((name, value.strip(b" \t")))
     return head
 

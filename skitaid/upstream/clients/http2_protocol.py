@@ -19,7 +19,10 @@ MAX_HEAD_BYTES: Final = 65536
 
 def begin_connection() -> H2Connection:
     """A client that has said what it says first (RFC 9113 section 3.4)."""
-    config = H2Configuration(client_side=True, header_encoding=None, validate_outbound_headers=False)
+    # What goes out is checked and in its form already; looking again costs 25 µs a call.
+    config = H2Configuration(
+        client_side=True, header_encoding=None, validate_outbound_headers=False, normalize_outbound_headers=False
+    )
     h2 = H2Connection(config)
     values = {
         SettingCodes.ENABLE_PUSH: 0,
