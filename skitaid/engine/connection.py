@@ -90,7 +90,6 @@ class Connection(Channel):
         """Whether the response in flight is the last: this worker is to end, or the client asked for nothing more."""
         return self.engine.is_draining or (self.input_ended and not self._parser.buffered)
 
-    @property
     def can_go_on(self) -> bool:
         """Whether nothing speaks against another request after this one: the quick answer for most."""
         return self._parser.state is _COMPLETE and not self.input_ended and not self.engine.is_draining

@@ -82,7 +82,6 @@ class StreamConnection(Protocol):
     def is_congested(self) -> bool: ...
     @property
     def is_draining(self) -> bool: ...
-    @property
     def can_go_on(self) -> bool: ...
     @property
     def is_request_complete(self) -> bool: ...
@@ -253,7 +252,8 @@ class Stream:
         """The whole response. Raises ResponseError before anything is sent; never for a client that is gone."""
         connection = self.connection
         self.handled_at = time.time()
-        self._settle()
+        if not connection.can_go_on():
+            self._settle()
         size = len(body)
         if (size >= MIN_BYTES or not size) and self.may_code:
             coded = code_whole(self, status, fields, body)
@@ -270,7 +270,8 @@ class Stream:
         """`respond` with a head that was made before, by `prepare_head`."""
         connection = self.connection
         self.handled_at = time.time()
-        self._settle()
+        if not connection.can_go_on():
+            self._settle()
         data = self.exchange.respond_prepared(head, body, connection.engine.stamp)
         self.status = status[:3]
         self.reply_bytes = 0 if self.head.line.method == "HEAD" else len(body)
@@ -278,11 +279,13 @@ class Stream:
 
     def respond_rendered(self, status: str, head: bytes, body: bytes) -> None:
         """`respond` with a head that was made before, by `render_head`."""
+        connection = self.connection
         self.handled_at = time.time()
-        self._settle()
+        if not connection.can_go_on():
+            self._settle()
         self.status = status[:3]
         self.reply_bytes = 0 if self.head.line.method == "HEAD" else len(body)
-        self.connection.finish(self, self.exchange.respond_rendered(head, body))
+        connection.finish(self, self.exchange.respond_rendered(head, body))
 
     def start(self, status: str, fields: Fields) -> None:
         """The head. Raises ResponseError before anything is sent, ClientGoneError."""
@@ -298,12 +301,14 @@ class Stream:
             self.coded = CodedBody(self, choice.coding, choice.length)
 
     def _start(self, status: str, fields: Fields) -> None:
+        connection = self.connection
         self.handled_at = time.time()
-        self._settle()
-        data = self.exchange.start(status, fields, self.connection.engine.stamp)
+        if not connection.can_go_on():
+            self._settle()
+        data = self.exchange.start(status, fields, connection.engine.stamp)
         self.status = status[:3]
         # Kept until the first piece of the body is there, so that both travel in one packet.
-        self.connection.hold(data)
+        connection.hold(data)
 
     def write(self, piece: bytes) -> None:
         """A piece of the body. Off the loop it waits while the client takes its time; on the loop look at
@@ -393,10 +398,8 @@ class Stream:
         self.abandon()
 
     def _settle(self) -> None:
-        """Decide whether the connection can go on after this response."""
+        """Decide whether the connection can go on after this response, when it is not clear that it can."""
         connection = self.connection
-        if connection.can_go_on:
-            return
         if connection.is_draining or (not connection.is_request_complete and not self._can_discard_body()):
             self.exchange.is_persistent = False
 

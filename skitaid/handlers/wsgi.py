@@ -96,7 +96,7 @@ class WsgiApp:
         cell.bound = call
         try:
             call.environ = environ = self._make_environ(stream, stream.note)
-            result = self._app(environ, call)
+            result = self._app(environ, call.start_response)
             if type(result) is list and len(result) == 1 and type(result[0]) is bytes and not call.is_written:
                 # What nearly every app gives: one piece, in one packet with the head.
                 if not call.status:
