@@ -33,12 +33,12 @@ def response_of(made: Any, call: Call) -> Any:
     """The body of the response that was made, for WSGI: `made` is a WSGI app (as the responses of Flask are), a text
     or bytes or a dict (HTML and JSON, if the app did not call start_response), or an iterable as PEP 3333 has it."""
     if callable(made):
-        made = made(call.environ, call)
+        made = made(call.environ, call.start_response)
     elif not call.status and isinstance(made, dict):
-        call("200 OK", [("Content-Type", "application/json")])
+        call.start_response("200 OK", [("Content-Type", "application/json")])
         made = [json.dumps(made, ensure_ascii=False).encode()]
     elif not call.status and isinstance(made, (str, bytes)):
-        call("200 OK", [("Content-Type", "text/html; charset=utf-8")])
+        call.start_response("200 OK", [("Content-Type", "text/html; charset=utf-8")])
     if call.more_fields:
         call.fields = [*call.fields, *call.more_fields]
         call.more_fields = ()
