@@ -20,6 +20,7 @@ from skitaid.handlers.proxy_way import Reply, Way
 from skitaid.handlers.router import Route
 from skitaid.handlers.status import status_line
 from skitaid.protocols.errors import ProtocolError
+from skitaid.protocols.http1.head import RequestHead
 from skitaid.protocols.response_head import ResponseHead
 from skitaid.upstream.affinity import Affinity
 from skitaid.upstream.call import Call, CallTimeouts, Exchange, Receiver
@@ -59,9 +60,16 @@ class ProxySettings:
     tunnel_s: float = _TUNNEL_S
 
 
+class Hits(Protocol):
+    """Responses that are there already."""
+
+    def serve(self, stream: Stream, way: Way, host: bytes | None) -> bool:
+        """Answer at once; False when that can't be done."""
+
+
 class ReverseProxy:
     """A router.RouteHandler, and the proxy_passage.PassageProxy of its requests. `mount`: the path of its Route.
-    `write` is told a line for each failure."""
+    `write` is told a line for each failure. `hits`: asked first, where there is a cache."""
 
     def __init__(
         self, engine: Engine, mount: str, requester: Requester, settings: ProxySettings, *, write: Callable[[str], None]
@@ -76,6 +84,7 @@ class ReverseProxy:
         self._passes_host = settings.passes_host
         self._failures = FailureLog(settings.where, settings.alias, write)
         self.tunnels = Tunnels(engine, settings.tunnel_s)
+        self.hits: Hits | None = None
 
     def serve(self, stream: Stream, route: Route) -> bool:
         head = stream.head
@@ -87,12 +96,17 @@ class ReverseProxy:
             if self._source is not None:
                 self._check_source(self._source, stream)
             if head.content_length == 0:
-                Passage(self, stream, way).begin()
+                if self.hits is None or not self.hits.serve(stream, way, self._host_for(head)):
+                    Passage(self, stream, way).begin()
             else:
                 Upload(self, stream, way, self._keeping(stream)).start()
         except ProtocolError as error:
             self._engine.respond_error(stream, error.status, error.reason)
         return True
+
+    def _host_for(self, head: RequestHead) -> bytes | None:
+        """What a member is told as Host; None: its own name."""
+        return self._host or (head.host if self._passes_host else None)
 
     def _find_way(self, stream: Stream) -> Way:
         """For a request that did not come before. Raises ProtocolError for one that is not passed on."""
@@ -128,7 +142,7 @@ class ReverseProxy:
         """See PassageProxy."""
         stream, settings, way = passage.stream, self._settings, passage.way
         head = stream.head
-        call = Call(head.line.method, way.target, (), self._host or (head.host if self._passes_host else None), body)
+        call = Call(head.line.method, way.target, (), self._host_for(head), body)
         call.timeouts = settings.timeouts
         call.lines = way.lines(stream)
         if body is None:

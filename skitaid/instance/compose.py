@@ -25,6 +25,7 @@ from skitaid.instance.applog import AppLog
 from skitaid.logs.request import LogOff
 
 if TYPE_CHECKING:
+    from skitaid.upstream.cache.upstreams import CachedUpstreams
     from skitaid.upstream.upstreams import Upstreams
 
 __all__ = ["Composition", "body_rules", "engine_settings", "make_router", "static_settings"]
@@ -38,7 +39,7 @@ def _tell_nobody(text: str) -> None:
 class Composition:
     """What a worker's routes are made with, and what came of it: `failed` says, a line each that begins with host and
     mount point, which apps could not be loaded. `host` is the one whose mounts are made now. `report` is told, a line
-    each, of members of clusters that go and come back."""
+    each, of members of clusters that go and come back. `var_folder`: the instance's own."""
 
     engine: Engine
     instance: Instance
@@ -49,7 +50,9 @@ class Composition:
     files: FileCache = field(default_factory=FileCache)
     lifespans: Lifespans = field(init=False)
     report: Callable[[str], None] = _tell_nobody
+    var_folder: Path | None = None
     _upstreams: Upstreams | None = None
+    _cached: CachedUpstreams | None = None
 
     def __post_init__(self) -> None:
         self.lifespans = Lifespans(self.app_log.lifespan_failed)
@@ -63,6 +66,20 @@ class Composition:
 
             self._upstreams = make_upstreams(self.engine, self.instance, self.report)
         return self._upstreams
+
+    @property
+    def cached(self) -> CachedUpstreams | None:
+        """The same with the response cache before them; None: the conf wants none."""
+        conf = self.instance.proxy_cache
+        if self._cached is None and (conf.cache_memory_bytes or conf.cache_disk_bytes):
+            from skitaid.instance.caching import cache_settings, make_cached_upstreams
+
+            settings = cache_settings(conf, self.var_folder)
+            if settings.is_on:
+                self._cached = make_cached_upstreams(
+                    self.engine, self.instance, self.upstreams, settings=settings, report=self.report
+                )
+        return self._cached
 
     def close(self) -> None:
         """The worker ends: keep nothing open."""
@@ -158,8 +175,16 @@ def _proxy(making: Composition, mount: Mount) -> RouteHandler:
     alias = making.instance.aliases[mount.target.alias]
     bodies = body_rules(mount.options, making.instance.server)
     settings = proxy_settings(alias, mount.target, where=making.where(mount), bodies=bodies)
-    cluster = making.upstreams.cluster(alias.name)
-    return ReverseProxy(making.engine, route_path(mount.path), cluster, settings, write=making.report)
+    path, cached = route_path(mount.path), making.cached
+    if cached is None:
+        cluster = making.upstreams.cluster(alias.name)
+        return ReverseProxy(making.engine, path, cluster, settings, write=making.report)
+    from skitaid.handlers.proxy_hits import ProxyHits
+
+    cluster_and_cache = cached.cluster(alias.name)
+    proxy = ReverseProxy(making.engine, path, cluster_and_cache, settings, write=making.report)
+    proxy.hits = ProxyHits(proxy, cluster_and_cache)
+    return proxy
 
 
 def _app(making: Composition, mount: Mount) -> RouteHandler:

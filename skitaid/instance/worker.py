@@ -205,6 +205,7 @@ class _Worker:
         LastResort(self._task.logbook.app).take_over()
         making = Composition(self._engine, instance, AppLog(self._task.logbook.app))
         making.report = partial(self._task.logbook.server.write, "warn")
+        making.var_folder = self._task.conf.var_folder
         self._making = making
         since_ns = time.time_ns()
         self._site.router = make_router(making)

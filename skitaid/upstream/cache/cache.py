@@ -75,26 +75,25 @@ class ResponseCache:
 
     # ------------------------------------------------------------ what is stored
 
-    def fresh(self, key: bytes, asked: Asked) -> Stored | None:
+    def fresh(self, key: bytes, asked: Asked, *, has_cookie: bool = False) -> Stored | None:
         """A response in memory that does for `asked`, which says nothing of how fresh it has to be; the quick way for
-        nearly all hits."""
-        entries = self.memory.get(key)
-        if entries is None:
-            return None
-        now, generation, get = self.wall(), self.generations.of(key), asked.values.get
-        for stored in entries:
-            if selects(stored.origin.variant, get):
-                if (
-                    stored.fresh_until > now
-                    and stored.origin.generation == generation
-                    and stored.is_direct
-                    and stored.moments.received_at <= now + 1.0
-                    and is_shown(stored, asked)
-                ):
-                    self.memory.touch(key)
-                    return stored
-                return None
+        nearly all hits. `has_cookie`: the request has one, which `asked` does not tell of; then it gets what is for
+        everybody."""
+        for stored in self.memory.get(key) or ():
+            variant = stored.origin.variant
+            if not variant or selects(variant, asked.values.get):
+                if not self._is_fresh(stored) or not (asked.is_anonymous or is_shown(stored, asked)):
+                    return None
+                if has_cookie and (not stored.policy.control.is_shared or _varies_by_cookie(stored)):
+                    return None
+                self.memory.touch(key)
+                return stored
         return None
+
+    def _is_fresh(self, stored: Stored) -> bool:
+        now, origin = self.wall(), stored.origin
+        is_fresh = stored.moments.received_at - 1.0 <= now < stored.fresh_until
+        return is_fresh and stored.is_direct and self.generations.of(origin.key) == origin.generation
 
     def find(self, key: bytes, asked: Asked) -> Stored | None:
         """A response in memory, fresh or not, that `asked` selects; the newest if there are several."""
@@ -195,6 +194,10 @@ class ResponseCache:
         """Once a second."""
         if self.disk is not None:
             self.disk.look_around(time.monotonic())
+
+
+def _varies_by_cookie(stored: Stored) -> bool:
+    return any(name == b"cookie" for name, _ in stored.origin.variant)
 
 
 def is_shown(stored: Stored, asked: Asked) -> bool:

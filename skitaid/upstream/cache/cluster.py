@@ -56,7 +56,7 @@ class CachedCluster:
         """Have `receiver` told of the response, from wherever it comes; not before this has returned. Raises what the
         cluster raises."""
         if call.method not in ("GET", "HEAD") or call.body != b"" or call.upgrade is not None:
-            return self._pass(call, receiver)
+            return self.watch(call, receiver, self._cluster.request)
         asked = asked_of(call.method, call.pairs())
         if asked.conditions - PROBING:
             # Those of the server alone (RFC 9111 section 4.3.2).
@@ -70,10 +70,10 @@ class CachedCluster:
         """What responses to GET with this Host field and target are kept by."""
         return b"%b %b %b" % (self._space, host or b"", target)
 
-    def fresh(self, host: bytes | None, target: bytes, asked: Asked) -> Stored | None:
-        """For who has not made a Call yet: a response that is fresh, in memory, and for this request, which is
-        `asked.is_plain`. None: look by `request`."""
-        return self.cache.fresh(self.key(host, target), asked)
+    def fresh(self, host: bytes | None, target: bytes, asked: Asked, *, has_cookie: bool = False) -> Stored | None:
+        """For who has not made a Call yet: a response that is fresh, in memory, and for a request that says nothing of
+        how fresh it has to be. None: look by `request`. See ResponseCache.fresh."""
+        return self.cache.fresh(self.key(host, target), asked, has_cookie=has_cookie)
 
     # ------------------------------------------------------------ deciding
 
@@ -206,11 +206,12 @@ class CachedCluster:
 
     # ------------------------------------------------------------ what does not concern the cache, and what ends it
 
-    def _pass(self, call: Call, receiver: Receiver) -> Exchange:
+    def watch(self, call: Call, receiver: Receiver, request: Callable[[Call, Receiver], Exchange]) -> Exchange:
+        """Make a call past the cache, by `request`; what it changes is noted. Raises what `request` raises."""
         if not invalidates(call.method, 200):
-            return self._cluster.request(call, receiver)
+            return request(call, receiver)
         witness = _Witness(receiver, partial(self._changed, call))
-        witness.exchange = self._cluster.request(call, witness)
+        witness.exchange = request(call, witness)
         return witness.exchange
 
     def _changed(self, call: Call, head: ResponseHead, member: str) -> None:

@@ -94,5 +94,7 @@ def _part(stored: Stored, asked: Asked, lines: list[FieldLine]) -> Answer | None
 
 
 def _head(head: ResponseHead, status: int, lines: list[FieldLine], length: int) -> ResponseHead:
+    if status not in (204, 205):
+        lines.append(FieldLine(b"content-length", b"%d" % length))
     reason = head.reason if status == head.status else b"Partial Content"
     return ResponseHead(status, reason, ResponseFields(lines), content_length=length)

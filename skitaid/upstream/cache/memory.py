@@ -37,8 +37,14 @@ class MemoryStore:
         key = stored.origin.key
         others = [each for each in self._entries.get(key, ()) if each.origin.variant != stored.origin.variant]
         self._put(key, (stored, *others[: MAX_VARIANTS - 1]))
-        while self.kept_bytes > self._limit:
-            self.drop(next(iter(self._entries)))
+        self._shrink()
+
+    def grow(self, stored: Stored, count: int) -> None:
+        """What was made of a response that is kept takes so many bytes more."""
+        stored.size += count
+        if stored in (self._entries.get(stored.origin.key) or ()):
+            self.kept_bytes += count
+            self._shrink()
 
     def touch(self, key: bytes) -> None:
         """It was asked for."""
@@ -56,6 +62,10 @@ class MemoryStore:
         entries = self._entries.get(key)
         if entries is not None:
             self._put(key, tuple(each for each in entries if each.origin.variant != stored.origin.variant))
+
+    def _shrink(self) -> None:
+        while self.kept_bytes > self._limit:
+            self.drop(next(iter(self._entries)))
 
     def _put(self, key: bytes, entries: Entries) -> None:
         self.drop(key)

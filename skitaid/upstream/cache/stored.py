@@ -51,15 +51,15 @@ class Marker:
 
 
 class Stored:
-    """A complete response. Immutable, but for `heads`, where whoever sends it keeps what it made of the head, and
+    """A complete response. Immutable, but for `prepared`, where whoever sends it keeps what it made of it, and
     `retry_at`: no attempt to refresh it is made before.
 
-    `fields` are those that are kept; Age, Content-Length and Date are seen to by `head`. `is_direct`: which response
+    `fields` are those that are kept, a Date among them. `is_direct`: which response
     it is for depends on nothing that a proxy adds to a request."""
 
     __slots__ = (
-        "body", "fields", "fresh_until", "head", "heads", "is_direct", "moments", "origin", "policy", "retry_at",
-        "size", "validators",
+        "body", "fields", "fresh_until", "head", "is_direct", "moments", "origin", "policy", "prepared",
+        "retry_at", "size", "validators",
     )  # fmt: skip
 
     def __init__(self, origin: Origin, line: tuple[int, bytes], fields: Pairs, body: bytes, moments: Moments) -> None:
@@ -77,7 +77,7 @@ class Stored:
         )
         lines = [FieldLine(name, value) for name, value in fields]
         self.head = ResponseHead(status, reason, ResponseFields(lines), content_length=len(body))
-        self.heads: dict[Hashable, bytes] = {}
+        self.prepared: dict[Hashable, object] = {}
         self.retry_at = 0.0
         self.is_direct = not any(_is_proxys(name) for name, _ in origin.variant)
         text = len(origin.key) + sum(len(name) + len(value) for name, value in fields)
