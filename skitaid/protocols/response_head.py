@@ -51,11 +51,12 @@ class ResponseHead:
 
     `content_length` in bytes, None when it is not known before the end; of a response to HEAD, and of 304, it is that
     of the body that is not sent. `minor`: of the server's HTTP version, 1 for HTTP/2. `is_persistent`: the connection
-    may be used again, as far as the server goes (RFC 9112 section 9.3). `kept` is for who passes heads on, and keeps
+    may be used again, as far as the server goes (RFC 9112 section 9.3). `body_length`: of the body that follows, if the
+    request was not HEAD or CONNECT; -1 where that takes a closer look. `kept` is for who passes heads on, and keeps
     here what it made of this one.
     """
 
-    __slots__ = ("content_length", "fields", "is_persistent", "kept", "minor", "reason", "status")
+    __slots__ = ("body_length", "content_length", "fields", "is_persistent", "kept", "minor", "reason", "status")
 
     def __init__(
         self, status: int, reason: bytes, fields: HeaderBlock, *, minor: int = 1, content_length: int | None = None
@@ -67,6 +68,8 @@ class ResponseHead:
         self.content_length = content_length
         self.kept: object = None
         self.is_persistent = not fields.wants_close and (bool(minor) or fields.wants_keep_alive)
+        has_length = content_length is not None and status >= 200 and status not in (204, 304)
+        self.body_length = content_length if has_length and content_length is not None else -1
 
 
 def parse_response_head(raw: bytes) -> ResponseHead:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from skitaid.protocols.http1.request import RequestError, field_lines, framing_line, request_line
 from skitaid.upstream.call import IDEMPOTENT, Call, Fields, Receiver, ResponseHead
@@ -15,6 +15,9 @@ from skitaid.upstream.pool import Pool
 from skitaid.upstream.retry import Attempt, Step, is_members_fault, next_step
 
 __all__ = ["ClusterExchange", "ExchangeCluster"]
+
+# Looking a member up in its Enum costs 0.1 µs on 3.11, several times a call.
+_UP: Final = State.UP
 
 
 class ExchangeCluster(Protocol):
@@ -39,40 +42,21 @@ class ClusterExchange:
     members that failed; `last_error`: how the last one did."""
 
     __slots__ = (
-        "_carrier",
-        "_cluster",
-        "_deadline",
-        "_early",
-        "_fresh",
-        "_is_beginning",
-        "_is_blocked",
-        "_is_heard",
-        "_is_over",
-        "_is_paused",
-        "_is_spent",
-        "_member",
-        "_only",
-        "_pool",
-        "_queue_until",
-        "_trailers",
-        "call",
-        "field_lines",
-        "is_safe",
-        "last_error",
-        "member",
-        "receiver",
-        "request_line",
-        "touched",
-        "tried",
-    )
+        "_carrier", "_cluster", "_deadline", "_early", "_fresh", "_is_beginning", "_is_blocked", "_is_heard",
+        "_is_over", "_is_paused", "_is_spent", "_may_switch", "_member", "_only", "_pool", "_queue_until", "_trailers",
+        "call", "field_lines", "is_safe", "last_error", "member", "receiver", "request_line", "touched", "tried",
+    )  # fmt: skip
 
     def __init__(self, cluster: ExchangeCluster, call: Call, receiver: Receiver, *, only: Member | None = None) -> None:
         """`only`: this member or none. Raises RequestError for a call that can't be put on the wire."""
         self.call = call
         self.receiver = receiver
-        self.request_line = request_line(call.method, call.target)
-        self.field_lines = _field_lines(call)
-        self.is_safe = (call.is_idempotent or call.method in IDEMPOTENT) and call.body is not None
+        method, body = call.method, call.body
+        self.request_line = request_line(method, call.target)
+        # Most calls, those of a proxy, come with lines that are made already, and without a body.
+        is_bare = body == b"" and method == "GET" and not call.fields and call.upgrade is None
+        self.field_lines = call.lines if is_bare else _field_lines(call)
+        self.is_safe = body is not None and (method in IDEMPOTENT or call.is_idempotent)
         self.member = ""
         self.tried: list[Member] = []
         self.last_error: UpstreamError | None = None
@@ -86,16 +70,22 @@ class ClusterExchange:
         self._trailers: Fields | None = None
         self._deadline = self._queue_until = 0.0
         self._is_over = self._is_heard = self._is_paused = self._is_blocked = self._is_spent = False
+        self._may_switch = call.upgrade is not None or method == "CONNECT"
         self._is_beginning = True
         self._fresh = 0
 
     def begin(self) -> None:
         """Set out. The receiver hears nothing before this has returned."""
-        context, total_s = self._cluster.context, self.call.timeouts.total_s
+        cluster, total_s = self._cluster, self.call.timeouts.total_s
+        context = cluster.context
         if total_s:
             self._deadline = context.engine.now + total_s
         context.deadlines.add(self)
-        self._go()
+        member = self._only or cluster.choose(self)
+        if member is None:
+            self._give_up(UpstreamError(Failure.NO_MEMBER, is_unsent=True))
+        else:
+            self._go_to(member)
         self._is_beginning = False
 
     # ------------------------------------------------------------ the caller's side
@@ -151,16 +141,13 @@ class ClusterExchange:
     # ------------------------------------------------------------ from member to member
 
     def _go(self) -> None:
-        """On to the next member."""
-        only = self._only
-        if only is None:
-            member = self._cluster.choose(self) if len(self.tried) < self._cluster.tries else None
-        else:
-            member = None if self.tried else only
-        if member is None:
-            self._give_up(self.last_error or UpstreamError(Failure.NO_MEMBER, is_unsent=True))
-        else:
+        """After a failure: on to the next member, if there is one."""
+        is_enough = self._only is not None or len(self.tried) >= self._cluster.tries
+        member = None if is_enough else self._cluster.choose(self)
+        if member is not None:
             self._go_to(member)
+        elif self.last_error is not None:
+            self._give_up(self.last_error)
 
     def _go_to(self, member: Member, *, fresh: int = 0) -> None:
         now = self._cluster.context.engine.now
@@ -169,8 +156,9 @@ class ClusterExchange:
         self._fresh = fresh
         self._queue_until = now + self._cluster.wait_s
         member.in_flight += 1
-        member.health.begin(now)
-        self._pool = pool = member.pool_for(self.call)
+        if member.health.state is not _UP:
+            member.health.begin(now)
+        self._pool = pool = member.pool_for(self.call) if member.is_mixed else member.pool
         pool.take(self, is_fresh=fresh > 0)
 
     @property
@@ -238,11 +226,11 @@ class ClusterExchange:
     def on_response(self, head: ResponseHead) -> None:
         """Of the carried."""
         self._is_heard = True
-        member, status = self._member, head.status
-        if member is not None and member.health.state is not State.UP:
+        member = self._member
+        if member is not None and member.health.state is not _UP:
             # Now and not at the end, which may be hours away.
             self._cluster.answered(member)
-        if status == 101 or (status < 300 and self.call.method == "CONNECT"):
+        if self._may_switch and (head.status == 101 or (head.status < 300 and self.call.method == "CONNECT")):
             self._switch(head)
         else:
             self.receiver.on_response(head)

@@ -13,9 +13,10 @@ __all__ = ["Member"]
 
 class Member:
     """`name` is its address. `in_flight`: calls that it has now, those included that wait for a connection.
-    `make_http1_pool`: for calls that HTTP/2 has no place for."""
+    `pool`: where most calls find their connection; `is_mixed`: not all do. `make_http1_pool`: for calls that HTTP/2 has
+    no place for."""
 
-    __slots__ = ("_make_http1_pool", "health", "in_flight", "name", "pools", "weight")
+    __slots__ = ("_make_http1_pool", "health", "in_flight", "is_mixed", "name", "pool", "pools", "weight")
 
     def __init__(
         self, name: str, weight: int, health: MemberHealth, pool: Pool, make_http1_pool: Callable[[], Pool] | None
@@ -23,14 +24,11 @@ class Member:
         self.name = name
         self.weight = weight
         self.health = health
+        self.pool = pool
         self.pools = [pool]
+        self.is_mixed = make_http1_pool is not None
         self.in_flight = 0
         self._make_http1_pool = make_http1_pool
-
-    @property
-    def pool(self) -> Pool:
-        """Where most calls find their connection."""
-        return self.pools[0]
 
     def pool_for(self, call: Call) -> Pool:
         """Where a call finds its connection."""

@@ -53,7 +53,8 @@ class Pool:
         member = endpoint.member
         self._peer = Peer(member.name, _host_field(endpoint), endpoint.tls is not None, member.authorization)
         self._idle: list[Http1Connection] = []
-        self._in_use: set[Http1Connection] = set()
+        # Of HTTP/1.1: those that are idle, and those that are not.
+        self._connections: set[Http1Connection] = set()
         self._dials: dict[Dial, Waiter] = {}
         # A call, and whether a connection is being made for it. In order.
         self._waiting: dict[Waiter, bool] = {}
@@ -64,7 +65,7 @@ class Pool:
     @property
     def open(self) -> int:
         """See the class."""
-        return len(self._idle) + len(self._in_use) + len(self._shared.connections) + len(self._dials)
+        return len(self._connections) + len(self._shared.connections) + len(self._dials)
 
     @property
     def waiting(self) -> int:
@@ -82,11 +83,10 @@ class Pool:
         while idle and not is_fresh:
             connection = idle.pop()
             if waiter.is_safe or connection.is_still_open():
-                self._in_use.add(connection)
                 waiter.granted(connection)
                 return
             connection.close()
-        if not self._is_one_coming() and (self.open < self._settings.max_connections or self._make_room(is_fresh)):
+        if not self._is_one_coming() and self.open < self._settings.max_connections:
             self._waiting[waiter] = True
             self._dial(waiter)
         elif len(self._waiting) < self._settings.max_waiting:
@@ -111,12 +111,6 @@ class Pool:
         detail = f"{self.open} connections are in use"
         return UpstreamError(Failure.SATURATED, detail, member=self._endpoint.member.name, is_unsent=True)
 
-    def _make_room(self, is_fresh: bool) -> bool:
-        if is_fresh and self._idle:
-            self._idle[0].close()
-            return True
-        return False
-
     # ------------------------------------------------------------ connections in the making
 
     def _is_one_coming(self) -> bool:
@@ -138,7 +132,7 @@ class Pool:
             self._share(waiter, result)
             return
         connection = self._connection(result)
-        self._in_use.add(connection)
+        self._connections.add(connection)
         self.released(connection)
         if self._may_share:
             # Those that waited for it hoped for HTTP/2.
@@ -170,7 +164,7 @@ class Pool:
         """Whoever it was made for hears of it. Without any other connection so do those who wait for one to be free:
         each would find out for itself, one after the other."""
         told = [waiter] if self._waiting.pop(waiter, None) is not None else []
-        if not self._in_use and not self._dials and not self._shared.connections:
+        if not self.open:
             told.extend(self._waiting)
             self._waiting.clear()
         for one in told:
@@ -218,7 +212,6 @@ class Pool:
             del self._waiting[waiter]
             waiter.granted(connection)
             return
-        self._in_use.discard(connection)
         if len(self._idle) < settings.max_idle and settings.keep_alive_s > 0:
             self._idle.append(connection)
         else:
@@ -226,9 +219,8 @@ class Pool:
 
     def closed(self, connection: Http1Connection) -> None:
         """It is gone."""
-        if connection in self._in_use:
-            self._in_use.discard(connection)
-        elif connection in self._idle:
+        self._connections.discard(connection)
+        if connection in self._idle:
             self._idle.remove(connection)
         if self._waiting:
             self._dial_for_next()
@@ -248,7 +240,7 @@ class Pool:
         """Everything ends; nobody is told."""
         self._is_closed = True
         self._waiting.clear()
-        for connection in (*self._idle, *self._in_use, *self._shared.connections):
+        for connection in (*self._connections, *self._shared.connections):
             connection.close()
         for dial in list(self._dials):
             dial.cancel()

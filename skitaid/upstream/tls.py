@@ -66,7 +66,7 @@ class TlsSocket:
         return self._socket.selected_alpn_protocol()
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """As that of a socket; flags are not for TLS."""
+        """As that of a socket, but that flags are not for TLS: who asks to peek takes what there is."""
         try:
             return self._socket.recv(size)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
@@ -86,7 +86,3 @@ class TlsSocket:
     def close(self) -> None:
         """Without a goodbye: who needs one has an end in its protocol."""
         self._socket.close()
-
-    def is_still_open(self) -> bool:
-        """Whether the peer said nothing meanwhile. What it said can't be looked at without taking it."""
-        return True

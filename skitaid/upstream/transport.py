@@ -78,6 +78,9 @@ class Transport:
         """The connection broke."""
         raise NotImplementedError
 
+    def progressed(self) -> None:
+        """The peer took some of what was queued."""
+
     def drained(self) -> None:
         """Of what was queued not much is left."""
 
@@ -146,6 +149,9 @@ class Transport:
 
     def on_event(self, mask: int) -> None:
         """Of the selector."""
+        if mask == READ and self._interest & READ:
+            self._read()
+            return
         if mask & WRITE and self._outgoing:
             self._flush()
         if mask & (READ | HANG_UP | ERROR) and not self.is_closed:
@@ -160,22 +166,20 @@ class Transport:
         self.lost(None)
         self.close()
 
-    def _read(self) -> None:
-        receive = self._receive
-        for _ in range(_BURST):
-            try:
-                data = receive(RECEIVE_BYTES)
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError as error:
-                self.lost(error)
-                return
-            if not data:
-                self.input_ended()
-                return
-            self.received(data)
-            if len(data) < RECEIVE_BYTES or self.is_closed or not self._interest & READ:
-                return
+    def _read(self, burst: int = _BURST) -> None:
+        try:
+            data = self._receive(RECEIVE_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self.lost(error)
+            return
+        if not data:
+            self.input_ended()
+            return
+        self.received(data)
+        if len(data) == RECEIVE_BYTES and burst > 1 and not self.is_closed and self._interest & READ:
+            self._read(burst - 1)
 
     def _flush(self) -> None:
         outgoing = self._outgoing
@@ -196,6 +200,7 @@ class Transport:
             return
         if not outgoing:
             self._watch(self._interest & ~WRITE)
+        self.progressed()
         if self.outgoing_bytes <= LOW_BYTES:
             self.drained()
 

@@ -74,6 +74,7 @@ class Http1Client:
         "_interim",
         "_is_connect",
         "_is_head",
+        "_is_plain",
         "_is_upgrade",
         "_left",
         "_receiver",
@@ -89,6 +90,7 @@ class Http1Client:
         self._left = 0
         self._interim = 0
         self._is_head = self._is_connect = self._is_upgrade = False
+        self._is_plain = True
         self.held = b""
         self.has_begun = False
         self.is_persistent = True
@@ -100,6 +102,7 @@ class Http1Client:
         self._is_head = method == "HEAD"
         self._is_connect = method == "CONNECT"
         self._is_upgrade = is_upgrade
+        self._is_plain = not self._is_head and not self._is_connect
         self._interim = 0
         self.has_begun = False
         self.state = _HEAD
@@ -147,6 +150,9 @@ class Http1Client:
                 self._incomplete_head(data, begin)
                 return
             head = parse_response_head(data[:end])
+            if head.body_length == len(data) - end - 4 and self._is_plain:
+                self._whole(head, data[end + 4 :])
+                return
             if head.status >= 200 or head.status == 101:
                 break
             self.held = data = data[end + 4 :]
@@ -156,6 +162,21 @@ class Http1Client:
                 return
         self.held = b""
         self._final(head, data[end + 4 :])
+
+    def _whole(self, head: ResponseHead, body: bytes) -> None:
+        """A response that came in one piece: the usual case of small ones, and what `_final` would do."""
+        self.held = b""
+        self.is_persistent = head.is_persistent
+        receiver = self._receiver
+        if receiver is None:
+            return
+        receiver.on_response(head)
+        if body and self._receiver is not None:
+            receiver.on_data(body)
+        if self._receiver is not None:
+            self.state = _IDLE
+            self._receiver = None
+            receiver.on_end(())
 
     def _incomplete_head(self, data: bytes, begin: int) -> None:
         """Keep it, unless it can be refused already: its sender may wait for ever."""

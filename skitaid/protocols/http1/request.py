@@ -19,6 +19,7 @@ _NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _VALUE: Final = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*").fullmatch
 _MAX_KEPT: Final = 1024
 _MAX_KEPT_BYTES: Final = 128
+_MAX_KEPT_LINE: Final = 256
 _DROPPED: Final = frozenset({
     # Whoever sends a request sees to these itself (RFC 9110 section 7.6.1).
     b"host", b"content-length", b"transfer-encoding", b"connection", b"keep-alive", b"proxy-connection", b"te",
@@ -33,11 +34,24 @@ class RequestError(SkitaidError):
 
 def request_line(method: str, target: bytes) -> bytes:
     """Without its CRLF. Raises RequestError."""
+    line = _LINES.get((method, target))
+    return _request_line(method, target) if line is None else line
+
+
+_LINES: Final[dict[tuple[str, bytes], bytes]] = {}
+
+
+def _request_line(method: str, target: bytes) -> bytes:
     if not _METHOD(method):
         raise RequestError(f"the method is {method!r}, expected a word such as GET")
     if not _TARGET(target):
         raise RequestError(f"the target is {target!r}, expected a path without blanks and control characters")
-    return b"%b %b HTTP/1.1" % (method.encode("ascii"), target)
+    line = b"%b %b HTTP/1.1" % (method.encode("ascii"), target)
+    if len(line) <= _MAX_KEPT_LINE:
+        if len(_LINES) >= _MAX_KEPT:
+            _LINES.clear()
+        _LINES[method, target] = line
+    return line
 
 
 def field_lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -178,13 +178,14 @@ class Http1Connection(Transport):
         else:
             self._cut((error and error.strerror) or "the connection broke")
 
+    def progressed(self) -> None:
+        if self._exchange is not None:
+            self._exchange.touched = self.engine.now
+
     def drained(self) -> None:
-        exchange = self._exchange
-        if exchange is not None:
-            exchange.touched = self.engine.now
-            if self._is_refused:
-                self._is_refused = False
-                exchange.on_writable()
+        if self._exchange is not None and self._is_refused:
+            self._is_refused = False
+            self._exchange.on_writable()
 
     def _cut(self, detail: str) -> None:
         if self._parser.has_begun:

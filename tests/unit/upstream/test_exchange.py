@@ -439,6 +439,19 @@ def test_a_caller_who_is_slow_to_send_is_waited_for(scene: Scene) -> None:
     assert heard.failure == "READ_TIMEOUT"
 
 
+def test_a_member_that_takes_a_long_body_slowly_is_waited_for(scene: Scene) -> None:
+    _, heard = scene.request(method="PUT", body=b"x" * (1 << 22), timeouts=QUICK)
+    peer = scene.server.accept()
+    taken = 0
+    for _ in range(20):
+        scene.advance(1.0)
+        taken += len(peer.socket.recv(1 << 16))
+    assert taken < 1 << 22
+    assert heard.told == []
+    scene.advance(4.0)
+    assert heard.failure == "READ_TIMEOUT"
+
+
 def test_a_call_that_waits_for_others_has_a_limit(make_scene: MakeScene) -> None:
     scene = make_scene(1, pool=PoolSettings(max_connections=1, wait_s=3.0))
     scene.request()
