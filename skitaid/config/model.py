@@ -239,7 +239,8 @@ class AppTarget:
 
 @dataclass(frozen=True, slots=True)
 class ProxyTarget:
-    """A reverse proxy over the members of an alias. `remap` None: the path is passed as it came."""
+    """A reverse proxy over the members of an alias. `remap`: what stands in front of the path instead of the mount
+    point; None: nothing."""
 
     alias: str
     remap: str | None = None

@@ -4,7 +4,7 @@ it is refused.
 
 from __future__ import annotations
 
-from skitaid.config.model import Instance, ProxyTarget
+from skitaid.config.model import Instance
 from skitaid.exceptions import Problem
 
 __all__ = ["unserved"]
@@ -22,12 +22,6 @@ def unserved(instance: Instance) -> list[Problem]:
         problems.append(Problem(path, 0, text, "set enable_gateway = no"))
     if instance.server.enable_proxy:
         problems.append(_missing(path, 0, "enable_proxy = yes: the forward proxy is not part of this release"))
-    for host in instance.hosts:
-        for mount in host.mounts:
-            if isinstance(mount.target, ProxyTarget):
-                route = f"{mount.path} = @{mount.target.alias}"
-                text = f"{route}: the reverse proxy is not part of this release, it answers 501"
-                problems.append(_missing(mount.origin.path or path, mount.origin.line, text))
     return problems
 
 

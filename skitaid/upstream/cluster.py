@@ -52,7 +52,7 @@ class Cluster:
         return checks
 
     def _member(self, settings: MemberSettings) -> Member:
-        version = _spoken(self.settings.version)
+        version = _spoken(self.settings)
         health = MemberHealth(self.settings.health)
         make_http1 = None if version is HttpVersion.HTTP1 else partial(self._pool, settings, HttpVersion.HTTP1)
         return Member(settings.name, settings.weight, health, self._pool(settings, version), make_http1)
@@ -139,9 +139,12 @@ class Cluster:
                 pool.close()
 
 
-def _spoken(version: HttpVersion) -> HttpVersion:
-    """What we offer: HTTP/2 only where its package is installed, unless the conf insists."""
-    return HttpVersion.HTTP1 if version is HttpVersion.ANY and not _has_http2() else version
+def _spoken(settings: ClusterSettings) -> HttpVersion:
+    """What may come to be spoken. Without TLS nobody can tell what a member prefers; and HTTP/2 is offered only where
+    its package is installed, unless the conf insists."""
+    if settings.version is HttpVersion.ANY and (settings.tls is None or not _has_http2()):
+        return HttpVersion.HTTP1
+    return settings.version
 
 
 @cache

@@ -30,8 +30,13 @@ def test_what_would_be_unsafe_is_refused(tmp_path: Path, text: str, told: str) -
 
 
 def test_what_is_missing_is_told_and_the_rest_is_served(tmp_path: Path) -> None:
-    etc = write(tmp_path, "[@api]\nmembers = 127.0.0.1:1\n[routes:line]\n/ = pub\n/api = @api\n")
+    etc = write(tmp_path, "[server]\nenable_proxy = yes\n[routes:line]\n/ = pub\n")
     instance = load_all(etc, is_root=False).instances["site"]
-    warning = next(problem for problem in instance.warnings if "@api" in problem.text)
-    assert (warning.line, warning.is_warning) == (5, True)
+    warning = next(problem for problem in instance.warnings if "enable_proxy" in problem.text)
+    assert warning.is_warning
     assert [problem.is_warning for problem in unserved(instance)] == [True]
+
+
+def test_an_alias_is_served(tmp_path: Path) -> None:
+    etc = write(tmp_path, "[@api]\nmembers = 127.0.0.1:1\n[routes:line]\n/ = pub\n/api = @api\n")
+    assert load_all(etc, is_root=False).instances["site"].warnings == ()
