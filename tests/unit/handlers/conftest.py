@@ -8,8 +8,9 @@ from skitaid.engine.server import EngineSettings
 from skitaid.engine.timeouts import Timeouts
 from tests.unit.engine.rig import make_rig, rig
 from tests.unit.handlers.asgi_rig import AsgiRig
+from tests.unit.handlers.proxy_rig import make_proxy_rig, proxied
 
-__all__ = ["asgi", "make_asgi", "make_rig", "rig"]
+__all__ = ["asgi", "make_asgi", "make_proxy_rig", "make_rig", "proxied", "rig"]
 
 
 @pytest.fixture
