@@ -29,6 +29,7 @@ from skitaid.instance.doubt import doubt_teller
 from skitaid.instance.identity import become, identity_of
 from skitaid.instance.lastresort import LastResort
 from skitaid.instance.logbook import Logbook
+from skitaid.instance.memory import MemoryKeeper
 from skitaid.instance.messages import say_closed, say_ready, say_reload
 from skitaid.instance.offspring import part_from
 from skitaid.instance.reloader import Reloader
@@ -180,7 +181,7 @@ class _Worker:
         engine.loop.add_signal_handler(signal.SIGUSR1, self._reopen_logs)
         self._state = WorkerState.READY
         self._tick()
-        engine.on_tick.append(self._tick)
+        engine.on_tick += [self._tick, MemoryKeeper(engine.disk.do).tick]
         say_ready(self._task.pipe_fd, making.failed, making.loader.files() if making.failed and self._reloader else ())
         engine.loop.run_forever()
 

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from skitaid.instance.memory import GROWTH_BYTES, LOOK_EVERY, MemoryKeeper, give_back, resident_bytes
+
+
+class Rig:
+    """A keeper whose orders wait until `work`; a trim leaves `floor` bytes."""
+
+    def __init__(self) -> None:
+        self.resident = self.floor = 30 << 20
+        self.trims = 0
+        self.orders: list[tuple[Callable[[], None], Callable[[], None]]] = []
+        self.keeper = MemoryKeeper(
+            lambda work, done: self.orders.append((work, done)), resident=lambda: self.resident, trim=self._trim
+        )
+
+    def _trim(self) -> None:
+        self.trims += 1
+        self.resident = self.floor
+
+    def look(self) -> int:
+        """How many orders the next look gives."""
+        before = len(self.orders)
+        for _ in range(LOOK_EVERY):
+            self.keeper.tick()
+        return len(self.orders) - before
+
+    def work(self) -> None:
+        for work, done in self.orders:
+            work()
+            done()
+        self.orders.clear()
+
+
+def test_a_little_more_is_no_reason() -> None:
+    rig = Rig()
+    rig.resident += GROWTH_BYTES - 1
+    assert rig.look() == 0
+
+
+def test_what_a_burst_took_is_given_back() -> None:
+    rig = Rig()
+    rig.resident += GROWTH_BYTES
+    assert rig.look() == 1
+    assert rig.look() == 0  # it is being done
+    rig.work()
+    assert (rig.trims, rig.resident) == (1, rig.floor)
+    assert rig.look() == 0
+
+
+def test_what_an_app_keeps_is_asked_for_once() -> None:
+    rig = Rig()
+    rig.resident = rig.floor = 200 << 20
+    assert rig.look() == 1
+    rig.work()
+    assert rig.look() == 0
+    rig.resident += GROWTH_BYTES
+    assert rig.look() == 1
+
+
+def test_growth_is_measured_from_the_least_there_was() -> None:
+    rig = Rig()
+    rig.resident = 10 << 20
+    assert rig.look() == 0
+    rig.resident += GROWTH_BYTES
+    assert rig.look() == 1
+
+
+def test_this_machine() -> None:
+    assert resident_bytes() > 1 << 20
+    give_back()
