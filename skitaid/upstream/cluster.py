@@ -119,7 +119,7 @@ class Cluster:
             health.abandoned(now)
         elif health.failed(now):
             wait_s = max(0.0, health.until - now)
-            self.context.report(f"@{self.name}: {error}; {member.name} is left alone for {wait_s:.1f} s")
+            self.context.report(f"@{self.name}: {error}; it is left alone for {wait_s:.1f} s")
 
     # ------------------------------------------------------------ time
 

@@ -126,7 +126,10 @@ class Dial:
             self._finish(self._error or self._failure(Failure.UNREACHABLE, "no address"))
 
     def _note(self, address: Address, error: OSError) -> None:
-        self._error = self._failure(Failure.UNREACHABLE, f"{address}: {error.strerror or error}")
+        detail = str(error.strerror or error)
+        # A member that is written as an address need not be told twice.
+        where = "" if str(address) == self._endpoint.member.name else f"{address}: "
+        self._error = self._failure(Failure.UNREACHABLE, where + detail)
 
     # ------------------------------------------------------------ what is under way says
 
