@@ -22,6 +22,7 @@ def make_cached_upstreams(
     """The clusters of a worker, and the cache before them. `report` is told, a line each, what keeps responses from
     the disk."""
     cache = ResponseCache(settings, engine.portal.call, disk=_disk(engine, settings, report))
+    cache.tick()
     engine.on_tick.append(cache.tick)
     return CachedUpstreams(upstreams, cache, instance.name)
 

@@ -45,15 +45,15 @@ class DiskStore:
         self._moments: dict[int, int] = {}
         self._bytes = 0
         self._waiting_bytes = 0
-        self._is_looking = False
+        self._is_looking = self._is_known = False
         self._looked_at = 0.0
         self._told_at = -_TELL_EVERY_S
         self.on_trouble: Callable[[str], None] = lambda text: print(text, file=sys.stderr)
 
     def may_have(self, key: bytes) -> bool:
-        """Whether it is worth looking for `key`."""
+        """Whether it is worth looking for `key`; it is while nothing is known yet."""
         name = name_of(key)
-        return name in self._shards[name >> 56]
+        return name in self._shards[name >> 56] or not self._is_known
 
     def find(self, key: bytes, get: Get, on_found: OnFound) -> None:
         """Have the response looked for that a request with these fields selects; then `on_found` is called on the
@@ -165,7 +165,7 @@ class DiskStore:
         self._bytes -= self._shards[name >> 56].pop(name, 0)
 
     def _looked(self, news: dict[int, dict[Name, int]], moments: dict[int, int]) -> None:
-        self._is_looking = False
+        self._is_looking, self._is_known = False, True
         for shard, names in news.items():
             self._shards[shard] = names
         self._moments = moments

@@ -194,6 +194,18 @@ def test_nothing_is_asked_of_the_disk_for_what_is_not_there(tmp_path: Path) -> N
     assert worker.threads.orders == []
 
 
+def test_until_it_is_known_what_is_there_the_disk_is_asked(tmp_path: Path) -> None:
+    Worker(tmp_path).keep(stored())
+    threads = Threads()
+    store = DiskStore(Folder(str(tmp_path), 1 << 20), threads, entry_limit_bytes=1 << 18)
+    assert store.may_have(b"@api x /a")
+    assert store.may_have(b"other")
+    store.look_around(1.0)
+    threads.run()
+    assert store.may_have(b"@api x /a")
+    assert not store.may_have(b"other")
+
+
 def test_variants_on_disk(tmp_path: Path) -> None:
     worker = Worker(tmp_path)
     worker.keep(stored(body=b"packed", variant=b"gzip"), stored(body=b"plain", variant=b""))
