@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from skitaid.config.aliases import build_aliases
-from skitaid.config.cronline import check_cron_line
+from skitaid.config.crontab import parse_crontab
 from skitaid.config.document import Section
 from skitaid.config.model import (
     CriticalPoint,
@@ -208,12 +208,11 @@ def _crontab(context: Context) -> Crontab | None:
     section = context.document.get("crontab")
     if section is None:
         return None
-    for line in section.lines:
-        try:
-            check_cron_line(line.text)
-        except UnfitError as error:
-            context.report.error(line.line, f"[crontab] {error.text}", error.fix)
-    return Crontab(tuple(CrontabLine(line.text, Origin(context.place.path, line.line)) for line in section.lines))
+    crontab = Crontab(tuple(CrontabLine(line.text, Origin(context.place.path, line.line)) for line in section.lines))
+    parse_crontab(
+        crontab.lines, lambda line, error: context.report.error(line.origin.line, f"[crontab] {error.text}", error.fix)
+    )
+    return crontab
 
 
 # ---------------------------------------------------------------- names of sections
