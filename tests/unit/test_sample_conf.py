@@ -9,7 +9,7 @@ import pytest
 
 from skitaid.config.load import instance_files, load_main, parse_instance
 from skitaid.config.model import Instance, StaticTarget
-from skitaid.config.schema import GLOBAL, MOUNT, SERVER, SMTPDA
+from skitaid.config.schema import ALIAS, GLOBAL, MOUNT, SERVER, SMTPDA
 from skitaid.exceptions import ConfError
 
 ETC = Path(__file__).parents[2] / "etc" / "skitaid"
@@ -61,6 +61,17 @@ def test_the_folder_of_files_can_be_switched_on_as_it_is() -> None:
     assert isinstance(files.hosts[0].mounts[0].target, StaticTarget)
     sample = parse(SAMPLE_CONF.read_text())
     assert {listen.port for listen in files.server.listen}.isdisjoint(listen.port for listen in sample.server.listen)
+
+
+def test_other_servers_can_be_switched_on_as_they_are() -> None:
+    text = (ETC / "servers-available" / "upstreams.conf").read_text()
+    upstreams = parse(text)
+    assert upstreams.warnings == ()
+    assert len(upstreams.aliases["app"].members) == 2
+    with_defaults, count = DEFAULT.subn(r"\1", text)
+    assert count >= 9
+    assert parse(with_defaults) == upstreams
+    assert {"check", "ca", "verify", "type", "members"} <= set(EXAMPLE_KEY.findall(text)) <= set(ALIAS)
 
 
 def test_of_the_project_only_the_paths_have_to_be_changed(tmp_path: Path) -> None:
