@@ -74,8 +74,8 @@ class Upstreams:
         return cluster
 
     def origin(self, scheme: str, host: str, port: int) -> Cluster:
-        """That of a server by itself; `scheme` is http or https. Raises UpstreamError when calls to too many different
-        ones are under way."""
+        """That of a server by itself; `scheme` is http, https, or h2c for one that is known to speak HTTP/2 in
+        cleartext. Raises UpstreamError when calls to too many different ones are under way."""
         key = (scheme, host, port)
         cluster = self._origins.get(key)
         if cluster is None:
@@ -90,7 +90,7 @@ class Upstreams:
         member = MemberSettings(host, port)
         settings = ClusterSettings(
             f"{scheme}://{member.name}", (member,), tls=kind.tls if scheme == "https" else None, pool=kind.pool,
-            version=kind.version, health=kind.health,
+            version=HttpVersion.HTTP2 if scheme == "h2c" else kind.version, health=kind.health,
         )  # fmt: skip
         return Cluster(settings, self._context)
 
