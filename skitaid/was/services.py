@@ -14,7 +14,8 @@ _CALLS: Final = (
 )  # fmt: skip
 _PLACES: Final = {
     "skitaid.was.calls.methods": _CALLS,
-    "skitaid.was.calls.stubs": ("rpc", "xmlrpc", "jsonrpc", "grpc"),
+    "skitaid.was.calls.stubs": ("rpc", "xmlrpc", "jsonrpc"),
+    "skitaid.was.calls.grpc_stubs": ("grpc",),
     "skitaid.was.proxying": ("proxypass",),
     "skitaid.was.task": ("Task",),
     "skitaid.was.tasks": ("Tasks", "Mask"),

@@ -14,7 +14,7 @@ from typing import Any
 from skitaid.engine.server import Engine, EngineSettings
 from skitaid.handlers.router import Router
 from skitaid.handlers.site import Site
-from skitaid.upstream.settings import ClusterSettings, MemberSettings, TlsSettings
+from skitaid.upstream.settings import ClusterSettings, HttpVersion, MemberSettings, TlsSettings
 from skitaid.upstream.upstreams import OriginSettings, Upstreams
 from skitaid.was import worker as workers
 from skitaid.was.worker import Controls, Worker
@@ -25,14 +25,18 @@ Address = tuple[str, int]
 
 @contextlib.contextmanager
 def calling(
-    folder: Path, aliases: Mapping[str, list[Address]] | None = None, *, ca: str | None = None
+    folder: Path,
+    aliases: Mapping[str, list[Address]] | None = None,
+    *,
+    ca: str | None = None,
+    version: HttpVersion = HttpVersion.ANY,
 ) -> Iterator[Worker]:
     """The loop of a worker in a thread; `was` works in the thread of the test."""
     aliases = aliases or {}
     site = Site(Router([]))
     engine = site.engine = Engine(EngineSettings(threads=2), site, log=lambda record: None)
     settings = {
-        name: ClusterSettings(name, tuple(MemberSettings(*address) for address in members))
+        name: ClusterSettings(name, tuple(MemberSettings(*address) for address in members), version=version)
         for name, members in aliases.items()
     }
     upstreams = Upstreams(engine, settings, origins=OriginSettings(tls=TlsSettings(ca=ca)))

@@ -13,7 +13,7 @@ from skitaid.was.calls.content_codings import decoded
 from skitaid.was.calls.decoding import read_body
 from skitaid.was.calls.errors import ReplyError, RpcFault
 from skitaid.was.calls.fields import Headers
-from skitaid.was.calls.reply import Decoded, Reply
+from skitaid.was.calls.reply import Decoded, Reply, reason_of
 
 __all__ = ["Read", "Reader", "read_http", "unpacked"]
 
@@ -60,7 +60,9 @@ read_http = Reader()
 def unpacked(reply: Reply) -> Decoded:
     """Without its content coding; `data` are the bytes. Never raises."""
     headers = Headers(reply.fields)
-    plain = Decoded(reply.status_code, reply.reason, headers, reply.body, reply.body)
+    # HTTP/2 has no reason.
+    reason = reply.reason or reason_of(reply.status_code)
+    plain = Decoded(reply.status_code, reason, headers, reply.body, reply.body)
     coding = headers.get("content-encoding")
     if not coding or not reply.body:
         return plain
@@ -68,7 +70,7 @@ def unpacked(reply: Reply) -> Decoded:
         content = decoded(reply.body, coding, reply.max_bytes)
     except ReplyError as error:
         return plain.with_error(error, max(plain.status_code, error.status))
-    return Decoded(reply.status_code, reply.reason, headers, content, content)
+    return Decoded(reply.status_code, reason, headers, content, content)
 
 
 def _lenient(content: bytes, content_type: str) -> object:

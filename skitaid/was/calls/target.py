@@ -13,6 +13,7 @@ from skitaid.was.calls.errors import CallError
 __all__ = ["Target", "parse_target"]
 
 _PORTS: Final = {"http": 80, "https": 443}
+_H2C: Final = "h2c"
 _ALIAS: Final = re.compile(r"@([\w.-]+)([/?#].*)?", re.DOTALL).fullmatch
 _URL: Final = re.compile(r"(\w+)://([^/?#]*)(.*)", re.DOTALL).fullmatch
 _PORT: Final = re.compile(r"[0-9]{1,5}").fullmatch
@@ -26,7 +27,9 @@ _MAX_HOST: Final = 253
 @dataclass(frozen=True, slots=True)
 class Target:
     """`alias` without its @, or None and an origin (`scheme`, `host` in lower case and ASCII, `port`). `path` begins
-    with / and may have a query; it is as it goes onto the wire. `user` and `password`: credentials of a URL."""
+    with / and may have a query; it is as it goes onto the wire. `user` and `password`: credentials of a URL.
+
+    `scheme` is http, https, or h2c: cleartext to a server that is known to speak HTTP/2 (RFC 9113 section 3.3)."""
 
     alias: str | None
     scheme: str
@@ -47,7 +50,11 @@ class Target:
         if self.alias is not None:
             return f"@{self.alias}"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+        return host if self.port == _PORTS.get(self.scheme) else f"{host}:{self.port}"
+
+    def by_http2(self) -> Target:
+        """The same, where nothing but HTTP/2 will do. Over TLS and of an alias, that is found out or configured."""
+        return replace(self, scheme=_H2C) if self.scheme == "http" else self
 
     def with_query(self, query: str) -> Target:
         """The same, with `query` (encoded) added to what is there."""
