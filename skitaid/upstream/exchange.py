@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from skitaid.protocols.http1.request import RequestError, field_lines, framing_line, request_line
-from skitaid.upstream.call import IDEMPOTENT, Call, Fields, Receiver, ResponseHead
+from skitaid.upstream.call import IDEMPOTENT, Call, Fields, Receiver, ResponseHead, Tunnel
 from skitaid.upstream.carrier import Carrier, Connection
 from skitaid.upstream.context import UpstreamContext
 from skitaid.upstream.errors import Failure, UpstreamError
@@ -250,10 +250,10 @@ class ClusterExchange:
         assert carrier is not None and member is not None
         if member.health.fails:
             self._cluster.answered(member)
-        self._end()
+        receiver = self._end()
         # First, so that a call that follows from the end finds it.
         carrier.release()
-        self.receiver.on_end(trailers)
+        receiver.on_end(trailers)
 
     def on_writable(self) -> None:
         """Of the carried."""
@@ -263,8 +263,7 @@ class ClusterExchange:
     def _switch(self, head: ResponseHead) -> None:
         carrier = self._carrier
         assert carrier is not None
-        self._end()
-        self.receiver.on_upgrade(head, carrier.detach())
+        self._end().on_upgrade(head, carrier.detach())
 
     # ------------------------------------------------------------ ends
 
@@ -295,26 +294,45 @@ class ClusterExchange:
         self._give_up(error)
 
     def _give_up(self, error: UpstreamError) -> None:
-        self._end()
+        receiver = self._end()
         if self._is_beginning:
             self._is_over = False
-            self._cluster.context.engine.loop.call_soon(self._tell, error)
+            self._cluster.context.engine.loop.call_soon(self._tell, receiver, error)
         else:
-            self.receiver.on_failure(error)
+            receiver.on_failure(error)
 
-    def _tell(self, error: UpstreamError) -> None:
+    def _tell(self, receiver: Receiver, error: UpstreamError) -> None:
         if not self._is_over:
             self._is_over = True
-            self.receiver.on_failure(error)
+            receiver.on_failure(error)
 
-    def _end(self) -> None:
-        """Nothing more is heard."""
+    def _end(self) -> Receiver:
+        """Nothing more is heard after what the receiver, which is given, is told now. The two may hold each other: that
+        must not be garbage that only a collection finds."""
+        receiver, self.receiver = self.receiver, _NOBODY
         self._is_over = True
         self._carrier = None
         self._early.clear()
         if self._member is not None:
             self._leave(self._member)
         self._cluster.context.deadlines.discard(self)
+        return receiver
+
+
+class _Nobody:
+    """The receiver of an exchange that is over."""
+
+    def on_information(self, head: ResponseHead) -> None: ...
+    def on_response(self, head: ResponseHead) -> None: ...
+    def on_data(self, data: bytes) -> None: ...
+    def on_flush(self) -> None: ...
+    def on_end(self, trailers: Fields) -> None: ...
+    def on_failure(self, error: UpstreamError) -> None: ...
+    def on_writable(self) -> None: ...
+    def on_upgrade(self, head: ResponseHead, tunnel: Tunnel) -> None: ...
+
+
+_NOBODY: Final = _Nobody()
 
 
 def _field_lines(call: Call) -> bytes:

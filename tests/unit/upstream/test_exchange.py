@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 
 from skitaid.protocols.http1.request import RequestError
@@ -440,13 +443,13 @@ def test_a_caller_who_is_slow_to_send_is_waited_for(scene: Scene) -> None:
 
 
 def test_a_member_that_takes_a_long_body_slowly_is_waited_for(scene: Scene) -> None:
-    _, heard = scene.request(method="PUT", body=b"x" * (1 << 22), timeouts=QUICK)
+    _, heard = scene.request(method="PUT", body=b"x" * (1 << 24), timeouts=QUICK)
     peer = scene.server.accept()
     taken = 0
-    for _ in range(20):
+    for _ in range(10):
         scene.advance(1.0)
-        taken += len(peer.socket.recv(1 << 16))
-    assert taken < 1 << 22
+        taken += len(peer.heard())
+    assert 0 < taken < 1 << 24
     assert heard.told == []
     scene.advance(4.0)
     assert heard.failure == "READ_TIMEOUT"
@@ -669,6 +672,25 @@ def test_a_pause_does_not_outlive_the_call(scene: Scene) -> None:
     peer.send(OK)
     scene.turn()
     assert heard.is_complete and second.is_complete
+
+
+def test_a_call_that_is_over_is_freed_without_the_collector(scene: Scene) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        for call in ({}, {"method": "POST", "body": None}):
+            exchange, heard = scene.request(**call)
+            heard.hooks["never"] = exchange.cancel  # the receiver holds the exchange
+            gone = weakref.ref(heard)
+            peer = scene.server.accept()
+            peer.send(OK)
+            scene.turn()
+            peer.close()
+            assert heard.is_complete
+            del exchange, heard
+            assert gone() is None
+    finally:
+        gc.enable()
 
 
 # ---------------------------------------------------------------- other protocols
