@@ -18,6 +18,7 @@ from skitaid.handlers.app_failure import answer_to
 from skitaid.handlers.asgi_cycle import Cycle, Message
 from skitaid.handlers.asgi_scope import Scope, ScopeMaker
 from skitaid.handlers.body_rules import NO_RULES, BodyRules
+from skitaid.handlers.reporting import ErrorReporter
 from skitaid.handlers.router import Route
 from skitaid.protocols.errors import ResponseError
 from skitaid.was.context import bind
@@ -25,7 +26,6 @@ from skitaid.was.context import bind
 __all__ = ["AsgiApp", "AsgiCallable"]
 
 AsgiCallable = Callable[[Any, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
-ErrorReporter = Callable[[Stream, BaseException], None]
 
 
 class AsgiApp:
@@ -54,13 +54,13 @@ class AsgiApp:
             self._engine.respond_error(stream, code, text, retry=code == 503)
             return True
         stream.may_code = self._may_code
-        length = stream.head.content_length
-        if length == 0:
+        if stream.head.content_length == 0:
             self._begin(Cycle(stream), route)
             return True
         limit = self._bodies.limit(stream.head)
-        if limit is not None and length is not None and length > limit:
-            self._engine.respond_error(stream, 413, f"The body may be {limit} bytes long at most.")
+        refusal = self._bodies.refusal(stream.head, limit)
+        if refusal is not None:
+            self._engine.respond_error(stream, 413, refusal)
             return True
         cycle = Cycle(stream)
         cycle.expect_body(limit, partial(self._begin, cycle, route))

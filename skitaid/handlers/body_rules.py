@@ -35,4 +35,13 @@ class BodyRules:
         return self.max_form_bytes if kind[: len(_MULTIPART)].lower() == _MULTIPART else self.max_bytes
 
 
+    @staticmethod
+    def refusal(head: RequestHead, limit: int | None) -> str | None:
+        """What to say with 413 to who announced a body longer than `limit`; None: that is not so."""
+        length = head.content_length
+        if limit is None or length is None or length <= limit:
+            return None
+        return f"The body may be {limit} bytes long at most."
+
+
 NO_RULES: Final = BodyRules()

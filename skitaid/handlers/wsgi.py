@@ -19,6 +19,7 @@ from skitaid.engine.stream import Stream
 from skitaid.handlers.app_failure import answer_to
 from skitaid.handlers.body_rules import NO_RULES, BodyRules
 from skitaid.handlers.file_wrapper import FileWrapper
+from skitaid.handlers.reporting import ErrorReporter
 from skitaid.handlers.router import Route
 from skitaid.handlers.wsgi_call import TOO_LONG, TOO_SHORT, Call, pieces_of
 from skitaid.handlers.wsgi_environ import EnvironMaker
@@ -31,7 +32,6 @@ from skitaid.was.later import Later
 __all__ = ["WsgiApp", "WsgiSettings"]
 
 WsgiCallable = Callable[[dict[str, Any], Callable[..., Any]], Iterable[Any]]
-ErrorReporter = Callable[[Stream, BaseException], None]
 _BURST_BYTES: Final = 1 << 20
 """What an app on the loop may send in one go to a client that keeps up with it: others come next."""
 
@@ -75,13 +75,13 @@ class WsgiApp:
         stream.note = route
         stream.job = self._run
         stream.may_code = self._may_code
-        length = stream.head.content_length
-        if length == 0:
+        if stream.head.content_length == 0:
             self._engine.submit(stream)
             return True
         limit = self._bodies.limit(stream.head)
-        if limit is not None and length is not None and length > limit:
-            self._engine.respond_error(stream, 413, f"The body may be {limit} bytes long at most.")
+        refusal = self._bodies.refusal(stream.head, limit)
+        if refusal is not None:
+            self._engine.respond_error(stream, 413, refusal)
             return True
         stream.expect_body(partial(self._engine.submit, stream), limit, is_streamed=self._bodies.is_streamed)
         return True

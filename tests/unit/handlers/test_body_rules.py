@@ -35,3 +35,11 @@ def test_the_limit_goes_by_the_kind(kind: str | None, limit: int) -> None:
 def test_one_limit_for_all(kind: str | None) -> None:
     assert BodyRules.of(7).limit(head(kind)) == 7
     assert NO_RULES.limit(head(kind)) is None
+
+
+def test_an_announced_body_that_is_too_long_is_refused_at_once() -> None:
+    long = parse_head(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11")
+    assert [BodyRules.refusal(long, limit) for limit in (None, 12, 11)] == [None] * 3
+    assert "10 bytes" in str(BodyRules.refusal(long, 10))
+    chunked = parse_head(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked")
+    assert BodyRules.refusal(chunked, 10) is None
