@@ -174,7 +174,8 @@ def _proxy(making: Composition, mount: Mount) -> RouteHandler:
     assert isinstance(mount.target, ProxyTarget)
     alias = making.instance.aliases[mount.target.alias]
     bodies = body_rules(mount.options, making.instance.server)
-    settings = proxy_settings(alias, mount.target, where=making.where(mount), bodies=bodies)
+    tunnel_s = making.instance.forward_proxy.tunnel_s
+    settings = proxy_settings(alias, mount.target, where=making.where(mount), bodies=bodies, tunnel_s=tunnel_s)
     path, cached = route_path(mount.path), making.cached
     if cached is None:
         cluster = making.upstreams.cluster(alias.name)

@@ -15,7 +15,9 @@ __all__ = ["origins_of", "proxy_settings"]
 _TLS_TYPES: Final = frozenset({"https", "wss"})
 
 
-def proxy_settings(alias: Alias, target: ProxyTarget, *, where: str, bodies: BodyRules) -> ProxySettings:
+def proxy_settings(
+    alias: Alias, target: ProxyTarget, *, where: str, bodies: BodyRules, tunnel_s: float
+) -> ProxySettings:
     """The slice of the conf for one mount of an alias."""
     is_tls = is_secured(alias)
     policy = ("member" if is_tls else "pass") if alias.host == "auto" else alias.host
@@ -30,6 +32,7 @@ def proxy_settings(alias: Alias, target: ProxyTarget, *, where: str, bodies: Bod
         bodies=bodies,
         timeouts=CallTimeouts(alias.connect_timeout_s, alias.response_timeout_s, alias.total_timeout_s),
         affinity=_affinity(alias.balance),
+        tunnel_s=tunnel_s,
     )
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from skitaid.config.model import Alias, Balance, Instance, Member, Server
+from skitaid.config.model import Alias, Balance, Instance, Member, ProxyTarget, Server
 from skitaid.engine.server import Engine, EngineSettings
+from skitaid.handlers.body_rules import BodyRules
 from skitaid.handlers.router import Router
 from skitaid.handlers.site import Site
 from skitaid.instance.clusters import cluster_settings, make_upstreams
+from skitaid.instance.proxies import proxy_settings
 from skitaid.upstream import selection
 from skitaid.upstream.settings import CheckSettings, HttpVersion, MemberSettings, TlsSettings
 from skitaid.upstream.upstreams import NoClusterError
@@ -77,3 +79,8 @@ def test_a_worker_that_calls_nobody_does_not_import_what_calls() -> None:
     script = "import sys, skitaid.instance.worker; print([m for m in sys.modules if m == 'h2' or 'upstream' in m])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_tunnels_of_a_mounted_alias_last_as_long_as_those_of_the_forward_proxy() -> None:
+    alias, target = Alias("web", "ws", (Member("one"),)), ProxyTarget("web")
+    assert proxy_settings(alias, target, where="/", bodies=BodyRules(), tunnel_s=30.0).tunnel_s == 30.0
