@@ -10,11 +10,12 @@ import os
 from collections.abc import Callable
 from typing import Final
 
-__all__ = ["GROWTH_BYTES", "LOOK_EVERY", "MemoryKeeper", "give_back", "resident_bytes"]
+__all__ = ["GROWTH_BYTES", "LOOK_EVERY", "MOST_PATIENT", "MemoryKeeper", "give_back", "resident_bytes"]
 
 GROWTH_BYTES: Final = 16 << 20
 LOOK_EVERY: Final = 10
-"""Ticks, of a second each."""
+MOST_PATIENT: Final = 640
+"""Ticks, of a second each: from look to look; and when what is there turned out to be in use, at most."""
 
 Order = Callable[[Callable[[], None], Callable[[], None]], None]
 
@@ -33,23 +34,25 @@ class MemoryKeeper:
         self._resident = resident or resident_bytes
         self._trim = trim or give_back
         self._least = self._resident()
-        self._ticks = 0
-        self._is_at_it = False
+        self._ticks_left = self._patience = LOOK_EVERY
 
     def tick(self) -> None:
-        """Every second, on the loop. What an app keeps is asked for once, when it has grown by so much."""
-        self._ticks += 1
-        if self._ticks % LOOK_EVERY or self._is_at_it:
+        """Every second, on the loop. What an app keeps is asked for ever less often."""
+        self._ticks_left -= 1
+        if self._ticks_left > 0:
             return
         now = self._resident()
         self._least = min(self._least, now)
         if now - self._least >= GROWTH_BYTES:
-            self._is_at_it = True
-            self._order(self._trim, self._done)
+            self._patience = min(self._patience * 2, MOST_PATIENT)
+            self._order(self._trim, _nothing)
+        else:
+            self._patience = LOOK_EVERY
+        self._ticks_left = self._patience
 
-    def _done(self) -> None:
-        self._is_at_it = False
-        self._least = self._resident()
+
+def _nothing() -> None:
+    """The next look sees what came of it."""
 
 
 def resident_bytes() -> int:
