@@ -15,10 +15,14 @@ from skitaid.cli.options import UsageError
 from skitaid.cli.session import Session, complain_problems, out, out_style, short
 from skitaid.cli.style import Style, Tone
 from skitaid.config.load import load_all
-from skitaid.config.model import AppTarget, Host, Instance, Mount, Origin, StaticTarget
+from skitaid.config.model import Alias, AppTarget, Host, Instance, Member, Mount, Origin, ProxyTarget, StaticTarget
 from skitaid.config.targets import show_target
 from skitaid.exceptions import RefusedError
+from skitaid.handlers.proxy_target import Remap
+from skitaid.handlers.quoting import quote_path
 from skitaid.handlers.router import HostTable, Route, RouteKind, Router, route_path
+from skitaid.protocols.errors import ProtocolError
+from skitaid.protocols.http1.head import RequestLine
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -128,7 +132,7 @@ def steps(instance: Instance, host: Host, path: str) -> list[Step]:
     routes = {Route(route_path(mount.path), kind_of(mount)): mount for mount in host.mounts}
     found: list[Step] = []
     for route in HostTable(host.names, list(routes)).match(path):
-        step = _step(routes[route], route, path)
+        step = _step(instance, routes[route], route, path)
         found.append(step)
         if step.answers:
             break
@@ -141,7 +145,7 @@ def kind_of(mount: Mount) -> RouteKind:
     return RouteKind.APP if isinstance(mount.target, AppTarget) else RouteKind.PROXY
 
 
-def _step(mount: Mount, route: Route, path: str) -> Step:
+def _step(instance: Instance, mount: Mount, route: Route, path: str) -> Step:
     target = mount.target
     rest = path[len(route.path):]
     if isinstance(target, StaticTarget):
@@ -150,7 +154,24 @@ def _step(mount: Mount, route: Route, path: str) -> Step:
     if isinstance(target, AppTarget):
         text = f"the app gets SCRIPT_NAME {route.path!r}, PATH_INFO {rest!r}"
         return Step(mount, route.kind, text, True)
-    return Step(mount, route.kind, f"passed to a member of @{target.alias}", True)
+    return _proxy_step(mount, target, instance.aliases[target.alias], path)
+
+
+def _proxy_step(mount: Mount, target: ProxyTarget, alias: Alias, path: str) -> Step:
+    line = RequestLine("GET", quote_path(path.encode("latin-1")).encode("ascii"), 1)
+    try:
+        asked = Remap(route_path(mount.path), target.remap).target(line)
+    except ProtocolError as error:
+        return Step(mount, RouteKind.PROXY, f"refused: {error.status}, {error.reason}", True)
+    members = ", ".join(_shown_member(member) for member in alias.members)
+    return Step(mount, RouteKind.PROXY, f"passed to a member of @{alias.name} ({members}) as {asked.decode()}", True)
+
+
+def _shown_member(member: Member) -> str:
+    """Its address, and its weight if it is not that of all."""
+    host = f"[{member.host}]" if ":" in member.host else member.host
+    address = f"unix:{member.path}" if member.path is not None else f"{host}:{member.port}"
+    return address if member.weight == 1 else f"{address} {member.weight}"
 
 
 def place(origin: Origin) -> str:

@@ -19,13 +19,13 @@ port = 5000
 / = files
 /api = other:main
 /deep/files = files
-/search = @engines
+/search = @engines/v2
 : www.example.com
 / = other:main
 : .example.com
 / = files
 [@engines]
-members = 127.0.0.1:8001
+members = admin:secret@127.0.0.1:8001, [::1]:8002 3, unix:/run/x.sock
 """
 
 
@@ -111,6 +111,15 @@ def test_what_is_printed_names_the_lines(site: Instance, capsys: pytest.CaptureF
     assert "SCRIPT_NAME '', PATH_INFO '/x'" in shown
     assert not explain(site, parse_url("http://a.example.com:5000/nothing"), PLAIN)
     assert "Nothing answers: 404." in capsys.readouterr().out
+
+
+def test_a_proxy_names_its_members_and_what_they_are_asked(site: Instance) -> None:
+    block = host_block(site, "")
+    assert block is not None
+    (step,) = steps(site, block, "/search/a b")
+    members = "127.0.0.1:8001, [::1]:8002 3, unix:/run/x.sock"
+    assert step.text == f"passed to a member of @engines ({members}) as /v2/a%20b"
+    assert "refused: 400" in steps(site, block, "/search/../x")[0].text
 
 
 @pytest.mark.parametrize(("rest", "outcome"), [
