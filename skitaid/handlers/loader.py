@@ -80,6 +80,11 @@ class AppLoader:
             raise AppLoadError(path, str(error)) from None
         return LoadedApp(app, kind_of(app), loaded, project.root)
 
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """The projects' folders, in the order in which they were met."""
+        return self._projects.roots
+
     def files(self, root: str | None = None) -> frozenset[str]:
         """The source files of the project at `root` (None: of all) that are loaded or failed to load, to be watched
         for changes. Packages installed inside the project's folder (an environment) are not counted."""

@@ -94,6 +94,11 @@ class Projects(MetaPathFinder):
                 sys.path.insert(_index_after(sys.path, earlier), root)
         return self._by_root[identity]
 
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """The folders of all projects, in the order in which they were met."""
+        return tuple(project.root for project in self._by_root.values())
+
     def real_name(self, project: Project, dotted: str) -> str:
         """The name a module of the project has in `sys.modules`."""
         standing = self.claim(project, dotted.partition(".")[0])

@@ -28,6 +28,16 @@ class AppLog:
         line = stream.head.line
         self._log.write_traceback(f"{line.method} {line.target}"[:200], error=error)
 
+    def write(self, kind: str, text: str, identifier: str) -> None:
+        """What an app says (was.log)."""
+        self._log.write(kind, text, identifier)
+
+    def write_error(self, text: str, error: BaseException | None, identifier: str) -> None:
+        """An exception that an app tells of, or that nobody asked for."""
+        if text:
+            self._log.write("error", text, identifier)
+        self._log.write_traceback(identifier, error=error)
+
     def load_failed(self, summary: str, traceback: str) -> None:
         """An app that could not be loaded; `traceback` may be empty."""
         self._log.write_block("expt", [summary, *traceback.splitlines()], "load")

@@ -14,12 +14,13 @@ PATH = "SKITAID_PATH"
 
 
 def find_skitaid() -> None:
-    """Make `import skitaid` mean the package this file is part of."""
+    """Make `import skitaid` mean the package this file is part of, and `import skitai` its names of the ancestor."""
     here = os.path.dirname(os.path.abspath(__file__))
     # Python put this folder first, because the file in it was run; its modules are no top-level modules.
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or os.curdir) != here]
     root = os.path.dirname(os.path.dirname(here))
-    for folder in (root, *os.environ.get(PATH, "").split(os.pathsep)):
+    compat = os.path.join(root, "skitaid", "compat")
+    for folder in (root, compat, *os.environ.get(PATH, "").split(os.pathsep)):
         if folder and folder not in sys.path:
             sys.path.append(folder)
 

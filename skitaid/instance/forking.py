@@ -15,6 +15,7 @@ from skitaid.instance.worker import WorkerTask, leave, run_worker
 from skitaid.supervisor.lifeline import Lifeline
 from skitaid.supervisor.report import Reporter
 from skitaid.supervisor.scoreboard import Scoreboard
+from skitaid.was.state_table import StateTable
 
 __all__ = ["Estate", "Forker"]
 
@@ -23,15 +24,16 @@ FAILED = 1
 
 @dataclass(slots=True)
 class Estate:
-    """What a worker inherits: the sockets of its conf, its slot of the board, the read end of the lifeline, the logs.
-    `reporter` and `private_fds` are the master's alone and closed in a worker. `first_environment`: the names that
-    [environment] had when the master was started with them."""
+    """What a worker inherits: the sockets of its conf, its slot of the board, the read end of the lifeline, the logs,
+    and `states`, what workers share by name. `reporter` and `private_fds` are the master's alone and closed in a
+    worker. `first_environment`: the names that [environment] had when the master was started with them."""
 
     premises: Premises
     sockets: Sockets
     board: Scoreboard
     lifeline: Lifeline
     reporter: Reporter
+    states: StateTable
     private_fds: list[int] = field(default_factory=list)
     first_environment: frozenset[str] = frozenset()
 
@@ -98,5 +100,6 @@ class Forker:
             logbook=estate.premises.logbook,
             pipe_fd=write_fd,
             lifeline_fd=estate.lifeline.keep_read_end(),
+            states=estate.states,
             unset=tuple(estate.first_environment.difference(name for name, _ in instance.environment)),
         )

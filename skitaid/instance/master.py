@@ -31,6 +31,7 @@ from skitaid.instance.sockets import BindError, BusyError, Sockets
 from skitaid.supervisor import lifeline, report, scoreboard
 from skitaid.supervisor.lifeline import Lifeline
 from skitaid.supervisor.title import set_title
+from skitaid.was.state_table import StateTable
 
 __all__ = ["Master", "main"]
 
@@ -156,7 +157,7 @@ class Master:
         first = frozenset(name for name, _ in self._conf.instance.environment)
         return Estate(
             self._premises, self._sockets, self._board, Lifeline.create(), self._reporter,
-            private_fds=private_fds, first_environment=first,
+            private_fds=private_fds, first_environment=first, states=StateTable.create(),
         )  # fmt: skip
 
     def _patiently(self, attempt: Callable[[], _Got], patience_s: float) -> _Got:
@@ -267,9 +268,13 @@ class Master:
             self._await_correction(message.files)
         elif message.kind is Kind.CLOSED:
             self._leaving.discard(pid)
+        elif message.kind is Kind.SHUTDOWN:
+            self._say("info", "an app asks for a shutdown")
+            self._stop(signal.SIGQUIT, stop_patience_s(self._conf.instance))
         elif worker.generation == self._newest_generation and not self._wants_reload:
             # What an older one sees has been read anew already.
-            self._say("info", "the source of an app changed")
+            is_asked = message.kind is Kind.RESTART
+            self._say("info", "an app asks for a restart" if is_asked else "the source of an app changed")
             self._wants_reload = True
 
     def _await_correction(self, files: tuple[str, ...]) -> None:

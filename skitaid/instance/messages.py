@@ -9,16 +9,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 
-__all__ = ["Kind", "MessageReader", "WorkerMessage", "say_closed", "say_ready", "say_reload"]
+__all__ = [
+    "Kind", "MessageReader", "WorkerMessage", "say_closed", "say_ready", "say_reload", "say_restart", "say_shutdown",
+]  # fmt: skip
 
 
 class Kind(Enum):
-    """READY: it can serve. RELOAD: a file of an app with `use_reloader` changed. CLOSED: it takes no more
-    connections."""
+    """READY: it can serve. RELOAD: a file of an app with `use_reloader` changed. CLOSED: it takes no more connections.
+    RESTART, SHUTDOWN: an app asks for new workers, or for an end (was.restart, was.shutdown)."""
 
     READY = "ready"
     RELOAD = "reload"
     CLOSED = "closed"
+    RESTART = "restart"
+    SHUTDOWN = "shutdown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,14 @@ def say_reload(fd: int) -> None:
 
 def say_closed(fd: int) -> None:
     _say(fd, {"kind": Kind.CLOSED.value})
+
+
+def say_restart(fd: int) -> None:
+    _say(fd, {"kind": Kind.RESTART.value})
+
+
+def say_shutdown(fd: int) -> None:
+    _say(fd, {"kind": Kind.SHUTDOWN.value})
 
 
 def _say(fd: int, message: Mapping[str, object]) -> None:

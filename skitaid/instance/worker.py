@@ -33,10 +33,13 @@ from skitaid.instance.memory import MemoryKeeper
 from skitaid.instance.messages import say_closed, say_ready, say_reload
 from skitaid.instance.offspring import part_from
 from skitaid.instance.reloader import Reloader
+from skitaid.instance.was_worker import install_was
 from skitaid.logs.writer import RequestLogWriter
 from skitaid.supervisor.proc import rss_bytes
 from skitaid.supervisor.scoreboard import Slot, WorkerState
 from skitaid.supervisor.title import set_title
+from skitaid.was.state_table import StateTable
+from skitaid.was.worker import Worker
 
 __all__ = ["SettleError", "WorkerTask", "leave", "run_worker"]
 
@@ -74,6 +77,7 @@ class WorkerTask:
     logbook: Logbook
     pipe_fd: int
     lifeline_fd: int
+    states: StateTable
     unset: tuple[str, ...] = ()
 
 
@@ -164,6 +168,7 @@ class _Worker:
         self._reloader: Reloader | None = None
         self._lifespans: Lifespans | None = None
         self._making: Composition | None = None
+        self._was: Worker | None = None
 
     def serve(self) -> None:
         """Load the apps, accept, and run until stopped."""
@@ -208,6 +213,9 @@ class _Worker:
         making.report = partial(self._task.logbook.server.write, "warn")
         making.var_folder = self._task.conf.var_folder
         self._making = making
+        self._was = install_was(
+            making, var_folder=self._task.conf.var_folder, pipe_fd=self._task.pipe_fd, states=self._task.states
+        )
         since_ns = time.time_ns()
         self._site.router = make_router(making)
         self._lifespans = making.lifespans
@@ -230,6 +238,8 @@ class _Worker:
         if self._lifespans is not None and not loop.is_closed():
             loop.run_until_complete(self._lifespans.stop(FAST_END_S if is_fast else END_S))
             loop.run_until_complete(end_tasks(FAST_END_S))
+        if self._was is not None:
+            self._was.end()
         if self._making is not None:
             self._making.close()
         self._engine.close(0.0 if is_fast else FAST_STOP_S)
@@ -240,11 +250,17 @@ class _Worker:
         now = loop.time()
         if now >= self._close_idle_at:
             self._engine.close_idle()
-        is_busy = self._engine.connection_count or (self._lifespans is not None and self._lifespans.is_busy)
-        if not is_busy or (self._stop_at is not None and now >= self._stop_at):
+        if not self._is_busy or (self._stop_at is not None and now >= self._stop_at):
             loop.stop()
             return
         loop.call_later(0.02, self._look_for_end)
+
+    @property
+    def _is_busy(self) -> bool:
+        """Whether anything is in flight: connections, and what apps do that no connection waits for."""
+        if self._engine.connection_count or (self._lifespans is not None and self._lifespans.is_busy):
+            return True
+        return self._was is not None and self._was.is_busy
 
     def _tick(self) -> None:
         """Every second: the heartbeat, the figures, and what else has to be looked at."""

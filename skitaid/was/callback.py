@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextvars
 import sys
 import traceback
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
+from skitaid.was.context import carried
 from skitaid.was.waiting import Waited, call_when_done, unfinished_of
 from skitaid.was.worker import current_worker
 
@@ -22,7 +22,7 @@ class Finished(Waited, Protocol):
 def call_later(task: Finished, callback: Callable[[Any], Any]) -> None:
     """Have `callback(result)` called in an app thread when there is a result, on behalf of the request that is being
     answered now."""
-    context = contextvars.copy_context()
+    context = carried()
 
     def run() -> None:
         context.run(callback, task.result())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from _thread import allocate_lock
 from collections.abc import Iterator
-from contextvars import ContextVar
+from contextvars import Context, ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, Final
 
 from skitaid.engine.transaction import ltxnids
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from skitaid.engine.stream import Stream
 
 __all__ = [
-    "Bound", "Cell", "Memory", "app_config", "attribute", "bind", "bind_container", "bound_request", "cell", "current",
-    "memory", "outgoing_ids",
+    "Bound", "Cell", "Memory", "app_config", "attribute", "bind", "bind_container", "bound_request", "carried", "cell",
+    "current", "memory", "outgoing_ids",
 ]  # fmt: skip
 
 
@@ -124,6 +124,16 @@ def outgoing_ids() -> tuple[str, str] | None:
     """gtxnid and ltxnid of the next call out of the request that is being answered; None outside of requests."""
     kept = memory()
     return None if kept is None else (kept.gtxnid, next(kept.ltxnids))
+
+
+def carried() -> Context:
+    """A copy of the context that goes on being that of this request when its thread has another: for what is done on
+    its behalf elsewhere, or later."""
+    # The ids are taken down now: an ASGI request is taken apart when it ends.
+    memory()
+    context = copy_context()
+    context.run(bind, bound_request())
+    return context
 
 
 def app_config() -> Any:

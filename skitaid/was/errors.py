@@ -48,23 +48,27 @@ class LoopThreadError(WasError):
         )
 
 
-class QueueFullError(WasError):
-    """More is asked for than can be done; the app asks for too much at a time."""
-
-
 class HTTPError(WasError):
     """Ends a request with a status, wherever it is raised: `raise was.Error("404 Not Found", "no such file")`.
 
-    `status` is a line such as "404 Not Found", or a number; `explain` is shown to the client. `status_code` is the
-    number. `result`: the Result that it is about, if there is one.
+    `status` is a line such as "404 Not Found", or a number; `explain` is shown to the client, `detail` is for logs.
+    `status_code` is the number. `result`: the Result that it is about, if there is one.
     """
 
-    def __init__(self, status: str | int = 500, explain: str = "", *, result: object = None) -> None:
+    def __init__(self, status: str | int = 500, explain: str = "", *, detail: str = "", result: object = None) -> None:
         self.status = _status_line(status)
         self.status_code = int(self.status[:3])
         self.explain = explain
         self.result = result
-        super().__init__(f"{self.status}: {explain}" if explain else self.status)
+        text = detail or explain
+        super().__init__(f"{self.status}: {text}" if text else self.status)
+
+
+class QueueFullError(HTTPError):
+    """More is asked for than can be done; the app asks for too much at a time. Clients are told to come back."""
+
+    def __init__(self, explain: str) -> None:
+        super().__init__("503 Service Unavailable", explain)
 
 
 def _status_line(status: str | int) -> str:

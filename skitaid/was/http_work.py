@@ -49,7 +49,7 @@ class HttpWork:
         self._member = member
         self._done: Done
         self._exchange: Exchange | None = None
-        self._is_over = False
+        self._is_over = self._is_counted = False
         self._pump: BodyPump | None = None
         self._streamed: StreamedBody | None = None
         self._steps = 0
@@ -73,9 +73,18 @@ class HttpWork:
             self._worker.engine.portal.call(self._cancel)
 
     def _cancel(self) -> None:
+        exchange = self._leave()
+        if exchange is not None:
+            exchange.cancel()
+
+    def _leave(self) -> Exchange | None:
+        """Have done with the exchange, and with what was to be sent by it."""
+        if self._is_counted:
+            self._is_counted = False
+            self._worker.calls -= 1
         self._let_go_of_body()
-        if self._exchange is not None:
-            self._exchange.cancel()
+        exchange, self._exchange = self._exchange, None
+        return exchange
 
     # ------------------------------------------------------------ on the loop thread
 
@@ -83,6 +92,9 @@ class HttpWork:
         """A root: the portal would lose what is raised here, and somebody waits."""
         if self._is_over:
             return
+        if not self._is_counted:
+            self._is_counted = True
+            self._worker.calls += 1
         try:
             self._request()
         except Exception as error:  # noqa: BLE001
@@ -133,8 +145,7 @@ class HttpWork:
 
     def _end(self, result: Result) -> None:
         self._is_over = True
-        self._exchange = None
-        self._let_go_of_body()
+        self._leave()
         self._done(result)
 
     def _fail(self, error: SkitaidError) -> None:
@@ -223,7 +234,6 @@ class HttpWork:
             return
         if self._member is not None and following.target.origin != self._order.target.origin:
             self._member = None
-        self._stop_pump()
         self._stop_pump()
         self._order = following
         self._exchange = None

@@ -171,7 +171,7 @@ class Result:
             return
         if status is None and self.status == STA_REQFAIL and not isinstance(self.error, (SkitaidError, type(None))):
             raise self.error
-        raise HTTPError(status or self._answer(), self._explain(), result=self) from self.error
+        raise HTTPError(status or self._answer(), detail=self._explain(), result=self) from self.error
 
     def fetch(self, status: str | None = None) -> Any:
         """`data`. Raises as `reraise` does."""

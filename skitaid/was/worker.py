@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from _thread import get_ident
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from skitaid.upstream.call import Call, Exchange, Receiver
 
 __all__ = [
-    "Cluster", "Controls", "Upstreams", "Worker", "WorkerEngine", "current_worker", "install", "worker_or_none",
+    "Cluster", "Controls", "Outpost", "Upstreams", "Worker", "WorkerEngine", "current_worker", "install",
+    "install_outpost", "premises", "private_folder", "worker_or_none",
 ]  # fmt: skip
 
 
@@ -49,10 +50,11 @@ class WorkerEngine(Protocol):
 @dataclass(frozen=True, slots=True)
 class Controls:
     """What an app may ask of the process it runs in. From any thread. `log(kind, text, identifier)` writes a line to
-    app.log, `log_traceback(identifier)` the exception being handled; `restart` and `shutdown`: see docs/was.md."""
+    app.log, `log_error(text, error, identifier)` an exception with where it happened; `restart` and `shutdown` are for
+    the whole instance."""
 
     log: Callable[[str, str, str], None]
-    log_traceback: Callable[[str], None]
+    log_error: Callable[[str, BaseException | None, str], None]
     restart: Callable[[], None]
     shutdown: Callable[[], None]
 
@@ -62,7 +64,9 @@ class Worker:
     """`upstreams` makes the registry of clusters at the first call; on the loop thread. `aliases` tells how many
     members each alias has that speaks HTTP. `var_folder` is the instance's own. `states` is the memory shared between
     workers (a skitaid.was.states table), None where there is none. `loop_ident`: the thread that must not wait.
-    `at_end`: to be called when the worker ends."""
+    `child_command` runs the other end of child.Child, which is given `child_setup()` and the descriptors
+    `child_fds`. `at_end`: to be called when the worker ends. `calls`: to other servers, that are under way; for the
+    loop thread. `busy` tells whether other tasks are."""
 
     engine: WorkerEngine
     upstreams: Callable[[], Upstreams]
@@ -74,8 +78,18 @@ class Worker:
     states: Any = None
     figures: Callable[[], Mapping[str, Any]] = dict
     result_cache: Any = None
+    child_command: Sequence[str] = ()
+    child_setup: Callable[[], Mapping[str, Any]] = dict
+    child_fds: tuple[int, ...] = ()
     loop_ident: int = field(default_factory=get_ident)
     at_end: list[Callable[[], None]] = field(default_factory=list)
+    busy: list[Callable[[], bool]] = field(default_factory=list)
+    calls: int = 0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether tasks are under way, be somebody waiting for them or not."""
+        return self.calls > 0 or any(is_busy() for is_busy in self.busy)
 
     @property
     def is_loop_thread(self) -> bool:
@@ -88,13 +102,41 @@ class Worker:
             self.at_end.pop()()
 
 
+@dataclass(frozen=True, slots=True)
+class Outpost:
+    """A process that does something for a worker (was.Process): what it shares with it."""
+
+    var_folder: Path
+    states: Any = None
+
+
 _worker: Worker | None = None
+_outpost: Outpost | None = None
 
 
 def install(worker: Worker | None) -> None:
     """On the loop thread of a worker, before its apps are imported."""
     global _worker  # noqa: PLW0603  # there is one in a process
     _worker = worker
+
+
+def install_outpost(outpost: Outpost) -> None:
+    """In a process that is an outpost."""
+    global _outpost  # noqa: PLW0603  # there is one in a process
+    _outpost = outpost
+
+
+def premises() -> Worker | Outpost | None:
+    """What this process shares with the workers of its instance; None: it has nothing to do with any."""
+    return _worker or _outpost
+
+
+def private_folder() -> Path:
+    """For files of our own, which nobody else shall see."""
+    import tempfile
+
+    shared = premises()
+    return Path(tempfile.gettempdir(), f"skitaid-{os.getuid()}") if shared is None else shared.var_folder
 
 
 def current_worker() -> Worker:

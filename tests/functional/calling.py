@@ -51,7 +51,7 @@ def calling(
     thread = threading.Thread(target=run, name="loop")
     thread.start()
     assert ready.wait(PATIENCE_S)
-    controls = Controls(lambda *_: None, lambda _: None, lambda: None, lambda: None)
+    controls = Controls(lambda *_: None, lambda *_: None, lambda: None, lambda: None)
     sizes = {name: len(members) for name, members in aliases.items()}
     ident = thread.ident
     assert ident is not None

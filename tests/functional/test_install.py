@@ -79,6 +79,10 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
     assert present - set(zipfile.ZipFile(wheel).namelist()) == set()
 
 
+def test_the_wheel_brings_the_import_names_of_the_ancestors(wheel: Path) -> None:
+    assert "skitai.py" in zipfile.ZipFile(wheel).namelist()
+
+
 def test_commands_are_linked_and_run(fresh: Machine) -> None:
     for name in COMMANDS:
         link = fresh.path(f"usr/local/bin/{name}")

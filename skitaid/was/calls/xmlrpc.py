@@ -16,7 +16,9 @@ from xml.parsers import expat
 
 from skitaid.was.calls.errors import CallError, ReplyError, RpcFault
 
-__all__ = ["CONTENT_TYPE", "XmlRpcFault", "read_multicall", "read_response", "write_call", "write_multicall"]
+__all__ = [
+    "CONTENT_TYPE", "XmlRpcFault", "read_multicall", "read_response", "write_call", "write_multicall", "write_response",
+]  # fmt: skip
 
 CONTENT_TYPE: Final = "text/xml; charset=utf-8"
 
@@ -49,12 +51,22 @@ def write_call(method: str, arguments: Sequence[object]) -> bytes:
     """Raises CallError for a name or a value that XML-RPC cannot carry."""
     if not _METHOD(method):
         raise CallError(f"{method!r} is no name of an XML-RPC method")
-    try:
-        text = _Writer("utf-8", allow_none=True).dumps(tuple(arguments))  # type: ignore[arg-type]  # it tells itself what it cannot write
-    except (TypeError, ValueError, RecursionError) as error:
-        raise CallError(f"{method}: an argument cannot be sent by XML-RPC: {error}") from error
+    text = _write(method, tuple(arguments))
     head = f"<?xml version='1.0' encoding='utf-8'?>\n<methodCall>\n<methodName>{method}</methodName>\n"
     return f"{head}{text}</methodCall>\n".encode()
+
+
+def write_response(value: object) -> bytes:
+    """A methodResponse that carries `value`. Raises CallError."""
+    head = "<?xml version='1.0' encoding='utf-8'?>\n<methodResponse>\n"
+    return f"{head}{_write('the response', (value,))}</methodResponse>\n".encode()
+
+
+def _write(what: str, values: tuple[object, ...]) -> str:
+    try:
+        return _Writer("utf-8", allow_none=True).dumps(values)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RecursionError) as error:
+        raise CallError(f"{what}: a value cannot be sent by XML-RPC: {error}") from error
 
 
 def write_multicall(calls: Sequence[tuple[str, Sequence[object]]]) -> bytes:

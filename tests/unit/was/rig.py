@@ -199,7 +199,7 @@ def world(folder: Path, **settings: Any) -> Iterator[World]:
     found = World(portal)
     controls = Controls(
         log=lambda kind, text, identifier: found.logged.append((kind, text, identifier)),
-        log_traceback=lambda identifier: found.logged.append(("expt", "", identifier)),
+        log_error=lambda text, error, identifier: found.logged.append(("expt", f"{text}{error!r}", identifier)),
         restart=lambda: found.asked.append("restart"),
         shutdown=lambda: found.asked.append("shutdown"),
     )

@@ -1,0 +1,94 @@
+"""A few threads that take jobs one after the other, made when they are needed and gone when they are not."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Final
+
+from skitaid.was.errors import QueueFullError
+
+__all__ = ["IDLE_S", "ThreadPool"]
+
+IDLE_S: Final = 60.0
+"""A thread that has had nothing to do for so long ends."""
+_LIMIT: Final = 10_000
+
+
+class ThreadPool:
+    """At most `size` threads; at most `limit` jobs wait. `on_thread_end` is called in a thread that ends."""
+
+    def __init__(
+        self, name: str, size: int, *, limit: int = _LIMIT, on_thread_end: Callable[[], None] | None = None
+    ) -> None:
+        self._name = name
+        self._size = size
+        self._limit = limit
+        self._on_thread_end = on_thread_end
+        self._lock = threading.Lock()
+        self._jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._waiting = 0
+        self._idle = 0
+        self._threads = 0
+
+    @property
+    def threads(self) -> int:
+        """So many there are now."""
+        return self._threads
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job runs or waits."""
+        with self._lock:
+            return self._waiting > 0 or self._idle < self._threads
+
+    def submit(self, job: Callable[[], None]) -> None:
+        """Have `job()` called. Raises QueueFullError."""
+        with self._lock:
+            if self._waiting >= self._limit:
+                raise QueueFullError(f"{self._waiting} jobs wait for {self._name} already")
+            self._waiting += 1
+            is_short = self._waiting > self._idle and self._threads < self._size
+            if is_short:
+                self._threads += 1
+        self._jobs.put(job)
+        if is_short:
+            threading.Thread(target=self._work, name=f"was.{self._name}", daemon=True).start()
+
+    def _work(self) -> None:
+        """A thread's root."""
+        while (job := self._next()) is not None:
+            try:
+                job()
+            except BaseException:  # noqa: BLE001  # the thread must live, whatever a job does
+                traceback.print_exc(file=sys.stderr)
+        if self._on_thread_end is not None:
+            self._on_thread_end()
+
+    def _next(self) -> Callable[[], None] | None:
+        """The next job; None: the thread is to end."""
+        with self._lock:
+            self._idle += 1
+        try:
+            job = self._jobs.get(timeout=IDLE_S)
+        except Empty:
+            return self._leave()
+        with self._lock:
+            self._idle -= 1
+            self._waiting -= 1
+        return job
+
+    def _leave(self) -> Callable[[], None] | None:
+        with self._lock:
+            self._idle -= 1
+            try:
+                # One may have come while we were leaving, for which nobody was called.
+                job = self._jobs.get_nowait()
+            except Empty:
+                self._threads -= 1
+                return None
+            self._waiting -= 1
+            return job

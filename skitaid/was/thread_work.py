@@ -1,0 +1,43 @@
+"""A function of the app's in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from skitaid.was.context import carried
+from skitaid.was.result import Result
+from skitaid.was.thread_pool import ThreadPool
+from skitaid.was.work import Done
+
+__all__ = ["ThreadWork"]
+
+
+class ThreadWork:
+    """A work.Work. The function is called on behalf of the request that is being answered when it is made. One that
+    has begun can't be ended: nobody hears of its result then."""
+
+    patience_s: float | None = None
+
+    def __init__(self, pool: ThreadPool, function: Callable[[], Any]) -> None:
+        self._pool = pool
+        self._function: Callable[[], Any] | None = partial(carried().run, function)
+
+    def start(self, done: Done) -> None:
+        self._pool.submit(partial(self._run, done))
+
+    def cancel(self) -> None:
+        self._function = None
+
+    def _run(self, done: Done) -> None:
+        function = self._function
+        if function is None:
+            return
+        try:
+            result = Result.of_data(function())
+        except BaseException as error:  # noqa: BLE001  # whatever it is, it is the result; it may even be SystemExit
+            result = Result.of_error(error)
+        # The task has us, and what the function had with it may be large.
+        self._function = function = None
+        done(result)
