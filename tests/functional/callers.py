@@ -117,6 +117,10 @@ class Rogue:
             sock.close()
 
     def close(self) -> None:
+        # Whoever waits there for a connection waits no longer.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for sock in self._open:
             sock.close()
+        self._thread.join(PATIENCE_S)
