@@ -12,11 +12,13 @@ __all__ = ["Flight", "Seat"]
 
 
 class Flight:
-    """`on_over` is called once when nobody can join any more; from any thread."""
+    """`asked_at`: when it was made, in seconds since the epoch. `on_over` is called once when nobody can join any more;
+    from any thread."""
 
-    __slots__ = ("_is_begun", "_lock", "_passengers", "_work", "is_over", "on_over", "patience_s")
+    __slots__ = ("_is_begun", "_lock", "_passengers", "_work", "asked_at", "is_over", "on_over", "patience_s")
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, asked_at: float = 0.0) -> None:
+        self.asked_at = asked_at
         self._work = work
         self._lock = allocate_lock()
         self._passengers: list[Done] = []
@@ -24,6 +26,10 @@ class Flight:
         self.is_over = False
         self.on_over: Callable[[], None] | None = None
         self.patience_s = work.patience_s
+
+    def is_fit(self, use_cache: bool | float) -> bool:
+        """Whether its result will be for someone who says `use_cache` (result_cache.Entry)."""
+        return use_cache is True or (use_cache is not False and self.asked_at > use_cache)
 
     def join(self, done: Done) -> bool:
         """Have `done` told of the result. False: too late, it is over."""

@@ -66,7 +66,7 @@ def _launch_kept(worker: Worker, order: Order, member: int | None, key: Hashable
     cache = result_cache(worker)
     found = cache.find(key, order.use_cache)
     if found is not None:
-        return Task.of_result(found, memo=KeyMemo(cache, key))
+        return Task.of_result(found.result.copy(), memo=KeyMemo(cache, key, found))
     make = partial(_work, worker, order, member)
     flight = cache.flight(key, make, use_cache=order.use_cache, is_asked=order.is_cache_asked)
     return Task(Seat(flight, make), timeout_s=order.timeout_s, memo=KeyMemo(cache, key, flight))

@@ -29,11 +29,11 @@ LARGEST_SHARE: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`kept_at` in seconds since the epoch, for those who know when what they ask for has changed; `until` by the
-    monotonic clock. `size` in bytes."""
+    """`asked_at` in seconds since the epoch, for those who know when what they ask for has changed: an answer is as old
+    as its question. `until` by the monotonic clock. `size` in bytes."""
 
     result: Result
-    kept_at: float
+    asked_at: float
     until: float
     size: int
 
@@ -41,7 +41,7 @@ class Entry:
         """Whether it may be given to someone who says `use_cache`."""
         if use_cache is False or now >= self.until:
             return False
-        return use_cache is True or self.kept_at > use_cache
+        return use_cache is True or self.asked_at > use_cache
 
 
 class ResultCache:
@@ -74,21 +74,21 @@ class ResultCache:
         """In bytes."""
         return self._bytes
 
-    def find(self, key: Hashable, use_cache: bool | float = True) -> Result | None:
-        """A result that is fit to be given, one's own."""
+    def find(self, key: Hashable, use_cache: bool | float = True) -> Entry | None:
+        """A result that is fit to be given; a copy of it."""
         with self._lock:
             entry = self._entries.get(key)
             if entry is None or not entry.is_fit(use_cache, self._clock()):
                 return None
             self._entries.move_to_end(key)
-        return entry.result.copy()
+        return entry
 
-    def keep(self, key: Hashable, result: Result, seconds: float) -> None:
+    def keep(self, key: Hashable, result: Result, seconds: float, *, asked_at: float) -> None:
         """Give it to those who ask the same in the next seconds."""
         size = result.size
         if size > self._max_bytes // LARGEST_SHARE or not self._limit:
             return
-        entry = Entry(result.copy(), self._wall_clock(), self._clock() + seconds, size)
+        entry = Entry(result.copy(), asked_at, self._clock() + seconds, size)
         with self._lock:
             self._drop(key)
             self._entries[key] = entry
@@ -101,9 +101,9 @@ class ResultCache:
         `is_asked`: the app said that it wants a kept result."""
         with self._lock:
             found = self._flights.get(key)
-            if use_cache is not False and found is not None and not found.is_over:
+            if found is not None and not found.is_over and found.is_fit(use_cache):
                 return found
-            new = Flight(make())
+            new = Flight(make(), self._wall_clock())
             if is_asked or key in self._entries:
                 self._register(key, new)
         return new
@@ -134,17 +134,18 @@ class ResultCache:
 
 
 class KeyMemo:
-    """The place of one key in the cache (result.Memo), for a task whose call is `flight`."""
+    """The place of one key in the cache (result.Memo), for a task that got a kept result, or whose call is `flight`."""
 
-    __slots__ = ("_cache", "_flight", "_key")
+    __slots__ = ("_asked_at", "_cache", "_flight", "_key")
 
-    def __init__(self, cache: ResultCache, key: Hashable, flight: Flight | None = None) -> None:
+    def __init__(self, cache: ResultCache, key: Hashable, source: Entry | Flight) -> None:
         self._cache = cache
         self._key = key
-        self._flight = flight
+        self._flight = source if isinstance(source, Flight) else None
+        self._asked_at = source.asked_at
 
     def keep(self, result: Result, seconds: float) -> None:
-        self._cache.keep(self._key, result, seconds)
+        self._cache.keep(self._key, result, seconds, asked_at=self._asked_at)
 
     def announce(self) -> None:
         """The result is going to be kept."""

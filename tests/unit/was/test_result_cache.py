@@ -44,33 +44,35 @@ def cache_of(clock: Clock, limit: int = 10, **more: int) -> ResultCache:
     return ResultCache(limit, clock=clock, wall_clock=clock, **more)
 
 
+def keep(cache: ResultCache, key: object, result: Result, seconds: float = 60) -> None:
+    cache.keep(key, result, seconds, asked_at=cache._wall_clock())
+
+
 def test_a_result_is_kept_for_as_long_as_was_said(clock: Clock) -> None:
     cache = cache_of(clock)
-    cache.keep("a", Result.of_data([1]), 60)
+    keep(cache, "a", Result.of_data([1]))
     clock.now += 59
     found = cache.find("a")
     assert found is not None
-    assert found.data == [1]
+    assert found.result.data == [1]
     clock.now += 1
     assert cache.find("a") is None
     assert cache.find("b") is None
 
 
-def test_everyone_gets_data_of_its_own(clock: Clock) -> None:
+def test_what_is_kept_is_not_what_was_given(clock: Clock) -> None:
     cache = cache_of(clock)
     original = Result.of_data([1])
-    cache.keep("a", original, 60)
+    keep(cache, "a", original)
     original.data.append(2)
-    for _ in range(2):
-        found = cache.find("a")
-        assert found is not None
-        assert found.data == [1]
-        found.data.append(3)
+    found = cache.find("a")
+    assert found is not None
+    assert found.result.data == [1]
 
 
 def test_use_cache(clock: Clock) -> None:
     cache = cache_of(clock)
-    cache.keep("a", Result.of_data(1), 60)
+    keep(cache, "a", Result.of_data(1))
     assert cache.find("a", True) is not None
     assert cache.find("a", False) is None
     assert cache.find("a", clock.now - 1) is not None
@@ -82,9 +84,9 @@ def test_use_cache(clock: Clock) -> None:
 def test_the_least_recently_used_goes(clock: Clock) -> None:
     cache = cache_of(clock, 2)
     for key in ("a", "b"):
-        cache.keep(key, Result.of_data(key), 60)
+        keep(cache, key, Result.of_data(key))
     cache.find("a")
-    cache.keep("c", Result.of_data("c"), 60)
+    keep(cache, "c", Result.of_data("c"))
     assert [cache.find(key) is not None for key in "abc"] == [True, False, True]
     assert len(cache) == 2
 
@@ -92,18 +94,18 @@ def test_the_least_recently_used_goes(clock: Clock) -> None:
 def test_bytes_are_bounded_too(clock: Clock) -> None:
     cache = cache_of(clock, 100, max_bytes=8000)
     for number in range(20):
-        cache.keep(number, Result(size=900), 60)
+        keep(cache, number, Result(size=900))
     assert cache.size <= 8000
     assert len(cache) == 8
-    cache.keep("large", Result(size=1001), 60)
+    keep(cache, "large", Result(size=1001))
     assert cache.find("large") is None
-    cache.keep(19, Result(size=100), 60)
+    keep(cache, 19, Result(size=100))
     assert cache.size == 7 * 900 + 100
 
 
 def test_a_cache_without_room(clock: Clock) -> None:
     cache = cache_of(clock, 0)
-    cache.keep("a", Result(), 60)
+    keep(cache, "a", Result())
     assert cache.find("a") is None
 
 
@@ -205,6 +207,24 @@ def test_to_announce_what_is_over_leaves_nothing_behind(clock: Clock) -> None:
     one.started[0](Result())
     first._announce()
     assert not cache._flights
+
+
+def test_an_answer_is_as_old_as_its_question(clock: Clock) -> None:
+    cache = cache_of(clock)
+    make = tasks_of(cache)
+    first, one = make()
+    asked_at, clock.now = clock.now, clock.now + 5
+    one.started[0](Result.of_data(1))
+    first.cache(60)
+    assert cache.find("a", asked_at - 1) is not None
+    assert cache.find("a", asked_at) is None
+    assert cache.find("a", asked_at + 3) is None
+
+
+def test_a_call_that_began_before_a_change_is_not_shared_after_it(clock: Clock) -> None:
+    cache = cache_of(clock)
+    (_, one), (_, two) = tasks_of(cache, is_asked=True)(), tasks_of(cache, is_asked=True, use_cache=clock.now)()
+    assert len(one.started) == len(two.started) == 1
 
 
 def test_a_seat_that_was_never_taken_can_be_left() -> None:
