@@ -43,6 +43,10 @@ class State(Enum):
     PROBED = "probed"
 
 
+# Looking a member up in its Enum costs 0.1 µs on 3.11, for each member at each call.
+_UP: Final = State.UP
+
+
 class MemberHealth:
     """Of one member. `jitter` gives numbers from 0 to 1: waits differ by up to a tenth to either side, so that workers
     do not probe in step."""
@@ -145,6 +149,12 @@ def admitted(members: Sequence[M], now: float) -> Sequence[M]:
     call must not wait for one dead member after the other. Such calls go round, as each failure puts its member at the
     end.
     """
+    for member in members:
+        health = member.health
+        if health.state is not _UP or health.is_unwell:
+            break
+    else:
+        return members
     welcome = [member for member in members if member.health.is_admitted(now)]
     if welcome or not members:
         return welcome

@@ -26,6 +26,23 @@ def chosen(balance: Balance, among: Sequence[Member], count: int, affinity: byte
     return "".join(selection.choose(among, affinity).name for _ in range(count))
 
 
+@pytest.mark.parametrize("weights", [(1,), (1, 1), (5, 1, 1), (2, 3, 4), (500, 499, 2), (7, 7)])
+def test_a_tuple_that_comes_again_is_served_in_the_same_order(weights: tuple[int, ...]) -> None:
+    among = members(*weights)
+    count = 3 * sum(weights)
+    assert chosen(Balance.ROUND_ROBIN, tuple(among), count) == chosen(Balance.ROUND_ROBIN, among, count)
+
+
+def test_turns_go_on_when_some_members_are_away_for_a_while() -> None:
+    whole = tuple(members(1, 1, 1))
+    selection = make_selection(Balance.ROUND_ROBIN)
+    share: Counter[str] = Counter()
+    for number in range(300):
+        share[selection.choose(whole if number % 100 < 50 else whole[:2], None).name] += 1
+    assert 45 <= share["c"] <= 55
+    assert abs(share["a"] - share["b"]) <= 15
+
+
 KEYS = [b"session-%d" % number for number in range(20_000)]
 
 
