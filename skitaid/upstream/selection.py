@@ -71,7 +71,8 @@ class _RoundRobin:
         if len(members) == 1:
             return members[0]
         total = sum(member.weight for member in members)
-        if not self._members and isinstance(members, tuple) and total <= _MAX_ORDER:
+        stays_as_it_is = isinstance(members, tuple)
+        if not self._members and stays_as_it_is and total <= _MAX_ORDER:
             self._members = members
             self._turns = cycle([members.index(self._richest(members)) for _ in range(total)])
             return members[next(self._turns)]
