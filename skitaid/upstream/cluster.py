@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from skitaid.upstream.call import Call, Receiver
-from skitaid.upstream.connect import Endpoint
+from skitaid.upstream.connect import Endpoint, prepare
 from skitaid.upstream.context import UpstreamContext
 from skitaid.upstream.errors import Failure, UpstreamError
 from skitaid.upstream.exchange import ClusterExchange
@@ -58,7 +58,9 @@ class Cluster:
         return Member(settings.name, settings.weight, health, self._pool(settings, version), make_http1)
 
     def _pool(self, settings: MemberSettings, version: HttpVersion) -> Pool:
-        return Pool(self.context, Endpoint(settings, self.settings.tls, version), self.settings.pool)
+        endpoint = Endpoint(settings, self.settings.tls, version)
+        prepare(endpoint)
+        return Pool(self.context, endpoint, self.settings.pool)
 
     def request(self, call: Call, receiver: Receiver) -> ClusterExchange:
         """Make a call; `receiver` hears of it, but not before this has returned. Raises RequestError for a call that

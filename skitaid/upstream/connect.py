@@ -10,6 +10,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +24,7 @@ from skitaid.upstream.transport import StreamSocket
 if TYPE_CHECKING:
     from skitaid.upstream.tls import TlsSocket
 
-__all__ = ["Connected", "Dial", "Endpoint"]
+__all__ = ["Connected", "Dial", "Endpoint", "prepare"]
 
 FALLBACK_S: Final = 0.25
 _PENDING: Final = (errno.EINPROGRESS, errno.EINTR)
@@ -207,6 +208,16 @@ def _open(address: Address) -> tuple[socket.socket, bool]:
         sock.close()
         raise
     return sock, not code
+
+
+def prepare(endpoint: Endpoint) -> None:
+    """Read what TLS needs now, which takes 20 ms, and not when a call waits for it. What can't be read the calls tell,
+    each of them."""
+    if endpoint.tls is not None:
+        from skitaid.upstream.tls import context_for
+
+        with suppress(OSError):
+            context_for(endpoint.tls, endpoint.alpn)
 
 
 def _secure(sock: socket.socket, endpoint: Endpoint, settings: TlsSettings) -> TlsSocket:
