@@ -23,11 +23,13 @@ __all__ = [
 
 MAX_FIELDS: Final = 256
 _MAX_LINES: Final = 4096
-_MAX_BLOCKS: Final = 2048
-_MAX_BLOCKS_BYTES: Final = 524288
+_MAX_BLOCKS: Final = 1024
+_MAX_BLOCKS_BYTES: Final = 1 << 20
+_BLOCK_BYTES: Final = 1000
+"""What hangs on a block beside its lines."""
 _MAX_NAMES: Final = 1024
 _MAX_NAME_BYTES: Final = 64
-# Longer lines and blocks are parsed afresh, so that the tables stay under some 3 MB whatever clients send.
+# Longer lines and blocks are parsed afresh, so that the tables stay under some 4 MB whatever clients send.
 _MAX_LINE_BYTES: Final = 400
 _MAX_BLOCK_BYTES: Final = 2048
 
@@ -211,7 +213,7 @@ def parse_lines(raw: bytes) -> list[FieldLine]:
 def _parse_whole(raw: bytes) -> HeaderBlock:
     block = HeaderBlock(parse_lines(raw))
     if len(raw) <= _MAX_BLOCK_BYTES:
-        _KEPT.offer(raw, block, len(raw))
+        _KEPT.offer(raw, block, _BLOCK_BYTES + len(raw))
     return block
 
 

@@ -15,8 +15,8 @@ _Value = TypeVar("_Value")
 
 
 class Kept(Generic[_Key, _Value]):
-    """At most `limit` entries in `found`, which is there to be looked up in, and `max_bytes` in their keys; a full
-    table starts anew. Keys are hashed with the secret of this process (str, bytes and tuples of them), or a client
+    """At most `limit` entries in `found`, which is there to be looked up in, of `max_bytes` in all; a full table
+    starts anew. Keys are hashed with the secret of this process (str, bytes and tuples of them), or a client
     could choose ones that look alike."""
 
     __slots__ = ("_bytes", "_limit", "_max_bytes", "_seen", "found")
@@ -29,7 +29,7 @@ class Kept(Generic[_Key, _Value]):
         self.found: dict[_Key, _Value] = {}
 
     def offer(self, key: _Key, value: _Value, size: int) -> None:
-        """Keep `value` if `key`, of `size` bytes, was offered before."""
+        """Keep `value` if `key` was offered before. They and what will hang on them take about `size` bytes."""
         sight = hash(key)
         seen, found = self._seen, self.found
         if sight in seen:

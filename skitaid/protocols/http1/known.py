@@ -15,7 +15,10 @@ __all__ = ["MAX_KNOWN_BYTES", "known_head", "note_head"]
 
 MAX_KNOWN_BYTES: Final = 1536
 _MAX_HEADS: Final = 2048
-_MAX_HEADS_BYTES: Final = 524288
+_HEAD_BYTES: Final = 1500
+"""What hangs on a head, its environ before all."""
+_MAX_HEADS_BYTES: Final = 2 << 20
+_MAX_FRAMES_BYTES: Final = 1 << 20
 
 
 class _Frame(NamedTuple):
@@ -27,7 +30,7 @@ class _Frame(NamedTuple):
 
 
 _HEADS: Final[Kept[bytes, RequestHead]] = Kept(_MAX_HEADS, _MAX_HEADS_BYTES)
-_FRAMES: Final[Kept[bytes, _Frame]] = Kept(_MAX_HEADS, _MAX_HEADS_BYTES)
+_FRAMES: Final[Kept[bytes, _Frame]] = Kept(_MAX_HEADS, _MAX_FRAMES_BYTES)
 _HEADS_FOUND: Final = _HEADS.found
 _FRAMES_FOUND: Final = _FRAMES.found
 
@@ -53,11 +56,11 @@ def known_head(data: bytes) -> RequestHead | None:
 
 def note_head(data: bytes, head: RequestHead) -> None:
     """`data`, of at most `MAX_KNOWN_BYTES`, is `head` and nothing more."""
-    _HEADS.offer(data, head, len(data))
+    _HEADS.offer(data, head, _HEAD_BYTES + len(data))
     stable = head.fields.stable
     if stable is None or len(stable.fields) >= MAX_FIELDS:
         return
     begin, end = find_cookie(data)
     rest = data[:begin] + data[end:]
     frame = RequestHead(head.line, stable, head.is_persistent, head.content_length)
-    _FRAMES.offer(rest, _Frame(frame, begin, data.count(b"\r\n", 0, begin)), len(rest))
+    _FRAMES.offer(rest, _Frame(frame, begin, data.count(b"\r\n", 0, begin)), _HEAD_BYTES + len(rest))
