@@ -66,8 +66,8 @@ class Http2Connection(Transport):
     """
 
     __slots__ = (
-        "_blocked", "_frames", "_h2", "_heard_at", "_limit", "_owner", "_peer", "_streams", "_touched", "_uncredited",
-        "born", "calls", "idle_since", "is_retired", "is_settled", "member",
+        "_blocked", "_frames", "_h2", "_heard_at", "_is_hearing", "_limit", "_owner", "_peer", "_streams", "_touched",
+        "_uncredited", "born", "calls", "idle_since", "is_retired", "is_settled", "member",
     )  # fmt: skip
 
     def __init__(self, engine: UpstreamEngine, sock: StreamSocket, owner: Http2Owner, peer: Peer) -> None:
@@ -82,7 +82,7 @@ class Http2Connection(Transport):
         self._peer = peer
         self.member = peer.member
         self.calls = 0
-        self.is_retired = self.is_settled = False
+        self.is_retired = self.is_settled = self._is_hearing = False
         self.born = self.idle_since = self._heard_at = engine.now
         self._h2 = begin_connection()
         self._flush()
@@ -139,9 +139,10 @@ class Http2Connection(Transport):
     # ------------------------------------------------------------ for streams
 
     def pump(self, stream: Http2Stream) -> None:
-        """Of the stream's connection."""
+        """Of the stream's connection. What is said while we listen goes out together: answers lead to new calls."""
         self._send_some(stream)
-        self._flush()
+        if not self._is_hearing:
+            self._flush()
 
     def credit(self, stream: Http2Stream, count: int) -> None:
         """Of the stream's connection."""
@@ -240,12 +241,15 @@ class Http2Connection(Transport):
 
     def received(self, data: bytes) -> None:
         self._heard_at = self.engine.now
+        self._is_hearing = True
         try:
             self._feed(data)
         except ProtocolError as error:
             self._break(Failure.INVALID, error.reason)
         except (H2Error, HyperframeError) as error:
             self._break(Failure.INVALID, str(error) or type(error).__name__)
+        finally:
+            self._is_hearing = False
         self._flush()
         if self.outgoing_bytes > HIGH_BYTES + MAX_CONTROL_BYTES:
             self._break(Failure.INVALID, "the member asks for answers and does not read them")
