@@ -145,6 +145,7 @@ class ReverseProxy:
         call = Call(head.line.method, way.target, (), self._host_for(head), body)
         call.timeouts = settings.timeouts
         call.lines = way.lines(stream)
+        call.past_cache = way.past_cache
         if body is None:
             call.content_length = length
         if passage.before_read is not None:

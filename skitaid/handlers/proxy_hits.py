@@ -24,6 +24,7 @@ _PACK_BYTES: Final = 65536
 """What may be compressed here and now, once, in 0.5 ms."""
 _MAX_PREPARED: Final = 16
 _STAMP: Final = Stamp()
+_METHODS: Final = ("GET", "HEAD")
 
 
 class HitProxy(Protocol):
@@ -32,52 +33,79 @@ class HitProxy(Protocol):
     def reply(self, head: ResponseHead) -> Reply: ...
 
 
-class Prepared(NamedTuple):
-    """A response but for its age."""
+class Prepared:
+    """A response but for its age. `told`: the whole head, for `told_age`."""
 
-    status: str
-    head: bytes
-    body: bytes
+    __slots__ = ("body", "head", "status", "told", "told_age")
+
+    def __init__(self, status: str, head: bytes, body: bytes) -> None:
+        self.status = status
+        self.head = head
+        self.body = body
+        self.told = b""
+        self.told_age = -1
+
+    def head_at(self, age: int) -> bytes:
+        """The head of a response of that age, in seconds."""
+        if age != self.told_age:
+            self.told = b"%bage: %d\r\n" % (self.head, age)
+            self.told_age = age
+        return self.told
+
+
+class Question(NamedTuple):
+    """What the fields of a request say to the cache, and by which key it looks. Kept with the Way."""
+
+    asked: Asked
+    key: bytes
 
 
 class ProxyHits:
-    """Of one proxy."""
+    """Of one proxy. What it knows to be none of the cache's business is told by `Way.past_cache`."""
 
     def __init__(self, proxy: HitProxy, cluster: CachedCluster) -> None:
         self._proxy = proxy
-        self._cluster = cluster
+        self._key = cluster.key
         self._wall = cluster.wall
-        self._memory = cluster.cache.memory
+        self._cache = cluster.cache
+        self._fresh = cluster.cache.fresh
 
     def serve(self, stream: Stream, way: Way, host: bytes | None) -> bool:
         """Answer, if there is something to answer with at once."""
         head = stream.head
-        if head.line.method not in ("GET", "HEAD"):
+        question = way.asked
+        if type(question) is not Question:
+            asked = asked_of(head.line.method, [(line.name, line.value) for line in way.frame_lines])
+            question = way.asked = Question(asked, self._key(host, way.target))
+        asked = question.asked
+        if not asked.is_plain or asked.method not in _METHODS or head.fields.upgrade is not None:
             return False
-        asked = way.asked
-        if type(asked) is not Asked:
-            asked = way.asked = asked_of(head.line.method, [(line.name, line.value) for line in way.frame_lines])
-        if asked.has_range or not asked.control.is_silent or head.fields.upgrade is not None:
-            return False
-        stored = self._cluster.fresh(host, way.target, asked, has_cookie=head.frame is not None)
+        now = self._wall()
+        stored = self._fresh(question.key, asked, now, has_cookie=head.frame is not None)
         if stored is None:
+            is_anonymous = asked.is_anonymous and head.frame is None
+            way.past_cache = self._is_past(question.key, is_anonymous=is_anonymous)
             return False
-        return self._send(stream, stored, asked) if not asked.conditions else self._judge(stream, stored, asked)
+        age = int(now - stored.made_at)
+        return self._judge(stream, stored, asked, age) if asked.conditions else self._send(stream, stored, asked, age)
 
-    def _send(self, stream: Stream, stored: Stored, asked: Asked) -> bool:
+    def _is_past(self, key: bytes, *, is_anonymous: bool) -> bool:
+        cache = self._cache
+        return cache.is_passed_on(key, is_anonymous=is_anonymous) and not cache.knows(key)
+
+    def _send(self, stream: Stream, stored: Stored, asked: Asked, age: int) -> bool:
         key = (self, asked.values.get(b"accept-encoding") if stream.may_code else None)
         prepared = stored.prepared.get(key)
-        if not isinstance(prepared, Prepared):
+        if type(prepared) is not Prepared:
             made = self._prepare(stream, stored)
             if made is None:
                 return False
             if len(stored.prepared) < _MAX_PREPARED:
                 stored.prepared[key] = made
-                self._memory.grow(stored, len(made.head) + (0 if made.body is stored.body else len(made.body)))
+                body_bytes = 0 if made.body is stored.body else len(made.body)
+                self._cache.memory.grow(stored, 2 * len(made.head) + body_bytes)
             prepared = made
-        policy = stored.policy
-        age = int(policy.initial_age_s + self._wall() - policy.received_at)
-        stream.respond_rendered(prepared.status, b"%bage: %d\r\n" % (prepared.head, max(age, 0)), prepared.body)
+        stream.respond_rendered(prepared.status, prepared.head_at(age), prepared.body)
         return True
 
     def _prepare(self, stream: Stream, stored: Stored) -> Prepared | None:
@@ -97,13 +125,12 @@ class ProxyHits:
         rendered = render_head(reply.status, [*fields, (b"content-length", b"%d" % len(body))], _STAMP)
         return None if rendered is None else Prepared(reply.status, rendered, body)
 
-    def _judge(self, stream: Stream, stored: Stored, asked: Asked) -> bool:
+    def _judge(self, stream: Stream, stored: Stored, asked: Asked, age: int) -> bool:
         """A request with conditions."""
         if asked.conditions - PROBING:
             return False
         if not is_unchanged(stored, asked):
-            return self._send(stream, stored, asked)
+            return self._send(stream, stored, asked, age)
         reply = self._proxy.reply(not_modified(stored.head, []))
-        age = int(stored.policy.age_s(self._wall()))
         stream.respond(reply.status, [*reply.fields, (b"cache-status", HIT), (b"age", b"%d" % age)], b"")
         return True

@@ -22,15 +22,16 @@ _STAMP: Final = Stamp()
 class Way:
     """Of a request. Kept with its head, or with that head's frame, which has no cookie. `owner`: whose it is. `target`:
     what a member is asked for. `frame_lines`: the fields, without a cookie where there is a frame; `asked`: what they
-    say to a cache, kept by who looks there."""
+    say to a cache, kept by who looks there; `past_cache`: for the next call, see upstream.call.Call."""
 
-    __slots__ = ("_by_peer", "_passes_cookies", "asked", "frame_lines", "owner", "target")
+    __slots__ = ("_by_peer", "_passes_cookies", "asked", "frame_lines", "owner", "past_cache", "target")
 
     def __init__(self, owner: object, target: bytes, frame: RequestHead) -> None:
         self.owner = owner
         self.target = target
         self.frame_lines = frame.fields.fields
         self.asked: object = None
+        self.past_cache = False
         self._by_peer: dict[str, bytes] = {}
         self._passes_cookies = b"cookie" not in named_by_connection(frame.fields.fields)
 

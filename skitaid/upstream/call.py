@@ -50,7 +50,8 @@ class Call:
     it may have been executed. `upgrade`: the protocol to switch to (RFC 9110 section 7.8); None for none.
 
     `lines`: fields beside `fields`, for a caller who has them ready as they go onto the wire of HTTP/1: names in lower
-    case, each line with its CRLF; no Host and the like here either.
+    case, each line with its CRLF; no Host and the like here either. `past_cache`: it is answered by a member, whatever
+    a cache before the cluster has, and the response is not kept.
     """
 
     method: str
@@ -64,6 +65,7 @@ class Call:
     upgrade: bytes | None = None
     timeouts: CallTimeouts = field(default_factory=CallTimeouts)
     lines: bytes = b""
+    past_cache: bool = False
 
     def pairs(self) -> list[tuple[bytes, bytes]]:
         """All of its fields, for a protocol that has no lines."""

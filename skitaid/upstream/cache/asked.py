@@ -24,7 +24,8 @@ PROBING: Final = frozenset({b"if-none-match", b"if-modified-since"})
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A request as a cache sees it. `values`: its fields by lower-case name, repeated ones joined. `conditions`: those
-    of its fields that make it conditional, RFC 9110 section 13, without ranges."""
+    of its fields that make it conditional, RFC 9110 section 13, without ranges. `is_anonymous`: nothing in it tells who
+    asks. `is_plain`: any fresh response will do, and all of it, as far as `conditions` do not say otherwise."""
 
     method: str
     control: RequestControl = field(default_factory=RequestControl)
@@ -33,31 +34,21 @@ class Asked:
     has_cookie: bool = False
     has_range: bool = False
     conditions: frozenset[bytes] = frozenset()
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether any fresh response will do, all of it, as far as the request says."""
-        return not self.has_range and not self.conditions and self.control.is_silent
-
-    @property
-    def is_anonymous(self) -> bool:
-        """Whether nothing in it tells who asks."""
-        return not self.has_credentials and not self.has_cookie
+    is_anonymous: bool = True
+    is_plain: bool = True
 
 
 def asked_of(method: str, fields: Iterable[tuple[bytes, bytes]]) -> Asked:
     """What a request with these fields, names in lower case, says."""
     values = join(fields)
-    names = values.keys()
+    control = request_control(values.get(b"cache-control"), values.get(b"pragma"))
+    has_credentials = not CREDENTIALS.isdisjoint(values)
+    has_cookie, has_range = b"cookie" in values, b"range" in values
     return Asked(
-        method,
-        request_control(values.get(b"cache-control"), values.get(b"pragma")),
-        values,
-        has_credentials=not CREDENTIALS.isdisjoint(names),
-        has_cookie=b"cookie" in names,
-        has_range=b"range" in names,
-        conditions=_CONDITIONS.intersection(names),
-    )
+        method, control, values, has_credentials, has_cookie, has_range, _CONDITIONS.intersection(values),
+        is_anonymous=not has_credentials and not has_cookie,
+        is_plain=not has_range and control.is_silent,
+    )  # fmt: skip
 
 
 def join(fields: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

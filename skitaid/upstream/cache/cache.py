@@ -24,6 +24,7 @@ MAX_ENTRY_BYTES: Final = 8 * 1024 * 1024
 MAX_FILLING_BYTES: Final = 64 * 1024 * 1024
 PASS_S: Final = 10.0
 MAX_PASSES: Final = 4096
+TOUCH_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class ResponseCache:
         self.memory = MemoryStore(settings.memory_bytes, entry_limit_bytes=settings.memory_bytes // ENTRY_SHARE)
         self.disk = disk
         self.generations = Generations(settings.folder)
+        self._numbers = self.generations.numbers
         self.call_soon = call_soon
         self.wall = wall
         self.fills: dict[bytes, Fill] = {}
@@ -75,25 +77,25 @@ class ResponseCache:
 
     # ------------------------------------------------------------ what is stored
 
-    def fresh(self, key: bytes, asked: Asked, *, has_cookie: bool = False) -> Stored | None:
-        """A response in memory that does for `asked`, which says nothing of how fresh it has to be; the quick way for
-        nearly all hits. `has_cookie`: the request has one, which `asked` does not tell of; then it gets what is for
+    def fresh(self, key: bytes, asked: Asked, now: float, *, has_cookie: bool = False) -> Stored | None:
+        """A response in memory that does for `asked`, which `is_plain`, at `now` by `wall`; the quick way for nearly
+        all hits. `has_cookie`: the request has one, which `asked` does not tell of; then it gets what is for
         everybody."""
         for stored in self.memory.get(key) or ():
             variant = stored.origin.variant
             if not variant or selects(variant, asked.values.get):
-                if not self._is_fresh(stored) or not (asked.is_anonymous or is_shown(stored, asked)):
+                # A clock that was set back tells nothing of what came after.
+                if not stored.moments.received_at - 1.0 <= now < stored.fresh_until:
                     return None
-                if has_cookie and (not stored.policy.control.is_shared or _varies_by_cookie(stored)):
+                if self._numbers[stored.place] != stored.origin.generation or not stored.is_direct:
                     return None
-                self.memory.touch(key)
+                if (has_cookie or not asked.is_anonymous) and not _is_shown(stored, asked, has_cookie=has_cookie):
+                    return None
+                if now - stored.touched_at > TOUCH_S:
+                    stored.touched_at = now
+                    self.memory.touch(key)
                 return stored
         return None
-
-    def _is_fresh(self, stored: Stored) -> bool:
-        now, origin = self.wall(), stored.origin
-        is_fresh = stored.moments.received_at - 1.0 <= now < stored.fresh_until
-        return is_fresh and stored.is_direct and self.generations.of(origin.key) == origin.generation
 
     def find(self, key: bytes, asked: Asked) -> Stored | None:
         """A response in memory, fresh or not, that `asked` selects; the newest if there are several."""
@@ -181,14 +183,19 @@ class ResponseCache:
             self._passes.clear()
         self._passes[key, asked.is_anonymous] = self.wall() + PASS_S
 
-    def is_passed_on(self, key: bytes, asked: Asked) -> bool:
-        until = self._passes.get((key, asked.is_anonymous))
+    def is_passed_on(self, key: bytes, *, is_anonymous: bool) -> bool:
+        """Whether that holds for a request that tells who asks, or for one that does not."""
+        until = self._passes.get((key, is_anonymous))
         if until is None:
             return False
         if until > self.wall():
             return True
-        del self._passes[key, asked.is_anonymous]
+        del self._passes[key, is_anonymous]
         return False
+
+    def knows(self, key: bytes) -> bool:
+        """Whether something may be kept for it, fresh or not."""
+        return self.memory.get(key) is not None or self.may_lie_on_disk(key)
 
     def tick(self) -> None:
         """Once a second."""
@@ -196,8 +203,11 @@ class ResponseCache:
             self.disk.look_around(time.monotonic())
 
 
-def _varies_by_cookie(stored: Stored) -> bool:
-    return any(name == b"cookie" for name, _ in stored.origin.variant)
+def _is_shown(stored: Stored, asked: Asked, *, has_cookie: bool) -> bool:
+    """The same for a request that may have a cookie of which `asked` does not tell."""
+    if has_cookie and any(name == b"cookie" for name, _ in stored.origin.variant):
+        return False
+    return stored.policy.control.is_shared or (not has_cookie and is_shown(stored, asked))
 
 
 def is_shown(stored: Stored, asked: Asked) -> bool:

@@ -55,7 +55,7 @@ class CachedCluster:
     def request(self, call: Call, receiver: Receiver) -> Exchange:
         """Have `receiver` told of the response, from wherever it comes; not before this has returned. Raises what the
         cluster raises."""
-        if call.method not in ("GET", "HEAD") or call.body != b"" or call.upgrade is not None:
+        if call.past_cache or call.method not in ("GET", "HEAD") or call.body != b"" or call.upgrade is not None:
             return self.watch(call, receiver, self._cluster.request)
         asked = asked_of(call.method, call.pairs())
         if asked.conditions - PROBING:
@@ -67,13 +67,9 @@ class CachedCluster:
         return ticket
 
     def key(self, host: bytes | None, target: bytes) -> bytes:
-        """What responses to GET with this Host field and target are kept by."""
+        """What responses to GET with this Host field and target are kept by. For who has not made a Call yet, and asks
+        `cache.fresh` first."""
         return b"%b %b %b" % (self._space, host or b"", target)
-
-    def fresh(self, host: bytes | None, target: bytes, asked: Asked, *, has_cookie: bool = False) -> Stored | None:
-        """For who has not made a Call yet: a response that is fresh, in memory, and for a request that says nothing of
-        how fresh it has to be. None: look by `request`. See ResponseCache.fresh."""
-        return self.cache.fresh(self.key(host, target), asked, has_cookie=has_cookie)
 
     # ------------------------------------------------------------ deciding
 
@@ -100,12 +96,15 @@ class CachedCluster:
         ticket.status = self._reason(ticket, stored)
         if asked.control.only_if_cached:
             self._soon(ticket, lambda: ticket.answer(unavailable()))
-        elif _is_beside_the_point(asked) or (stored is None and self.cache.is_passed_on(ticket.key, asked)):
+        elif _is_beside_the_point(asked) or (stored is None and self._is_passed_on(ticket)):
             exchange = self._call(ticket.call, ticket.receiver, ticket)
             if exchange is not None:
                 ticket.forward(exchange)
         else:
             self._fetch(ticket, stored)
+
+    def _is_passed_on(self, ticket: Ticket) -> bool:
+        return self.cache.is_passed_on(ticket.key, is_anonymous=ticket.asked.is_anonymous)
 
     def _reason(self, ticket: Ticket, stored: Stored | None) -> str:
         """Why the request goes on (RFC 9211 section 2.2)."""

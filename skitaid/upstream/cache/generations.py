@@ -13,7 +13,7 @@ import os
 import zlib
 from typing import Final
 
-__all__ = ["Generations"]
+__all__ = ["Generations", "place_of"]
 
 _PLACES: Final = 8192
 _BYTES: Final = _PLACES * 8
@@ -21,7 +21,7 @@ NAME: Final = "generations"
 
 
 class Generations:
-    """`folder` None, or one that can't be used: the table is this worker's own."""
+    """`folder` None, or one that can't be used: the table is this worker's own. `numbers` by place."""
 
     def __init__(self, folder: str | None = None) -> None:
         self.is_shared = False
@@ -33,16 +33,21 @@ class Generations:
             except (OSError, ValueError):
                 # What is kept on disk tells of the same trouble, with its reason.
                 table = None
-        self._numbers = memoryview(table or mmap.mmap(-1, _BYTES)).cast("Q")
+        self.numbers = memoryview(table or mmap.mmap(-1, _BYTES)).cast("Q")
 
     def of(self, key: bytes) -> int:
         """The number that stands at the place of `key`."""
-        return self._numbers[zlib.crc32(key) % _PLACES]
+        return self.numbers[place_of(key)]
 
     def renew(self, key: bytes) -> None:
         """Make invalid what is kept for `key`, in all workers."""
         # Random: two workers that do so at the same time must not come to the same number by counting.
-        self._numbers[zlib.crc32(key) % _PLACES] = int.from_bytes(os.urandom(8), "little")
+        self.numbers[place_of(key)] = int.from_bytes(os.urandom(8), "little")
+
+
+def place_of(key: bytes) -> int:
+    """Where in `numbers` the number of `key` stands."""
+    return zlib.crc32(key) % _PLACES
 
 
 def _map_file(folder: str) -> mmap.mmap:

@@ -15,6 +15,7 @@ from skitaid.protocols.headers import FieldLine
 from skitaid.protocols.response_head import ResponseFields, ResponseHead
 from skitaid.upstream.cache.asked import join
 from skitaid.upstream.cache.freshness import Moments, Policy, policy_of
+from skitaid.upstream.cache.generations import place_of
 from skitaid.upstream.cache.vary import Variant
 
 __all__ = ["Marker", "Origin", "Pairs", "Stored", "decode", "encode", "encode_marker"]
@@ -51,15 +52,16 @@ class Marker:
 
 
 class Stored:
-    """A complete response. Immutable, but for `prepared`, where whoever sends it keeps what it made of it, and
-    `retry_at`: no attempt to refresh it is made before.
+    """A complete response. Immutable, but for `prepared`, where whoever sends it keeps what it made of it, `retry_at`:
+    no attempt to refresh it is made before, and `touched_at`, for the store. `made_at`: when it was made, by
+    its age. `place`: of its key, see generations.
 
     `fields` are those that are kept, a Date among them. `is_direct`: which response
     it is for depends on nothing that a proxy adds to a request."""
 
     __slots__ = (
-        "body", "fields", "fresh_until", "head", "is_direct", "moments", "origin", "policy", "prepared",
-        "retry_at", "size", "validators",
+        "body", "fields", "fresh_until", "head", "is_direct", "made_at", "moments", "origin", "place",
+        "policy", "prepared", "retry_at", "size", "touched_at", "validators",
     )  # fmt: skip
 
     def __init__(self, origin: Origin, line: tuple[int, bytes], fields: Pairs, body: bytes, moments: Moments) -> None:
@@ -78,7 +80,9 @@ class Stored:
         lines = [FieldLine(name, value) for name, value in fields]
         self.head = ResponseHead(status, reason, ResponseFields(lines), content_length=len(body))
         self.prepared: dict[Hashable, object] = {}
-        self.retry_at = 0.0
+        self.retry_at = self.touched_at = 0.0
+        self.made_at = self.policy.received_at - self.policy.initial_age_s
+        self.place = place_of(origin.key)
         self.is_direct = not any(_is_proxys(name) for name, _ in origin.variant)
         text = len(origin.key) + sum(len(name) + len(value) for name, value in fields)
         self.size = _ENTRY_BYTES + len(body) + 2 * text + _FIELD_BYTES * len(fields)

@@ -13,6 +13,7 @@ from skitaid.handlers.proxy import ProxySettings, ReverseProxy
 from skitaid.handlers.proxy_hits import MAX_BYTES, ProxyHits
 from skitaid.handlers.router import Route, RouteKind
 from skitaid.protocols.dates import http_date
+from skitaid.upstream.cache.asked import asked_of
 from skitaid.upstream.cache.cache import CacheSettings, ResponseCache
 from skitaid.upstream.cache.cluster import CachedCluster
 from tests.unit.engine.rig import Client, Reply, request_bytes
@@ -229,3 +230,29 @@ def test_what_somebody_makes_up_is_no_part_of_the_request(cached: Cached) -> Non
     cached.fill("/a", KEPT, "Vary: X-Forwarded-Proto", body=b"plain", asks=("X-Forwarded-Proto: https",))
     assert cached.get("/a").body == b"plain"
     assert cached.get("/a", "X-Forwarded-Proto: https").body == b"plain"
+
+
+def test_what_is_not_kept_takes_the_short_way_past_the_cache(cached: Cached) -> None:
+    cached.mount()
+    for number in range(3):
+        cached.client.send(request_bytes("/a"))
+        asked = cached.rig.next_asked(number + 1)
+        assert asked.call.past_cache is (number > 0)
+        asked.respond(b"new", "Cache-Control: no-store")
+        cached.client.reply()
+    # it may be kept by now
+    cached.now += 11
+    cached.fill("/a", KEPT)
+    assert cached.get("/a").body == b"hello"
+
+
+def test_what_may_answer_an_error_is_not_forgotten_for_it(cached: Cached) -> None:
+    cached.mount()
+    cached.fill("/a", "Cache-Control: public, max-age=60, stale-if-error=600")
+    cached.cache.pass_on(cached.cluster.key(b"localhost", b"/a"), asked_of("GET", ()))
+    cached.now += 61
+    cached.client.send(request_bytes("/a"))
+    asked = cached.rig.next_asked(2)
+    assert not asked.call.past_cache
+    asked.respond(b"", status="503 Service Unavailable")
+    assert cached.client.reply().body == b"hello"

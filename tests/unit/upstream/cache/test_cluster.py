@@ -105,6 +105,19 @@ def test_bodies_of_any_length(length: int) -> None:
     assert scene.ask("/a").body == body
 
 
+def test_who_wants_to_get_past_the_cache_gets_past_it(scene: Scene) -> None:
+    scene.fetch("/a", "Cache-Control: max-age=60", body=b"one")
+    heard = Heard()
+    heard.exchange = scene.cluster.request(Call("GET", b"/a", host=b"x", past_cache=True), heard)
+    scene.last.answer(200, "Cache-Control: max-age=60", body=b"two")
+    assert (heard.body, heard.get("cache-status")) == (b"two", None)
+    assert scene.ask("/a").body == b"one"
+    change = Heard()
+    change.exchange = scene.cluster.request(Call("DELETE", b"/a", host=b"x", past_cache=True), change)
+    scene.last.answer(204)
+    scene.fetch("/a")
+
+
 def test_what_is_too_large_is_passed_on_and_not_kept(scene: Scene) -> None:
     body = bytes(200_000)
     heard = scene.fetch("/a", "Cache-Control: max-age=60", body=body)
@@ -548,7 +561,7 @@ def test_what_was_asked_for_before_a_change_is_not_kept(scene: Scene) -> None:
 
 
 def fresh(scene: Scene, target: str, *fields: tuple[bytes, bytes]) -> bytes | None:
-    stored = scene.cluster.fresh(b"x", target.encode(), asked_of("GET", fields))
+    stored = scene.cache.fresh(scene.cluster.key(b"x", target.encode()), asked_of("GET", fields), scene.now)
     return None if stored is None else stored.body
 
 
