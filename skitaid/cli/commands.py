@@ -58,6 +58,8 @@ COMMANDS = (
             one="serve that instance so", argument="[PATH]"),
     Command("explain", "explain", "tell which host block, mount and conf line answer a URL", one="ask one instance",
             argument="URL"),
+    Command("bench", "bench", "make many requests to a URL, and tell how many it answers a second and how quickly",
+            argument="URL"),
     Command("doctor", "doctor", "look for what is wrong with this machine's set-up, with the fix for each",
             one="look at one instance"),
 )
@@ -74,9 +76,17 @@ OPTIONS = (
     Option("yaml", ("--yaml",), "print YAML instead of conf", commands=("dump",)),
     Option("port", ("--port",), "port to serve on (default: the conf's, else 5000)", metavar="PORT",
            commands=("run",)),
+    Option("requests", ("-n", "--requests"), "how many requests (default 1000)", metavar="N", commands=("bench",)),
+    Option("concurrency", ("-c", "--concurrency"), "how many at a time (default 10)", metavar="C", commands=("bench",)),
     Option("help", ("-h", "--help"), "show this text, or a command's own"),
     Option("version", ("--version",), "show the version"),
 )
+
+
+def options_of(command: Command) -> tuple[Option, ...]:
+    """Every option, those that are this command's own first: their flags (`bench -n`) go before others' (`-n NAME`)."""
+    own = [option for option in OPTIONS if command.name in option.commands]
+    return (*own, *(option for option in OPTIONS if option not in own))
 
 
 def find_command(word: str) -> Command | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from skitaid.cli.commands import COMMANDS, OPTIONS, Command, Option
 
@@ -33,10 +34,19 @@ def of_command(program: str, command: Command) -> str:
     if command.aliases:
         lines.append(f"Older names: {', '.join(command.aliases)}.")
     lines += ["", "Options:"]
-    lines += [_row(option.spelling, option.help, width=38) for option in OPTIONS
-              if not option.commands or command.name in option.commands]
+    lines += [_row(option.spelling, option.help, width=38) for option in _options(command)]
     lines += ["", EXITS]
     return "\n".join(lines)
+
+
+def _options(command: Command) -> Iterator[Option]:
+    """Its own, and those of all commands without the flags that its own have taken."""
+    taken = {flag for option in OPTIONS if command.name in option.commands for flag in option.flags}
+    for option in OPTIONS:
+        if command.name in option.commands:
+            yield option
+        elif not option.commands:
+            yield replace(option, flags=tuple(flag for flag in option.flags if flag not in taken))
 
 
 def of_instance(program: str, options: Sequence[Option]) -> str:

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from skitaid.cli.commands import OPTIONS, Command, Option, command_words, find_command
+from skitaid.cli.commands import OPTIONS, Command, Option, command_words, find_command, options_of
 from skitaid.cli.nearest import did_you_mean
 from skitaid.exceptions import SkitaidError
 
+MAX_REQUESTS = 1_000_000
+MAX_CONCURRENCY = 500
 LOG_SUFFIXES = ("server", "request", "app", "stderr")
 
 
@@ -34,6 +36,8 @@ class Options:
     json: bool = False
     yaml: bool = False
     port: int | None = None
+    requests: int = 1000
+    concurrency: int = 10
     help: bool = False
     version: bool = False
 
@@ -44,18 +48,27 @@ Token = tuple[Option | None, str]
 
 def parse(arguments: Sequence[str]) -> Options:
     """Read a command line without the program's name. Raises UsageError."""
-    found: dict[str, str] = {}
-    words: list[str] = []
-    for option, text in tokens(arguments, OPTIONS):
-        if option is None:
-            words.append(text)
-        else:
-            found[option.name] = text
+    _, words = _sorted(arguments, OPTIONS)
+    # Which option a flag stands for depends on the command; which words there are does not.
+    found, _ = _sorted(arguments, options_of(_command(words)[0]))
     command, typed, argument = _command(words)
     _must_belong(found, command, typed)
     switches = {option.name: option.name in found for option in OPTIONS if not option.metavar}
     return Options(command, typed, argument, found.get("name"), _log_suffix(found), etc=found.get("etc"),
-                   port=_port(found), **switches)
+                   port=_port(found), requests=_amount(found, "requests", 1000, MAX_REQUESTS),
+                   concurrency=_amount(found, "concurrency", 10, MAX_CONCURRENCY), **switches)
+
+
+def _sorted(arguments: Sequence[str], table: Sequence[Option]) -> tuple[dict[str, str], list[str]]:
+    """Values by the names of options, and the words."""
+    found: dict[str, str] = {}
+    words: list[str] = []
+    for option, text in tokens(arguments, table):
+        if option is None:
+            words.append(text)
+        else:
+            found[option.name] = text
+    return found, words
 
 
 def tokens(arguments: Sequence[str], table: Sequence[Option]) -> Iterator[Token]:
@@ -144,4 +157,13 @@ def _port(found: dict[str, str]) -> int | None:
         return None
     if not (text.isascii() and text.isdigit() and int(text) < 65536):
         raise UsageError(f"--port {text}: expected a number from 0 to 65535")
+    return int(text)
+
+
+def _amount(found: dict[str, str], name: str, default: int, largest: int) -> int:
+    text = found.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= largest):
+        raise UsageError(f"--{name} {text}: expected a number from 1 to {largest:,}")
     return int(text)
