@@ -30,7 +30,8 @@ class WholeCluster(CachedCluster):
 
 
 class CachedUpstreams:
-    """`site` tells the aliases of one instance from those of another that shares its folder."""
+    """`site` tells what is asked for here from what others ask for who share the folder: another instance, or a proxy
+    that may not lead where an app does."""
 
     def __init__(self, upstreams: Upstreams, cache: ResponseCache, site: str) -> None:
         self.cache = cache
@@ -56,6 +57,6 @@ class CachedUpstreams:
         if found is None or found.cluster is not cluster:
             if len(self._origins) >= _MAX_ORIGINS:
                 self._origins.clear()
-            space = f"{scheme}://{host.lower()}:{port}".encode()
+            space = f"{self._site}:{scheme}://{host.lower()}:{port}".encode()
             found = self._origins[key] = WholeCluster(cluster, self.cache, space)
         return found
