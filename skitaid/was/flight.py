@@ -19,7 +19,8 @@ class Flight:
 
     def __init__(self, work: Work, asked_at: float = 0.0) -> None:
         self.asked_at = asked_at
-        self._work = work
+        # None once it is over: they know each other, and would be garbage that only a collection finds.
+        self._work: Work | None = work
         self._lock = allocate_lock()
         self._passengers: list[Done] = []
         self._is_begun = False
@@ -37,9 +38,10 @@ class Flight:
             if self.is_over:
                 return False
             self._passengers.append(done)
-            is_first, self._is_begun = not self._is_begun, True
-        if is_first:
-            self._work.start(self._land)
+            work = None if self._is_begun else self._work
+            self._is_begun = True
+        if work is not None:
+            work.start(self._land)
         return True
 
     def leave(self, done: Done) -> None:
@@ -48,10 +50,13 @@ class Flight:
             if self.is_over or done not in self._passengers:
                 return
             self._passengers.remove(done)
-            is_empty = self.is_over = not self._passengers
-        if is_empty:
-            self._tell_over()
-            self._work.cancel()
+            if self._passengers:
+                return
+            self.is_over = True
+            work, self._work = self._work, None
+        self._tell_over()
+        if work is not None:
+            work.cancel()
 
     def _land(self, result: Result) -> None:
         with self._lock:
@@ -59,6 +64,7 @@ class Flight:
                 return
             self.is_over = True
             passengers, self._passengers = self._passengers, []
+            self._work = None
         self._tell_over()
         for done in passengers[1:]:
             done(result.copy())

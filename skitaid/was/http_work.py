@@ -7,6 +7,7 @@ time (unpacking, decoding) is left to whoever opens the result.
 from __future__ import annotations
 
 import sys
+import time
 import traceback
 from dataclasses import replace
 from functools import partial
@@ -17,6 +18,7 @@ from skitaid.upstream.call import Exchange, Fields, ResponseHead, Tunnel
 from skitaid.upstream.errors import Failure, UpstreamError
 from skitaid.was.calls.errors import CallError
 from skitaid.was.calls.reply import Reply
+from skitaid.was.order import timeouts_for
 from skitaid.was.result import Result
 from skitaid.was.task import PATIENCE_S
 
@@ -45,6 +47,7 @@ class HttpWork:
         self.patience_s: float | None = PATIENCE_S if order.timeout_s is None else order.timeout_s
         self._worker = worker
         self._order = order
+        self._deadline = None if order.timeout_s is None else time.monotonic() + order.timeout_s
         self._ids = ids
         self._member = member
         self._done: Done
@@ -232,6 +235,13 @@ class HttpWork:
         if self._steps > MAX_STEPS:
             self._end(Result.of_error(UpstreamError(Failure.INVALID, "it leads from one place to the next, for ever")))
             return
+        if self._deadline is not None:
+            # All steps together have the time of one.
+            left_s = self._deadline - time.monotonic()
+            if left_s <= 0:
+                self._end(Result.of_timeout())
+                return
+            following = replace(following, call=replace(following.call, timeouts=timeouts_for(left_s)))
         if self._member is not None and following.target.origin != self._order.target.origin:
             self._member = None
         self._stop_pump()

@@ -13,7 +13,7 @@ __all__ = ["fromjson", "fromxml", "tojson", "toxml"]
 
 def tojson(data: object) -> str:
     """Dates become texts as ISO 8601 has them. Raises CallError for what JSON has no form for."""
-    return encode_body(data, "application/json").decode()
+    return encode_body([data], "application/json").decode()[1:-1]
 
 
 def fromjson(text: str | bytes) -> Any:

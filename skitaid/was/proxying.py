@@ -15,8 +15,8 @@ from skitaid.was.calls.methods import order
 from skitaid.was.calls.reply import Decoded, Reply
 from skitaid.was.context import bound_request
 from skitaid.was.errors import HTTPError, NoRequestError
-from skitaid.was.futures import Future
 from skitaid.was.launch import launch
+from skitaid.was.promises import Future
 from skitaid.was.result import STA_NORMAL, Result
 
 __all__ = ["PROXY_S", "PassedOn", "proxypass"]

@@ -217,7 +217,8 @@ class Result:
     def _answer(self) -> str:
         """The status that the client is answered with when this result is its undoing."""
         code = self.status_code
-        if self.status != STA_NORMAL or code in _PASSED or (400 <= code < 500 and code not in _HOP):
+        is_ours = self.status != STA_NORMAL and code not in _HOP
+        if is_ours or code in _PASSED or (400 <= code < 500 and code not in _HOP):
             return f"{code} {self.reason}" if self.reason.isprintable() and self.reason.isascii() else str(code)
         return "502 Bad Gateway"
 

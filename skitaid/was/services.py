@@ -19,7 +19,7 @@ _PLACES: Final = {
     "skitaid.was.proxying": ("proxypass",),
     "skitaid.was.task": ("Task",),
     "skitaid.was.tasks": ("Tasks", "Mask"),
-    "skitaid.was.futures": ("Future", "Futures"),
+    "skitaid.was.promises": ("Future", "Futures"),
     "skitaid.was.result": ("Result", "STA_UNSENT", "STA_TIMEOUT", "STA_REQFAIL", "STA_NORMAL", "STA_NETERR"),
     "skitaid.was.errors": ("HTTPError", "NoRequestError", "NoWorkerError", "LoopThreadError"),
     "skitaid.was.pools": ("Thread", "Process", "Subprocess"),
@@ -32,7 +32,7 @@ _PLACES: Final = {
 }
 _ALIASES: Final = {
     "Error": ("skitaid.was.errors", "HTTPError"),
-    "futures": ("skitaid.was.futures", "Futures"),
+    "futures": ("skitaid.was.promises", "Futures"),
 }
 
 SERVICES: Final[Mapping[str, tuple[str, str]]] = {

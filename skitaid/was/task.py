@@ -152,7 +152,7 @@ class Task:
     def then(self, function: Callable[..., Any], **named: Any) -> Any:
         """A Future, to be returned in place of a response: `function(was, result, **named)` makes the response when
         the result is there."""
-        from skitaid.was.futures import Future
+        from skitaid.was.promises import Future
 
         return Future(self).then(function, **named)
 
@@ -165,8 +165,9 @@ class Task:
 
     def give_up(self) -> None:
         """End it now, as a wait does that took too long. Nothing happens to one that is done."""
-        if self._finish(Result.of_timeout()) and self._work is not None:
-            self._work.cancel()
+        work = self._work
+        if self._finish(Result.of_timeout()) and work is not None:
+            work.cancel()
 
     def unfinished(self) -> Iterable[Task]:
         """The tasks that this one is made of and that have no result yet."""
@@ -212,6 +213,8 @@ class Task:
             return False
         result.memo = self._memo
         self._result = result
+        # Work and task know each other: without this each would be garbage that only a collection finds.
+        self._work = None
         self._call_back()
         return True
 

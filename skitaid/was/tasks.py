@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, Final, SupportsIndex, overload
 
-from skitaid.was.futures import Futures
+from skitaid.was.promises import Futures
 from skitaid.was.result import CACHED, Result, Results
 from skitaid.was.task import GETWAIT_S, Task
 from skitaid.was.waiting import Unfinished, wait_for

@@ -65,6 +65,8 @@ class ThreadPool:
                 job()
             except BaseException:  # noqa: BLE001  # the thread must live, whatever a job does
                 traceback.print_exc(file=sys.stderr)
+            # What it has with it may be large, and the next may be long in coming.
+            del job
         if self._on_thread_end is not None:
             self._on_thread_end()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -281,6 +283,38 @@ def test_what_follows_has_the_id_of_what_it_follows(world: World) -> None:
         cell.bound = None
     world.exchange().answer(status=307)
     assert dict(world.exchange(1).call.fields)[b"x-ltxn-id"] == b"2001"
+
+
+def test_all_steps_together_have_the_time_of_one(world: World) -> None:
+    launch(order("http://x/", timeout=30.0, follow=lambda reply: order("http://y/", timeout=30.0)))
+    world.exchange().answer()
+    timeouts = world.exchange(1).call.timeouts
+    assert 0 < timeouts.total_s < 30.0
+    task = launch(order("http://x/", timeout=0.05, follow=lambda reply: order("http://y/")))
+    exchange = world.exchange(2)
+    assert task.wait().status == STA_TIMEOUT
+    exchange.answer()
+    world.settle()
+    assert len(world.exchanges) == 3
+
+
+def test_a_call_leaves_nothing_for_the_garbage_collector(world: World) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        ghosts = []
+        for key in (None, "k"):
+            task = launch(order(key=key))
+            exchange = world.exchange()
+            exchange.answer(b"x")
+            assert task.fetch() == "x"
+            ghosts += [weakref.ref(task), weakref.ref(exchange.receiver)]
+            del task, exchange
+            world.exchanges.clear()
+        world.settle()
+        assert [ghost() for ghost in ghosts] == [None] * 4
+    finally:
+        gc.enable()
 
 
 def test_outside_of_requests_there_are_no_ids(world: World) -> None:
