@@ -41,12 +41,20 @@ def make_ask(method: str, words: Words, kind: RequestType, *, is_upload: bool = 
     """`kind`: content type of the data and Accept, where the headers say nothing. Raises CallError, OSError."""
     target = parse_target(_text(words.url))
     fields = read_headers(words.headers)
-    ask = Ask(method, _bare(target), fields, credentials=_credentials(words, target), terms=terms_of(words))
+    credentials = _credentials(words, target)
+    if target.user is not None:
+        target = replace(target, user=None, password=None)
+    body: bytes | StreamedBody = b""
+    if words.data is not None:
+        if is_upload or not _goes_into_query(method, fields):
+            content_type = _MULTIPART if is_upload else _content_type(fields, kind)
+            body, content_type = _body(words.data, content_type)
+            fields = (*without(fields, b"content-type"), (b"content-type", content_type.encode("latin-1")))
+        else:
+            target = target.with_query(_query(words.data))
     if value_of(fields, b"accept") is None:
-        ask = replace(ask, fields=(*fields, (b"accept", _ascii(kind.accept))))
-    if _goes_into_query(method, fields) and not is_upload:
-        return replace(ask, target=ask.target.with_query(_query(words.data)))
-    return _with_body(ask, words.data, _MULTIPART if is_upload else _content_type(fields, kind))
+        fields = (*fields, (b"accept", _ascii(kind.accept)))
+    return Ask(method, target, fields, body, credentials, terms_of(words))
 
 
 def terms_of(words: Words) -> Terms:
@@ -63,10 +71,6 @@ def _text(url: object) -> str:
     if isinstance(url, str):
         return url
     raise CallError(f"url: found {url!r:.100}, expected a text such as 'http://host/path' or '@alias/path'")
-
-
-def _bare(target: Target) -> Target:
-    return target if target.user is None else replace(target, user=None, password=None)
 
 
 def _credentials(words: Words, target: Target) -> Credentials | None:
@@ -91,19 +95,14 @@ def _content_type(fields: Fields, kind: RequestType) -> str:
     return kind.content if given is None else given.decode("latin-1")
 
 
-def _with_body(ask: Ask, data: object, content_type: str) -> Ask:
-    if data is None:
-        return ask
-    body: bytes | StreamedBody
+def _body(data: object, content_type: str) -> tuple[bytes | StreamedBody, str]:
+    """The body, and its content type, which a multipart body completes."""
     if media_type(content_type) == _MULTIPART and not isinstance(data, bytes | str):
         body = make_multipart(data)
-        content_type = body.content_type
-    elif hasattr(data, "read"):
-        body = StreamedBody(content_type, (piece_of(data),))
-    else:
-        body = encode_body(data, content_type)
-    fields = without(ask.fields, b"content-type")
-    return replace(ask, body=body, fields=(*fields, (b"content-type", content_type.encode("latin-1"))))
+        return body, body.content_type
+    if hasattr(data, "read"):
+        return StreamedBody(content_type, (piece_of(data),)), content_type
+    return encode_body(data, content_type), content_type
 
 
 def _ascii(text: str) -> bytes:
