@@ -52,11 +52,15 @@ class ResponseHead:
     `content_length` in bytes, None when it is not known before the end; of a response to HEAD, and of 304, it is that
     of the body that is not sent. `minor`: of the server's HTTP version, 1 for HTTP/2. `is_persistent`: the connection
     may be used again, as far as the server goes (RFC 9112 section 9.3). `body_length`: of the body that follows, if the
-    request was not HEAD or CONNECT; -1 where that takes a closer look. `kept` is for who passes heads on, and keeps
-    here what it made of this one.
+    request was not HEAD or CONNECT; -1 where that takes a closer look. `keep_alive_s`: how long the server keeps an
+    idle connection open, if it says so (Keep-Alive, RFC 2068 section 19.7.1.1). `kept` is for who passes heads on, and
+    keeps here what it made of this one.
     """
 
-    __slots__ = ("body_length", "content_length", "fields", "is_persistent", "kept", "minor", "reason", "status")
+    __slots__ = (
+        "body_length", "content_length", "fields", "is_persistent", "keep_alive_s", "kept", "minor", "reason",
+        "status",
+    )  # fmt: skip
 
     def __init__(
         self, status: int, reason: bytes, fields: HeaderBlock, *, minor: int = 1, content_length: int | None = None
@@ -67,6 +71,7 @@ class ResponseHead:
         self.minor = minor
         self.content_length = content_length
         self.kept: object = None
+        self.keep_alive_s: float | None = None
         self.is_persistent = not fields.wants_close and (bool(minor) or fields.wants_keep_alive)
         has_length = content_length is not None and status >= 200 and status not in (204, 304)
         self.body_length = content_length if has_length and content_length is not None else -1
@@ -88,9 +93,18 @@ def parse_response_head(raw: bytes) -> ResponseHead:
         int(status), reason or b"", fields, minor=0 if minor == b"0" else 1, content_length=fields.content_length
     )
     _check_framing(head)
+    head.keep_alive_s = _keep_alive(fields.get(b"keep-alive") or b"")
     if len(raw) <= _MAX_HEAD_BYTES:
         _KEPT.offer(raw, head, len(raw))
     return head
+
+
+def _keep_alive(value: bytes) -> float | None:
+    for part in value.split(b","):
+        name, _, seconds = part.strip(b" \t").partition(b"=")
+        if name.lower() == b"timeout" and _LENGTH(seconds):
+            return float(seconds)
+    return None
 
 
 def _check_framing(head: ResponseHead) -> None:

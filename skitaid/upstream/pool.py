@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Pool", "Waiter"]
 
+_AHEAD_S: Final = 1.0
 _PORTS: Final = {False: 80, True: 443}
 
 
@@ -82,7 +83,7 @@ class Pool:
         idle = self._idle
         while idle and not is_fresh:
             connection = idle.pop()
-            if waiter.is_safe or connection.is_still_open():
+            if waiter.is_safe or (self._context.engine.now < connection.idle_until and connection.is_still_open()):
                 waiter.granted(connection)
                 return
             connection.close()
@@ -212,7 +213,12 @@ class Pool:
             del self._waiting[waiter]
             waiter.granted(connection)
             return
-        if len(self._idle) < settings.max_idle and settings.keep_alive_s > 0:
+        keep_s, theirs_s = settings.keep_alive_s, connection.keep_alive_s
+        if theirs_s is not None:
+            # Before the member closes it, or a request would meet its goodbye.
+            keep_s = min(keep_s, theirs_s - _AHEAD_S)
+        if len(self._idle) < settings.max_idle and keep_s > 0:
+            connection.idle_until = now + keep_s
             self._idle.append(connection)
         else:
             connection.close()
@@ -228,12 +234,11 @@ class Pool:
     # ------------------------------------------------------------ time
 
     def tick(self, now: float) -> None:
-        """Once a second: close what has been idle for long, oldest first."""
-        limit = now - self._settings.keep_alive_s
-        old = [connection for connection in self._idle if connection.idle_since <= limit]
-        for connection in old:
+        """Once a second: close what has been idle for long."""
+        for connection in [connection for connection in self._idle if connection.idle_until <= now]:
             connection.close()
         if self._may_share:
+            limit = now - self._settings.keep_alive_s
             self._shared.tick(idle_before=limit, born_before=now - self._settings.max_age_s)
 
     def close(self) -> None:

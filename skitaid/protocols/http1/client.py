@@ -66,23 +66,14 @@ class Http1Client:
     nothing may be fed after that. `stop` makes it silent, also from inside one of its own calls.
 
     `held`: a part of a head, or what came after the response. `is_persistent`: whether the response in flight, or the
-    last one, leaves the connection usable. `has_begun`: whether a byte of the response in flight has come.
+    last one, leaves the connection usable, and `keep_alive_s` for how long, if it said so. `has_begun`: whether a byte
+    of the response in flight has come.
     """
 
     __slots__ = (
-        "_chunked",
-        "_interim",
-        "_is_connect",
-        "_is_head",
-        "_is_plain",
-        "_is_upgrade",
-        "_left",
-        "_receiver",
-        "has_begun",
-        "held",
-        "is_persistent",
-        "state",
-    )
+        "_chunked", "_interim", "_is_connect", "_is_head", "_is_plain", "_is_upgrade", "_left", "_receiver",
+        "has_begun", "held", "is_persistent", "keep_alive_s", "state",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._receiver: ResponseReceiver | None = None
@@ -94,6 +85,7 @@ class Http1Client:
         self.held = b""
         self.has_begun = False
         self.is_persistent = True
+        self.keep_alive_s: float | None = None
         self.state = _IDLE
 
     def begin(self, receiver: ResponseReceiver, method: str, *, is_upgrade: bool = False) -> None:
@@ -167,6 +159,7 @@ class Http1Client:
         """A response that came in one piece: the usual case of small ones, and what `_final` would do."""
         self.held = b""
         self.is_persistent = head.is_persistent
+        self.keep_alive_s = head.keep_alive_s
         receiver = self._receiver
         if receiver is None:
             return
@@ -199,6 +192,7 @@ class Http1Client:
     def _final(self, head: ResponseHead, rest: bytes) -> None:
         """RFC 9112 section 6.3: how long the body is."""
         self.is_persistent = head.is_persistent
+        self.keep_alive_s = head.keep_alive_s
         status, length = head.status, head.content_length
         if status == 101 or (self._is_connect and status < 300):
             self._switch(head, rest)

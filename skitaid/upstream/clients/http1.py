@@ -28,7 +28,7 @@ class Http1Owner(Protocol):
 
 
 class Http1Connection(Transport):
-    """`born` and `idle_since` by the engine's clock. `calls`: so many were begun on it."""
+    """`born`, and `idle_until` when it is not in use, by the engine's clock. `calls`: so many were begun on it."""
 
     __slots__ = (
         "_authorization",
@@ -41,7 +41,7 @@ class Http1Connection(Transport):
         "born",
         "calls",
         "host",
-        "idle_since",
+        "idle_until",
         "member",
     )
 
@@ -57,7 +57,7 @@ class Http1Connection(Transport):
         self.member = peer.member
         self.host = peer.host
         self.calls = 0
-        self.born = self.idle_since = engine.now
+        self.born = self.idle_until = engine.now
 
     # ------------------------------------------------------------ for the exchange
 
@@ -111,6 +111,11 @@ class Http1Connection(Transport):
             self.transmit(data)
 
     @property
+    def keep_alive_s(self) -> float | None:
+        """How long the member keeps it open when it is idle, as it said last."""
+        return self._parser.keep_alive_s
+
+    @property
     def is_members_turn(self) -> bool:
         """Of the carrier."""
         return self._is_sent or bool(self._outgoing)
@@ -123,7 +128,6 @@ class Http1Connection(Transport):
         if parser.is_persistent and not parser.held and self._is_sent and not self._outgoing and not self.is_deaf:
             if not self._interest & READ:
                 self.set_reading(True)
-            self.idle_since = self.engine.now
             self._owner.released(self)
         else:
             self.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from skitaid.upstream.call import CallTimeouts
 from skitaid.upstream.settings import PoolSettings
 from tests.unit.upstream.scene import OK, Heard, MakeScene, Peer, Scene
@@ -81,6 +83,39 @@ def test_connections_are_idle_for_so_long(make_scene: MakeScene) -> None:
     scene.advance(9)
     assert second.is_closed
     assert scene.pool.open == 0
+
+
+def test_a_member_that_says_how_long_it_keeps_them_is_believed(make_scene: MakeScene) -> None:
+    scene = make_scene(1, pool=PoolSettings(keep_alive_s=10))
+    _, heard = scene.request()
+    peer = scene.server.accept()
+    peer.heard()
+    peer.send(b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=5, max=9\r\nContent-Length: 0\r\n\r\n")
+    scene.turn()
+    assert heard.is_complete
+    scene.advance(3.9)
+    assert not peer.is_closed
+    scene.advance(0.2)
+    assert peer.is_closed
+
+
+@pytest.mark.parametrize("seconds", [b"0", b"1"])
+def test_a_member_that_hardly_keeps_them_is_spared(scene: Scene, seconds: bytes) -> None:
+    scene.request()
+    peer = scene.server.accept()
+    peer.heard()
+    peer.send(b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=" + seconds + b"\r\nContent-Length: 0\r\n\r\n")
+    scene.turn()
+    assert peer.is_closed
+
+
+def test_a_post_takes_none_that_is_about_to_be_closed(make_scene: MakeScene) -> None:
+    scene = make_scene(1, pool=PoolSettings(keep_alive_s=10))
+    old = scene.answered()
+    scene.engine.loop.now += 10.5
+    scene.request(method="POST")
+    assert old.is_closed
+    assert scene.server.accept().heard().startswith(b"POST ")
 
 
 def test_no_more_are_idle_than_may_be(make_scene: MakeScene) -> None:

@@ -147,6 +147,27 @@ def test_who_says_that_the_connection_is_over(data: bytes, is_persistent: bool) 
     assert heard([data])[-2] is is_persistent
 
 
+@pytest.mark.parametrize(
+    ("field", "seconds"),
+    [
+        (b"Keep-Alive: timeout=5, max=100", 5.0),
+        (b"keep-alive: max=100,Timeout=15", 15.0),
+        (b"Keep-Alive: 300", None),
+        (b"Keep-Alive: timeout=-1", None),
+        (b"Keep-Alive: timeout=", None),
+        (b"X: timeout=5", None),
+    ],
+)
+def test_how_long_an_idle_connection_is_kept(field: bytes, seconds: float | None) -> None:
+    client = Http1Client()
+    client.begin(Recorder(), "GET")
+    client.feed(OK + field + b"\r\nContent-Length: 1\r\n\r\na")
+    assert client.keep_alive_s == seconds
+    client.begin(Recorder(), "HEAD")
+    client.feed(OK + b"\r\n")
+    assert client.keep_alive_s is None
+
+
 def test_what_follows_a_response_is_held() -> None:
     data = OK + b"Content-Length: 1\r\n\r\na" + OK
     assert all(heard(pieces)[-3] == OK for pieces in [[data], *splits(data)])
