@@ -11,7 +11,7 @@ __all__ = ["unserved"]
 
 
 def unserved(instance: Instance) -> list[Problem]:
-    """An error where serving without it would be unsafe, a warning where something is merely missing."""
+    """An error for each thing that it would be unsafe to serve without."""
     path = str(instance.path)
     problems = []
     if instance.server.tls is not None:
@@ -20,10 +20,4 @@ def unserved(instance: Instance) -> list[Problem]:
     if instance.gateway.enable_gateway:
         text = "enable_gateway = yes: the gateway is not part of this release, and its apps must not be open to all"
         problems.append(Problem(path, 0, text, "set enable_gateway = no"))
-    if instance.server.enable_proxy:
-        problems.append(_missing(path, 0, "enable_proxy = yes: the forward proxy is not part of this release"))
     return problems
-
-
-def _missing(path: str, line: int, text: str) -> Problem:
-    return Problem(path, line, text, "the rest is served", is_warning=True)

@@ -19,6 +19,7 @@ from skitaid.protocols.headers import FieldLine, HeaderBlock, tokens
 
 __all__ = [
     "MAX_HOPS", "Hop", "client_fields", "count_hops", "id_lines", "named_by_connection", "passed_lines", "told_lines",
+    "via_line",
 ]
 
 MAX_HOPS: Final = 20
@@ -97,6 +98,11 @@ def id_lines(gtxnid: str, ltxnid: str = FIRST_LTXNID) -> bytes:
     """The ids of the transaction, for a call out of a request that has these."""
     called = _LTXNID if ltxnid == FIRST_LTXNID else next_ltxnid(ltxnid, 1).encode("ascii")
     return b"x-gtxn-id: %b\r\nx-ltxn-id: %b\r\n" % (gtxnid.encode("ascii"), called)
+
+
+def via_line(minor: int) -> bytes:
+    """`minor` of the version that the client speaks (RFC 9110 section 7.6.3)."""
+    return _VIA[minor]
 
 
 def told_lines(fields: HeaderBlock, hop: Hop) -> bytes:

@@ -135,6 +135,11 @@ class Router:
             below = below.partition(".")[2]
         return table or self._default
 
+    def has_name(self, host: bytes) -> bool:
+        """Whether a host block names `host`, so that not only the default one answers for it."""
+        table = self.table(host)
+        return table is not None and table is not self._default
+
     def _add(self, table: HostTable) -> None:
         if not table.names:
             self._default = self._default or table

@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from skitaid.engine.access import AccessLog
 from skitaid.engine.server import Engine
@@ -40,6 +40,9 @@ from skitaid.supervisor.scoreboard import Slot, WorkerState
 from skitaid.supervisor.title import set_title
 from skitaid.was.state_table import StateTable
 from skitaid.was.worker import Worker
+
+if TYPE_CHECKING:
+    from skitaid.upstream.upstreams import Upstreams
 
 __all__ = ["SettleError", "WorkerTask", "leave", "run_worker"]
 
@@ -168,6 +171,7 @@ class _Worker:
         self._reloader: Reloader | None = None
         self._lifespans: Lifespans | None = None
         self._making: Composition | None = None
+        self._forwarding: Upstreams | None = None
         self._was: Worker | None = None
 
     def serve(self) -> None:
@@ -218,11 +222,20 @@ class _Worker:
         )
         since_ns = time.time_ns()
         self._site.router = make_router(making)
+        if instance.server.enable_proxy:
+            self._forward()
         self._lifespans = making.lifespans
         self._start_lifespans(making)
         if any(mount.options.use_reloader for host in instance.hosts for mount in host.mounts):
             self._reloader = Reloader(making.loader.files, since_ns=since_ns)
         return making
+
+    def _forward(self) -> None:
+        """Put the forward proxy before the site."""
+        from skitaid.instance.forwarding import make_forward_proxy
+
+        conf = self._task.conf
+        self._engine.handler, self._forwarding = make_forward_proxy(self._engine, self._site, conf.instance)
 
     def _start_lifespans(self, making: Composition) -> None:
         """Within the time to start: an app that hangs there must not keep the others from being served."""
@@ -242,6 +255,8 @@ class _Worker:
             self._was.end()
         if self._making is not None:
             self._making.close()
+        if self._forwarding is not None:
+            self._forwarding.close()
         self._engine.close(0.0 if is_fast else FAST_STOP_S)
         self._log.close()
 

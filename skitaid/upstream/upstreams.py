@@ -43,7 +43,7 @@ class OriginSettings:
 
 class Upstreams:
     """For the loop thread. Clusters are made when they are first asked for. `report` is told, a line each, of members
-    that go and come back."""
+    that go and come back; `context` is for who resolves names in another way, and has a report of its own."""
 
     def __init__(
         self,
@@ -52,8 +52,10 @@ class Upstreams:
         *,
         origins: OriginSettings | None = None,
         report: Callable[[str], None] | None = None,
+        context: UpstreamContext | None = None,
     ) -> None:
-        self._context = UpstreamContext(engine) if report is None else UpstreamContext(engine, report)
+        made = UpstreamContext(engine) if report is None else UpstreamContext(engine, report)
+        self._context = made if context is None else context
         self._settings = settings
         self._origin_settings = OriginSettings() if origins is None else origins
         self._clusters: dict[str, Cluster] = {}

@@ -29,14 +29,9 @@ def test_what_would_be_unsafe_is_refused(tmp_path: Path, text: str, told: str) -
     assert told in str(loaded.failures["site"])
 
 
-def test_what_is_missing_is_told_and_the_rest_is_served(tmp_path: Path) -> None:
-    etc = write(tmp_path, "[server]\nenable_proxy = yes\n[routes:line]\n/ = pub\n")
+@pytest.mark.parametrize("text", ["[server]\nenable_proxy = yes\n", "[@api]\nmembers = 127.0.0.1:1\n"])
+def test_proxies_are_served(tmp_path: Path, text: str) -> None:
+    etc = write(tmp_path, text + "[routes:line]\n/ = pub\n")
     instance = load_all(etc, is_root=False).instances["site"]
-    warning = next(problem for problem in instance.warnings if "enable_proxy" in problem.text)
-    assert warning.is_warning
-    assert [problem.is_warning for problem in unserved(instance)] == [True]
-
-
-def test_an_alias_is_served(tmp_path: Path) -> None:
-    etc = write(tmp_path, "[@api]\nmembers = 127.0.0.1:1\n[routes:line]\n/ = pub\n/api = @api\n")
-    assert load_all(etc, is_root=False).instances["site"].warnings == ()
+    assert instance.warnings == ()
+    assert unserved(instance) == []

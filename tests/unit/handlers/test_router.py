@@ -149,6 +149,13 @@ def test_which_block_answers_for_a_host(host: bytes, table: HostTable) -> None:
     assert ROUTER.match(host, "/x") == table.match("/x")
 
 
+def test_hosts_that_a_block_names() -> None:
+    router = Router([HostTable((), []), HostTable(("www.a.org", ".b.org"), [])])
+    assert all(router.has_name(host) for host in (b"www.a.org:80", b"WWW.A.org.", b"x.b.org", b"b.org"))
+    assert not any(router.has_name(host) for host in (b"a.org", b"", b"www.a.orgx"))
+    assert not Router([HostTable((), [])]).has_name(b"a.org")
+
+
 def test_a_domain_stands_for_itself_too() -> None:
     assert Router([DEFAULT, BELOW]).table(b"example.com") is BELOW
 
