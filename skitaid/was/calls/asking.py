@@ -76,6 +76,8 @@ def order_of(ask: Ask) -> Order:
         None if streamed is None else streamed.content_length,
         is_idempotent=ask.method in IDEMPOTENT,
         timeouts=timeouts_for(ask.terms.timeout_s),
+        # A time says that what was kept before is not wanted, of which the response cache knows nothing.
+        past_cache=ask.terms.use_cache is not None and ask.terms.use_cache is not True,
     )
     terms = ask.terms
     return Order(

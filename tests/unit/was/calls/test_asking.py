@@ -150,6 +150,13 @@ def test_times_and_caches() -> None:
     assert (order(use_cache=False).use_cache, order(use_cache=False).is_cache_asked) == (False, True)
 
 
+@pytest.mark.parametrize(
+    ("use_cache", "past"), [(None, False), (True, False), (False, True), (1700000000.5, True), (1.0, True)]
+)
+def test_the_response_cache(use_cache: Any, past: bool) -> None:
+    assert order(use_cache=use_cache).call.past_cache is past
+
+
 def test_keys() -> None:
     same = order("POST", data={"a": 1}, auth=("u", "p"))
     assert same.key == order("POST", data={"a": 1}, auth=("u", "p"), timeout=3, use_cache=False).key
