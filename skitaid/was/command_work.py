@@ -62,7 +62,8 @@ class CommandWork:
             if not self._is_given_up:
                 done(self._result())
         except Exception as error:  # noqa: BLE001  # whatever it is, it is the result
-            done(Result.of_error(error))
+            # None of its frames is the app's, and ours have the task in them, which has the error.
+            done(Result.of_error(error.with_traceback(None)))
         finally:
             self._close()
 

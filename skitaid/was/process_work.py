@@ -104,7 +104,8 @@ class ProcessWork:
         try:
             result = self._result(request)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is the result
-            result = Result.of_error(error)
+            # None of its frames is the app's, and ours have the task in them, which has the error.
+            result = Result.of_error(error.with_traceback(None))
         self._request = None
         done(result)
 

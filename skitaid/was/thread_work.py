@@ -37,7 +37,11 @@ class ThreadWork:
         try:
             result = Result.of_data(function())
         except BaseException as error:  # noqa: BLE001  # whatever it is, it is the result; it may even be SystemExit
-            result = Result.of_error(error)
-        # The task has us, and what the function had with it may be large.
+            # Not our own frame, which is no business of the app's.
+            trace = error.__traceback__
+            result = Result.of_error(error.with_traceback(trace.tb_next if trace is not None else None))
+        # What the function had with it may be large.
         self._function = function = None
         done(result)
+        # The error's frames lead to this one, and it to the task and the error.
+        del done, result
