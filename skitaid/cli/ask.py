@@ -18,7 +18,6 @@ STATUS_TIMEOUT_S = 10.0
 
 
 def run(session: Session) -> int:
-    session.refuse_agents()
     return report(session, ask(session, session.options.command.name))
 
 
@@ -34,7 +33,7 @@ def ask(session: Session, command: str, on_progress: Callable[[str], None] | Non
         return control.ask(run_path, request, on_progress or (show_progress if name is None else _keep_quiet),
                            timeout_s=STATUS_TIMEOUT_S if command == "status" else None)
     if name is not None:
-        session.require_instance()
+        session.require_unit()
     start = session.hint(f"-f {name} start" if name else "start")
     raise RefusedError(f"skitaid is not running (nobody holds {run_path / lock.LOCK_FILE}); to start: {start}")
 
@@ -60,7 +59,7 @@ def report(session: Session, answer: Answer) -> int:
 def complain_refusal(session: Session, answer: Answer) -> None:
     """Why the daemon did not do it, and what the logs of the instances say to it."""
     complain_error(str(answer.get("message") or "") + _nearest_instance(session))
-    for figures in answer.get("instances") or []:
+    for figures in [*(answer.get("instances") or []), *(answer.get("agents") or [])]:
         complaint = last_complaint(session.log_folder(figures["name"]))
         if figures["state"] in ("backoff", "fatal") and complaint:
             complain(f"  {figures['name']}: {complaint}")
@@ -68,5 +67,5 @@ def complain_refusal(session: Session, answer: Answer) -> None:
 
 def _nearest_instance(session: Session) -> str:
     name = session.options.name
-    files = session.instance_files() if name else {}
-    return did_you_mean(name, files) if name and name not in files else ""
+    files = session.instance_files() if name and not session.is_of_agent else {}
+    return did_you_mean(name, files) if name and files and name not in files else ""

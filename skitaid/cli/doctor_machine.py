@@ -90,11 +90,6 @@ def check_daemon(main: Main, hint: Hint) -> Iterator[Finding]:
 
 
 def check_agents(main: Main) -> Iterator[Finding]:
-    """Sections of skitaid.conf whose agent this version does not have; the mail spool."""
+    """The mail spool."""
     if main.smtpda is not None:
-        yield warning("smtpda", "[smtpda] is in skitaid.conf, but the mail agent is not part of this version yet",
-                      "nothing: the section is checked and kept for it")
         yield _folder("spool", main.global_.var_path / "daemons" / "smtpda")
-    if main.crontab is not None:
-        yield warning("cron", "[crontab:line] is in skitaid.conf, but the cron agent is not part of this version yet",
-                      "keep these jobs in the system's crontab for now")

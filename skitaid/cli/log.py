@@ -30,12 +30,13 @@ def run(session: Session) -> int:
 def log_file(session: Session) -> Path:
     """The file that the options mean. Raises RefusedError or UsageError."""
     log_path = session.find_main().global_.log_path
-    session.refuse_agents()
     name, suffix = session.options.name, session.options.log_suffix
     if name is None:
         if suffix != "app":
             raise UsageError(f"-s {suffix} wants an instance: -f NAME log -s {suffix}")
         return log_path / "skitaid.log"
+    if session.is_of_agent:
+        return session.log_folder(name) / ("stderr.log" if suffix == "stderr" else f"{name}.log")
     folder = log_path / "instances" / name
     if not folder.is_dir():
         session.require_instance()
@@ -65,8 +66,10 @@ def _tail(file: BinaryIO, limit_bytes: int) -> bytes:
 
 def last_complaint(folder: Path) -> str:
     """Why an instance cannot go on, by its own words: the last line of stderr.log when that was written last (it did
-    not get as far as a log of its own), else the newest fatal line or error of server.log; "" when it said nothing."""
-    said, printed = folder / "server.log", folder / "stderr.log"
+    not get as far as a log of its own), else the newest fatal line or error of server.log (an agent's
+    own log); "" when it said nothing."""
+    own = folder / f"{folder.name}.log"
+    said, printed = own if own.is_file() else folder / "server.log", folder / "stderr.log"
     if _written_at(printed) > _written_at(said):
         return next((line for line in reversed(_lines(printed)) if line.strip()), "")
     return next((line for line in reversed(_lines(said)) if " [fatal" in line or " [error" in line), "")

@@ -52,7 +52,7 @@ class Session:
         return instance_files(self.etc)
 
     def require_instance(self) -> str:
-        """The name given with -f, known to be enabled. Raises RefusedError, naming the nearest."""
+        """The name given with -f, known to be enabled. Raises RefusedError, naming the nearest; and for an agent."""
         name = self.options.name or ""
         self.refuse_agents()
         files = self.instance_files()
@@ -64,12 +64,29 @@ class Session:
         """Raises RefusedError when -f names an agent."""
         agent = AGENTS.get(self.options.name or "")
         if agent:
-            raise RefusedError(f"{self.options.name}: the {agent} is not part of this version yet, "
-                               "so there is nothing to act on")
+            raise RefusedError(f"{self.options.typed} is for instances, and {self.options.name} is the {agent}; "
+                               f"without -f it looks at skitaid.conf too, where the agents' sections are")
+
+    @property
+    def is_of_agent(self) -> bool:
+        return self.options.name in AGENTS
+
+    def require_unit(self) -> str:
+        """The name given with -f, an instance's or an agent's that some conf asks for. Raises RefusedError."""
+        name = self.options.name or ""
+        if name not in AGENTS:
+            return self.require_instance()
+        from skitaid.config.load import load_all
+        from skitaid.supervisor.agents import SECTIONS, wanted
+
+        loaded = load_all(self.etc)
+        if name not in wanted(loaded.main, loaded.instances.values()):
+            raise RefusedError(f"there is no {SECTIONS[name]}, so {name} has nothing to do")
+        return name
 
     def log_folder(self, name: str) -> Path:
-        """Where an instance's logs are."""
-        return self.find_main().global_.log_path / "instances" / name
+        """Where an instance's or an agent's logs are."""
+        return self.find_main().global_.log_path / ("daemons" if name in AGENTS else "instances") / name
 
     def no_such_instance(self, name: str, known: dict[str, Path]) -> RefusedError:
         where = self.etc / "servers-enabled"

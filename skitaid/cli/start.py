@@ -23,12 +23,11 @@ Answer = Mapping[str, Any]
 
 
 def run(session: Session) -> int:
-    session.refuse_agents()
     main = session.load_main()
     name = session.options.name
     if name is not None and lock.is_held(main.global_.run_path):
         return report(session, main, ask(session, "start"))
-    only = (session.require_instance(),) if name is not None else ()
+    only = (session.require_unit(),) if name is not None else ()
     lock_fd = lock.acquire(main.global_.run_path)
     warn_about(session, only)
     if session.options.verbose:
@@ -41,9 +40,10 @@ def warn_about(session: Session, only: tuple[str, ...]) -> None:
     nothing is started."""
     loaded = load_all(session.etc)
     failures = [error for name, error in loaded.failures.items() if not only or name in only]
+    is_agent_alone = session.is_of_agent and bool(only)
     usable = [instance for name, instance in loaded.instances.items() if not only or name in only]
     problems = [problem for error in failures for problem in error.problems]
-    if problems and not usable:
+    if problems and not (usable or is_agent_alone):
         raise ConfError(problems)
     warnings = [*loaded.main.warnings, *(warning for instance in usable for warning in instance.warnings)]
     complain_problems((*problems, *warnings))
@@ -83,10 +83,13 @@ def report(session: Session, main: Main, answer: Answer) -> int:
     """Say what serves where, and what does not. One that serves is enough for exit code 0, but for -f NAME."""
     instances = answer.get("instances") or []
     running = [figures for figures in instances if figures["state"] == "running"]
+    agents = [figures for figures in answer.get("agents") or [] if figures["state"] == "running"]
     style = out_style()
     for figures in running:
         urls = urls_of(str(figures.get("address") or "").split(", "))
         out(f"{style.paint(figures['name'], Tone.STRONG)} serves at {style.paint(' '.join(urls), Tone.GOOD)}")
+    for figures in agents:
+        out(f"{style.paint(figures['name'], Tone.STRONG)} runs" + (f": {figures['note']}" if figures["note"] else ""))
     if answer.get("ok") or running:
         out(f"logs: {main.global_.log_path}/   next: {session.hint('status')}")
     if not answer.get("ok"):

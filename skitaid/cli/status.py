@@ -20,42 +20,68 @@ TONES = {"running": Tone.GOOD, "starting": Tone.WARNING, "stopping": Tone.WARNIN
 INSTANCE_COLUMNS = (Column("NAME"), Column("STATE"), Column("PID", True), Column("WORKERS", True),
                     Column("UPTIME", True), Column("RESTARTS", True), Column("REQ/S", True), Column("MEMORY", True),
                     Column("ADDRESS"))
+AGENT_COLUMNS = (Column("AGENT"), Column("STATE"), Column("PID", True), Column("UPTIME", True),
+                 Column("RESTARTS", True), Column("MEMORY", True), Column("NOTE"))
 WORKER_COLUMNS = (Column("WORKER"), Column("PID", True), Column("STATE"), Column("UPTIME", True),
                   Column("REQUESTS", True), Column("CONNECTIONS", True), Column("MEMORY", True))
 
 
 def run(session: Session) -> int:
-    session.refuse_agents()
     answer = ask(session, "status")
     if not answer.get("ok", True):
         complain_refusal(session, answer)
         return int(answer.get("exit", 1))
-    instances = chosen(session, answer["instances"])
+    instances, agents = chosen(session, answer["instances"], answer.get("agents", ()))
     if session.options.json:
-        out(json.dumps({"daemon": answer["daemon"], "instances": instances}, indent=2))
+        out(json.dumps({"daemon": answer["daemon"], "instances": instances, "agents": agents}, indent=2))
         return 0
-    for line in _text(session, answer, instances):
+    for line in _text(session, answer["daemon"], instances, agents):
         out(line)
     return 0
 
 
-def chosen(session: Session, instances: Sequence[Figures]) -> list[Figures]:
-    """The instance of -f, or all. Raises RefusedError when there is none of that name."""
+def chosen(session: Session, instances: Sequence[Figures],
+           agents: Sequence[Figures] = ()) -> tuple[list[Figures], list[Figures]]:
+    """The instance or the agent of -f, or all. Raises RefusedError when there is none of that name."""
     name = session.options.name
     if name is None:
-        return list(instances)
+        return list(instances), list(agents)
     one = [figures for figures in instances if figures["name"] == name]
-    if not one:
+    agent = [figures for figures in agents if figures["name"] == name]
+    if not one and not agent:
         raise session.no_such_instance(name, session.instance_files() | {item["name"]: session.etc
                                                                         for item in instances})
-    return one
+    return one, agent
 
 
-def _text(session: Session, answer: Figures, instances: list[Figures]) -> list[str]:
+def _text(session: Session, daemon: Figures, instances: list[Figures], agents: list[Figures]) -> list[str]:
     style = out_style()
-    if session.options.name is not None:
-        return detail(session, instances[0], style)
-    return overview(session, answer["daemon"], instances, style)
+    if session.options.name is None:
+        return [*overview(session, daemon, instances, style), *agents_table(session, agents, style)]
+    return detail(session, instances[0], style) if instances else agents_table(session, agents, style)[1:]
+
+
+def agents_table(session: Session, agents: list[Figures], style: Style) -> list[str]:
+    """An empty line and a row for each; nothing when there is none."""
+    if not agents:
+        return []
+    lines = ["", *render(AGENT_COLUMNS, [agent_row(figures) for figures in agents], style)]
+    for figures in agents:
+        lines += trouble(session, figures, style)
+    return lines
+
+
+def agent_row(figures: Figures) -> list[Cell]:
+    state = str(figures["state"])
+    return [
+        Cell(figures["name"], Tone.STRONG),
+        Cell(state, TONES.get(state, Tone.PLAIN)),
+        _or_dash(figures.get("pid")),
+        _or_dash(figures["uptime_s"] and duration(figures["uptime_s"])),
+        Cell(str(figures["restarts"])),
+        _or_dash(figures["rss_bytes"] and size(figures["rss_bytes"])),
+        _or_dash(figures.get("note")),
+    ]
 
 
 def overview(session: Session, daemon: Figures, instances: list[Figures], style: Style) -> list[str]:

@@ -1,4 +1,4 @@
-"""All instances together: conf files come and go, masters die, time passes. Nothing here waits."""
+"""All instances and agents together: conf files come and go, masters die, time passes. Nothing here waits."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 
 from skitaid.exceptions import ConfError, Problem
+from skitaid.supervisor.agents import SECTIONS, AgentUnit, wanted
 from skitaid.supervisor.confs import Confs, Reading
 from skitaid.supervisor.jobs import Job
 from skitaid.supervisor.plan import Plan
@@ -17,14 +18,23 @@ __all__ = ["Fleet"]
 
 
 class Fleet:
-    """The units by name, and the jobs that wait for them."""
+    """The instances and the agents by name, and the jobs that wait for them."""
 
     def __init__(self, shared: Shared, confs: Confs) -> None:
         self.units: dict[str, Unit] = {}
+        self.agents: dict[str, AgentUnit] = {}
         self.shared = shared
         self._confs = confs
         self._jobs: list[Job] = []
         self._warned: tuple[Problem, ...] = ()
+
+    @property
+    def everyone(self) -> list[Unit]:
+        return [*self.units.values(), *self.agents.values()]
+
+    def find(self, name: str) -> Unit | None:
+        """An instance or an agent."""
+        return self.units.get(name) or self.agents.get(name)
 
     # ------------------------------------------------------------ what time brings
 
@@ -38,18 +48,19 @@ class Fleet:
         reading = self._read_or_complain()
         if reading is not None:
             self._apply(changes, reading)
+            self.keep_agents(reading)
 
     def tick(self, now: float) -> None:
         """Once a second."""
-        for unit in list(self.units.values()):
+        for unit in self.everyone:
             unit.tick(now)
             if unit.is_retired and unit.process.is_at_rest:
                 unit.close()
-                del self.units[unit.name]
+                (self.agents if unit.is_agent else self.units).pop(unit.name)
 
     def turn(self) -> None:
         """After whatever happened: deadlines that passed, answers that are due."""
-        for unit in self.units.values():
+        for unit in self.everyone:
             unit.happen(Tick())
         for job in list(self._jobs):
             self._jobs.remove(job)  # first, so that one that raises does not come again
@@ -57,7 +68,7 @@ class Fleet:
                 self._jobs.append(job)
 
     def next_deadline(self) -> float | None:
-        due = [next_deadline(unit.process) for unit in self.units.values()]
+        due = [next_deadline(unit.process) for unit in self.everyone]
         return min((at for at in due if at is not None), default=None)
 
     def reap(self) -> None:
@@ -69,7 +80,7 @@ class Fleet:
                 return
             if not pid:
                 return
-            for unit in self.units.values():
+            for unit in self.everyone:
                 if unit.process.pid == pid:
                     unit.died(pid, os.waitstatus_to_exitcode(status))
 
@@ -79,7 +90,7 @@ class Fleet:
 
     def close(self) -> None:
         """Every unit is at rest."""
-        for unit in self.units.values():
+        for unit in self.everyone:
             unit.close()
 
     # ------------------------------------------------------------ conf
@@ -96,6 +107,7 @@ class Fleet:
         changes = self._confs.take(name)
         if name is None:
             self._apply(replace(changes, edited=()), reading)
+        self.keep_agents(reading)
 
     def _apply(self, changes: Plan, reading: Reading) -> None:
         for name in changes.stop:
@@ -107,6 +119,29 @@ class Fleet:
         for name in changes.edited:
             if name in reading.verdicts:
                 self._edited(self.unit(name, reading))
+
+    def keep_agents(self, reading: Reading) -> None:
+        """An agent comes and goes with the sections that ask for it."""
+        before = {name for name, unit in self.agents.items() if not unit.is_retired}
+        for name in sorted(self.seat_agents(reading) - before):
+            self.agents[name].start(f"there is {SECTIONS[name]}")
+
+    def seat_agents(self, reading: Reading) -> frozenset[str]:
+        """Have a unit for each agent that the confs ask for, and for no other; the names."""
+        asked = self.agents_asked(reading)
+        for name in asked:
+            self.agents.setdefault(name, AgentUnit(name, self.shared)).is_retired = False
+        for name in self.agents.keys() - asked:
+            if not self.agents[name].is_retired:
+                self.agents[name].is_retired = True
+                self.agents[name].stop(f"there is no {SECTIONS[name]} any more")
+        return asked
+
+    def agents_asked(self, reading: Reading) -> frozenset[str]:
+        """An instance whose file is wrong by now goes on with what it had, and so do its jobs."""
+        found = [verdict.instance or (self.units[name].instance if name in self.units else None)
+                 for name, verdict in reading.verdicts.items()]
+        return wanted(reading.main, [instance for instance in found if instance is not None])
 
     def _edited(self, unit: Unit) -> None:
         journal = self.shared.journal
@@ -146,5 +181,7 @@ class Fleet:
             return None
 
     def _check_main(self) -> None:
-        if self._read_or_complain() is not None:
+        reading = self._read_or_complain()
+        if reading is not None:
+            self.keep_agents(reading)
             self.shared.journal.info("skitaid.conf was edited and is right; reload applies it")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from skitaid.supervisor.reply import Answer, Reply
 from skitaid.supervisor.states import State
-from skitaid.supervisor.status import instance_figures
+from skitaid.supervisor.status import figures_of
 from skitaid.supervisor.unit import ReloadStatus, Unit
 
 __all__ = ["Job", "Outcome", "reload_outcome", "start_outcome", "stop_outcome"]
@@ -51,7 +51,8 @@ def reload_outcome(unit: Unit) -> Outcome | None:
         rest = ", but under the old python: restart applies the new one" if unit.needs_new_master else ""
         return Outcome(True, f"{unit.name}: reloaded{rest}")
     if unit.reload.status is ReloadStatus.FAILED:
-        return Outcome(False, f"{unit.name}: reload failed, the old workers go on: {unit.reload.reason}", 1)
+        goes_on = "it goes on as it was" if unit.is_agent else "the old workers go on"
+        return Outcome(False, f"{unit.name}: reload failed, {goes_on}: {unit.reload.reason}", 1)
     return start_outcome(unit)
 
 
@@ -86,6 +87,5 @@ class Job:
 
     def _answer(self) -> Answer:
         failed = [outcome for outcome in self._outcomes.values() if not outcome.ok]
-        figures = [instance_figures(unit) for unit in self._units]
         return Answer(not failed, self._summary(self._outcomes), max((outcome.exit for outcome in failed), default=0),
-                      {"instances": figures})
+                      figures_of(self._units))

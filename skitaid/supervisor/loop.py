@@ -47,12 +47,21 @@ class SignalPipe:
     """Signals as bytes on a pipe: the handlers do nothing, the number is written by the interpreter itself."""
 
     def __init__(self, signals: Iterable[signal.Signals]) -> None:
+        self._numbers = tuple(signals)
         self.fd, self._write_fd = os.pipe()
         os.set_blocking(self.fd, False)
         os.set_blocking(self._write_fd, False)
         signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
-        for number in signals:
+        for number in self._numbers:
             signal.signal(number, _do_nothing)
+
+    def abandon(self) -> None:
+        """In a forked child: signals do what they do by default, and nobody hears of them."""
+        signal.set_wakeup_fd(-1)
+        for number in self._numbers:
+            signal.signal(number, signal.SIG_DFL)
+        os.close(self.fd)
+        os.close(self._write_fd)
 
     def read(self) -> list[signal.Signals]:
         """The signals that came, in order, each once however often it came."""

@@ -1,4 +1,4 @@
-"""What a master tells the supervisor on the report pipe: one JSON object a line.
+"""What a master or an agent tells the supervisor on the report pipe: one JSON object a line.
 
 `Reporter` is the master's end, `ReportReader` the supervisor's, which believes nothing: a line too long, not JSON or
 of an unknown event is dropped. Standard library only.
@@ -21,11 +21,12 @@ _LINE_MAX_BYTES = 64 * 1024
 
 class Event(Enum):
     """READY: listening, and every worker is up. RELOADED: the new workers took over. RELOAD_FAILED: the old ones go
-    on. STOPPING: on the way out."""
+    on. NOTE: what an agent says about itself, as `reason`. STOPPING: on the way out."""
 
     READY = "ready"
     RELOADED = "reloaded"
     RELOAD_FAILED = "reload-failed"
+    NOTE = "note"
     STOPPING = "stopping"
 
 
@@ -51,6 +52,10 @@ class Reporter:
 
     def reload_failed(self, reason: str) -> None:
         self._send({"event": Event.RELOAD_FAILED.value, "reason": reason})
+
+    def note(self, text: str) -> None:
+        """One line, for `status`."""
+        self._send({"event": Event.NOTE.value, "reason": text})
 
     def stopping(self) -> None:
         self._send({"event": Event.STOPPING.value})

@@ -1,11 +1,12 @@
-"""What is asked of the fleet: start, stop, restart, reload, rotate, for one instance or all. Each answers through its
-reply, at once or when its instances have come to what was asked."""
+"""What is asked of the fleet: start, stop, restart, reload, rotate, for one instance or agent, or for all. Each answers
+through its reply, at once or when its instances have come to what was asked."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from skitaid.exceptions import ConfError
+from skitaid.supervisor.agents import AGENTS, SECTIONS
 from skitaid.supervisor.confs import Reading
 from skitaid.supervisor.fleet import Fleet
 from skitaid.supervisor.jobs import Job, Outcome, Wait, reload_outcome, start_outcome, stop_outcome
@@ -26,11 +27,13 @@ class Requests:
         reading = self._fleet.read()
         wanted = frozenset(only) or frozenset(reading.verdicts)
         units = [self._fleet.unit(name, reading) for name in sorted(reading.verdicts)]
+        agents = [self._fleet.agents[name] for name in sorted(self._fleet.seat_agents(reading))]
         chosen = [unit for unit in units if unit.name in wanted]
+        chosen += [unit for unit in agents if not only or unit.name in wanted]
         for unit in chosen:
             unit.start("the daemon starts")
         missing = {name: Outcome(False, _no_such(name, reading.verdicts), 1)
-                   for name in sorted(wanted - reading.verdicts.keys())}
+                   for name in sorted(wanted - reading.verdicts.keys() - self._fleet.agents.keys())}
         self._wait_started(chosen, reply, settled=missing)
 
     def start(self, name: str | None, reply: Reply) -> None:
@@ -48,7 +51,7 @@ class Requests:
         self._wait_started(units, reply)
 
     def stop(self, name: str, reply: Reply, *, fast: bool) -> None:
-        unit = self._fleet.units.get(name)
+        unit = self._fleet.find(name)
         if unit is None:
             reply.finish(refusal(_no_such(name, self._fleet.units)))
             return
@@ -60,7 +63,7 @@ class Requests:
 
     def stop_all(self, reason: str, reply: Reply, *, fast: bool) -> None:
         """Everything; what is at rest stays so."""
-        units = list(self._fleet.units.values())
+        units = self._fleet.everyone
         waits = [(unit, stop_outcome) for unit in units if not unit.process.is_at_rest]
         for unit in units:
             unit.stop(reason, fast=fast)
@@ -71,7 +74,7 @@ class Requests:
         reading = self._read(name, reply)
         if reading is None:
             return
-        unit = self._fleet.unit(name, reading)
+        unit = self._chosen(name, reading)[0]
         if unit.problems and not unit.process.is_at_rest:
             reply.finish(_wrong_conf(unit))
             return
@@ -98,7 +101,7 @@ class Requests:
 
     def rotate(self, name: str | None, reply: Reply) -> None:
         """Ask the masters to put their logs aside, and do so with skitaid.log unless one is named."""
-        units = [unit for unit in self._fleet.units.values() if name in (None, unit.name)]
+        units = [unit for unit in self._fleet.everyone if name in (None, unit.name)]
         if name is not None and not units:
             reply.finish(refusal(_no_such(name, self._fleet.units)))
             return
@@ -118,15 +121,22 @@ class Requests:
         except ConfError as error:
             reply.finish(Answer(False, f"skitaid.conf is wrong, everything goes on as it is\n{error}", 2))
             return None
-        if name is not None and name not in reading.verdicts:
+        if name is not None and name not in (*reading.verdicts, *self._fleet.agents_asked(reading)):
             reply.finish(refusal(_no_such(name, reading.verdicts)))
             return None
-        self._fleet.take(reading, name)
+        if name in AGENTS:
+            self._fleet.keep_agents(reading)
+        else:
+            self._fleet.take(reading, name)
         return reading
 
     def _chosen(self, name: str | None, reading: Reading) -> list[Unit]:
+        if name in AGENTS:
+            return [self._fleet.agents[name]]
         names = sorted(reading.verdicts) if name is None else [name]
-        return [self._fleet.unit(each, reading) for each in names]
+        units = [self._fleet.unit(each, reading) for each in names]
+        agents = [unit for unit in self._fleet.agents.values() if name is None and not unit.is_retired]
+        return [*units, *agents]
 
     def _wait_started(self, units: Sequence[Unit], reply: Reply,
                       *, settled: Mapping[str, Outcome] | None = None) -> None:
@@ -148,6 +158,8 @@ def _renew(unit: Unit, *, start: bool) -> list[Wait]:
 
 
 def _no_such(name: str, known: Iterable[str]) -> str:
+    if name in AGENTS:
+        return f"there is no {SECTIONS[name]}, so {name} has nothing to do; it starts by itself when there is"
     there = ", ".join(sorted(known))
     return f"no instance {name!r} in servers-enabled" + (f"; there are: {there}" if there else ", which is empty")
 
@@ -175,4 +187,5 @@ def _summary(outcomes: Mapping[str, Outcome], verb: str = "run") -> str:
         return "nothing to run: no conf file in servers-enabled; one that is put there starts by itself"
     failed = sorted(name for name, outcome in outcomes.items() if not outcome.ok)
     well = len(outcomes) - len(failed)
-    return f"{well} of {len(outcomes)} instances {verb}" + (f"; not: {', '.join(failed)}" if failed else "")
+    noun = "instances and agents" if any(name in AGENTS for name in outcomes) else "instances"
+    return f"{well} of {len(outcomes)} {noun} {verb}" + (f"; not: {', '.join(failed)}" if failed else "")

@@ -1,4 +1,4 @@
-"""What `status` answers: the daemon, and each instance with its workers. Read only."""
+"""What `status` answers: the daemon, each instance with its workers, each agent. Read only."""
 
 from __future__ import annotations
 
@@ -13,13 +13,36 @@ from skitaid.supervisor.scoreboard import SlotView
 from skitaid.supervisor.states import State
 from skitaid.supervisor.unit import Unit
 
-__all__ = ["daemon_figures", "instance_figures"]
+__all__ = ["agent_figures", "daemon_figures", "figures_of", "instance_figures"]
 
 
 def daemon_figures(started_s: float) -> dict[str, Any]:
     """`started_s` in wall time."""
     return {"pid": os.getpid(), "uptime_s": _age(started_s), "version": __version__,
             "rss_bytes": rss_bytes(os.getpid())}
+
+
+def figures_of(units: Iterable[Unit]) -> dict[str, Any]:
+    """`instances` and `agents`."""
+    units = list(units)
+    return {"instances": [instance_figures(unit) for unit in units if not unit.is_agent],
+            "agents": [agent_figures(unit) for unit in units if unit.is_agent]}
+
+
+def agent_figures(unit: Unit) -> dict[str, Any]:
+    process = unit.process
+    return {
+        "name": unit.name,
+        "state": unit.state.value,
+        "pid": process.pid,
+        "uptime_s": _age(unit.since) if unit.state is State.RUNNING else None,
+        "restarts": process.restarts,
+        "since": unit.since,
+        "reason": process.reason,
+        "fix": process.fix,
+        "note": unit.note,
+        "rss_bytes": rss_bytes(process.pid) if process.pid else 0,
+    }
 
 
 def instance_figures(unit: Unit) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from skitaid.config.load import load_main
 from skitaid.config.model import Main
 from skitaid.exceptions import ConfError, RefusedError
 from skitaid.supervisor import lock
+from skitaid.supervisor.agents import SECTIONS
 from skitaid.supervisor.confs import Confs
 from skitaid.supervisor.control import Request
 from skitaid.supervisor.fleet import Fleet
@@ -25,7 +26,7 @@ from skitaid.supervisor.reply import Answer, HookReply, NullReply, PipeReply, Re
 from skitaid.supervisor.requests import Requests
 from skitaid.supervisor.spawn import BOOT
 from skitaid.supervisor.states import State
-from skitaid.supervisor.status import daemon_figures, instance_figures
+from skitaid.supervisor.status import daemon_figures, figures_of
 from skitaid.supervisor.title import set_title
 from skitaid.supervisor.unit import Shared
 
@@ -258,11 +259,10 @@ class Supervisor:
             self._requests.rotate(name, reply)
 
     def _status(self, name: str | None) -> Answer:
-        units = [unit for each, unit in sorted(self._fleet.units.items()) if name in (None, each)]
+        units = [unit for unit in sorted(self._fleet.everyone, key=lambda unit: unit.name) if name in (None, unit.name)]
         if name is not None and not units:
-            return refusal(f"no instance {name!r}")
-        return Answer(True, "", data={"daemon": daemon_figures(self._started_s),
-                                      "instances": [instance_figures(unit) for unit in units]})
+            return refusal(f"no instance {name!r}" if name not in SECTIONS else f"there is no {SECTIONS[name]}")
+        return Answer(True, "", data={"daemon": daemon_figures(self._started_s), **figures_of(units)})
 
     # ------------------------------------------------------------ the end
 

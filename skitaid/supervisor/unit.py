@@ -1,4 +1,5 @@
-"""One instance as the supervisor holds it: its conf, its master's state, its pipes and its figures.
+"""One instance (or agent, see `agents`) as the supervisor holds it: its conf, its master's state, its pipes and its
+figures.
 
 `process.step` decides; a unit performs: it starts and signals the master and writes down what happened.
 """
@@ -12,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from signal import SIGHUP, SIGKILL, SIGUSR1, Signals
+from typing import ClassVar
 
 from skitaid.config.model import Instance, Main
 from skitaid.exceptions import Problem
@@ -67,12 +69,16 @@ class Reload:
 
 
 class Unit:
+    is_agent: ClassVar[bool] = False
+
     def __init__(self, name: str, shared: Shared) -> None:
         self.process = Process(name, since=time.monotonic())
         self.since = time.time()
         self.instance: Instance | None = None
         self.problems: tuple[Problem, ...] = ()
         self.addresses: tuple[str, ...] = ()
+        self.note = ""
+        """What it says about itself, for `status`."""
         self.reload = Reload()
         self.rates = RateWindow()
         self.is_retired = False
@@ -166,7 +172,7 @@ class Unit:
             self._remains.kill_all()
         self.rates.clear()
         self._drop_board()
-        self.addresses = ()
+        self.addresses, self.note = (), ""
         if self.reload.status is ReloadStatus.PENDING:
             self.reload = Reload(ReloadStatus.FAILED, "the master ended")
         self.happen(events.Died(code))
@@ -253,9 +259,12 @@ class Unit:
     def _open_stderr(self) -> int:
         if self._shared.verbose:
             return os.dup(2)
-        folder = self._shared.main.global_.log_path / "instances" / self.name
+        folder = self._log_folder()
         folder.mkdir(parents=True, exist_ok=True)
         return os.open(folder / "stderr.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+
+    def _log_folder(self) -> Path:
+        return self._shared.main.global_.log_path / "instances" / self.name
 
     def _signal(self, number: Signals, *, group: bool = False) -> None:
         pid = self.process.pid
@@ -288,13 +297,16 @@ class Unit:
             self._reload_ended(Reload(ReloadStatus.DONE))
         elif report.event is Event.RELOAD_FAILED:
             self._reload_ended(Reload(ReloadStatus.FAILED, report.reason))
+        elif report.event is Event.NOTE:
+            self.note = report.reason
 
     def _reload_ended(self, result: Reload) -> None:
         is_again, self.reload = self.reload.again, result
         if result.status is ReloadStatus.DONE:
             self._shared.journal.info("reloaded", self.name)
         else:
-            self._shared.journal.error(f"reload failed, the old workers go on: {result.reason}", self.name)
+            goes_on = "it goes on as it was" if self.is_agent else "the old workers go on"
+            self._shared.journal.error(f"reload failed, {goes_on}: {result.reason}", self.name)
         if is_again and self.state is State.RUNNING:
             self.begin_reload()
 

@@ -105,10 +105,10 @@ def test_a_daemon_without_its_socket_is_wrong(main: Main) -> None:
         lock.release(held)
 
 
-def test_agents_that_are_not_there_yet_are_told(main: Main) -> None:
+def test_the_folder_of_the_mail_agent_is_looked_at(main: Main) -> None:
     assert list(doctor_machine.check_agents(main)) == []
     with_mail = Main(main.global_, main.etc, smtpda=Smtpda())
-    assert [finding.subject for finding in doctor_machine.check_agents(with_mail)] == ["smtpda", "spool"]
+    assert [finding.subject for finding in doctor_machine.check_agents(with_mail)] == ["spool"]
 
 
 def test_a_command_to_type_survives_odd_names(main: Main, tmp_path: Path) -> None:

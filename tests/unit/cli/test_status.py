@@ -7,7 +7,7 @@ import pytest
 
 from skitaid.cli.options import parse
 from skitaid.cli.session import Session
-from skitaid.cli.status import chosen, detail, overview
+from skitaid.cli.status import agents_table, chosen, detail, overview
 from skitaid.cli.style import PLAIN
 from skitaid.exceptions import RefusedError
 
@@ -83,8 +83,20 @@ def test_detail_has_a_row_for_each_worker(session: Session) -> None:
     assert lines[-1].endswith("/log/instances/shop/")
 
 
+def test_agents_have_a_table_of_their_own(tmp_path: Path, session: Session) -> None:
+    cron = {"name": "cron", "state": "running", "pid": 31, "uptime_s": 65.0, "restarts": 0, "rss_bytes": 11_000_000,
+            "note": "3 jobs"}
+    assert agents_table(session, [], PLAIN) == []
+    assert agents_table(session, [cron], PLAIN) == [
+        "",
+        "AGENT  STATE    PID  UPTIME  RESTARTS   MEMORY  NOTE",
+        "cron   running   31  1m 05s         0  11.0 MB  3 jobs",
+    ]
+    assert chosen(Session(parse(["-f", "cron", "status"]), tmp_path), [figures()], [cron]) == ([], [cron])
+
+
 def test_an_unknown_name_gets_the_nearest(tmp_path: Path, session: Session) -> None:
-    assert chosen(session, [figures()]) == [figures()]
+    assert chosen(session, [figures()]) == ([figures()], [])
     other = Session(parse(["-f", "shpo", "status"]), tmp_path)
     with pytest.raises(RefusedError, match="did you mean shop"):
         chosen(other, [figures()])

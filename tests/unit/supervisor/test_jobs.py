@@ -103,7 +103,7 @@ def test_job_waits_and_then_answers_once(unit: Unit) -> None:
 def test_job_without_anything_to_wait_for(unit: Unit) -> None:
     reply = Written()
     assert Job(reply, [], lambda outcomes: "nothing").look()
-    assert reply.answer == Answer(True, "nothing", 0, {"instances": []})
+    assert reply.answer == Answer(True, "nothing", 0, {"instances": [], "agents": []})
 
 
 def test_a_hook_decides_when_the_answer_goes_on() -> None:
