@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import secrets
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -75,7 +75,7 @@ class DigestSession:
 
     def __init__(self, challenge: DigestChallenge, client_nonce: str | None = None) -> None:
         self.challenge = challenge
-        self._client_nonce = client_nonce or secrets.token_hex(16)
+        self._client_nonce = client_nonce or os.urandom(16).hex()
         self._counter = itertools.count(1)  # its next is atomic: several threads may ask
 
     def authorize(self, login: Login, request: Protected) -> bytes:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import mimetypes
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +24,7 @@ _ESCAPES: Final = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
 def make_multipart(data: object) -> StreamedBody:
     """`data`: fields as for a form, and files: an open file, a Path, or `(file name, file or bytes[, content type])`;
     a list stands for several of one name. Raises CallError, OSError."""
-    boundary = f"----skitaid-{secrets.token_hex(16)}"
+    boundary = f"----skitaid-{os.urandom(16).hex()}"
     pieces: list[Piece] = []
     for name, value in _pairs(data):
         head, content = _part(name, value)

@@ -1,17 +1,22 @@
-"""Remote procedures: how XML-RPC and JSON-RPC make requests of calls, and readers of their answers. Pure."""
+"""Remote procedures: how XML-RPC and JSON-RPC make requests of calls, and readers of their answers. Pure.
+
+Each is imported when it is used: XML-RPC brings 1.4 MB of the standard library.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from skitaid.was.calls import jsonrpc, xmlrpc
 from skitaid.was.calls.asking import Ask
 from skitaid.was.calls.content_types import JSON, XML, RequestType
 from skitaid.was.calls.errors import CallError
 from skitaid.was.calls.reading import Read, Reader
+
+if TYPE_CHECKING:
+    from skitaid.was.calls.jsonrpc import JsonRpcCall
 
 __all__ = ["JSON_NOTICES", "JSON_RPC", "XML_RPC", "Codec", "RpcCall"]
 
@@ -42,13 +47,17 @@ def _complete(ask: Ask, body: bytes, read: Read) -> Ask:
 
 
 class _XmlRpc:
-    kind = RequestType(xmlrpc.CONTENT_TYPE, XML.accept)
+    kind = RequestType("text/xml; charset=utf-8", XML.accept)
 
     def one(self, ask: Ask, call: RpcCall) -> Ask:
-        return _complete(ask, xmlrpc.write_call(call.method, _positional(call)), _read_xml)
+        from skitaid.was.calls.xmlrpc import write_call
+
+        return _complete(ask, write_call(call.method, _positional(call)), _read_xml)
 
     def several(self, ask: Ask, calls: Sequence[RpcCall]) -> Ask:
-        body = xmlrpc.write_multicall([(call.method, _positional(call)) for call in calls])
+        from skitaid.was.calls.xmlrpc import write_multicall
+
+        body = write_multicall([(call.method, _positional(call)) for call in calls])
         return _complete(ask, body, _read_multicall)
 
 
@@ -59,11 +68,15 @@ def _positional(call: RpcCall) -> Sequence[object]:
 
 
 def _read_xml(content: bytes, content_type: str) -> object:
-    return xmlrpc.read_response(content)
+    from skitaid.was.calls.xmlrpc import read_response
+
+    return read_response(content)
 
 
 def _read_multicall(content: bytes, content_type: str) -> object:
-    return xmlrpc.read_multicall(content)
+    from skitaid.was.calls.xmlrpc import read_multicall
+
+    return read_multicall(content)
 
 
 # ---------------------------------------------------------------- JSON-RPC
@@ -78,27 +91,37 @@ class _JsonRpc:
         self._answers = answers
 
     def one(self, ask: Ask, call: RpcCall) -> Ask:
+        from skitaid.was.calls.jsonrpc import write_call
+
         made = self._made(call)
-        ask = _complete(ask, jsonrpc.write_call(made), partial(_read_json, made.id))
+        ask = _complete(ask, write_call(made), partial(_read_json, made.id))
         # The id makes no call another one: two with the same arguments may share a kept result.
-        return replace(ask, key=jsonrpc.write_call(made._replace(id=None)))
+        return replace(ask, key=write_call(made._replace(id=None)))
 
     def several(self, ask: Ask, calls: Sequence[RpcCall]) -> Ask:
+        from skitaid.was.calls.jsonrpc import write_batch
+
         made = [self._made(call) for call in calls]
         ids = [each.id for each in made if each.id is not None]
-        ask = _complete(ask, jsonrpc.write_batch(made), partial(_read_batch, ids))
-        return replace(ask, key=jsonrpc.write_batch([each._replace(id=None) for each in made]))
+        ask = _complete(ask, write_batch(made), partial(_read_batch, ids))
+        return replace(ask, key=write_batch([each._replace(id=None) for each in made]))
 
-    def _made(self, call: RpcCall) -> jsonrpc.JsonRpcCall:
-        return jsonrpc.JsonRpcCall(*call, id=jsonrpc.new_id() if self._answers else None)
+    def _made(self, call: RpcCall) -> JsonRpcCall:
+        from skitaid.was.calls.jsonrpc import JsonRpcCall, new_id
+
+        return JsonRpcCall(*call, id=new_id() if self._answers else None)
 
 
 def _read_json(call_id: int | None, content: bytes, content_type: str) -> object:
-    return jsonrpc.read_response(content, call_id)
+    from skitaid.was.calls.jsonrpc import read_response
+
+    return read_response(content, call_id)
 
 
 def _read_batch(ids: Sequence[int], content: bytes, content_type: str) -> object:
-    return jsonrpc.read_batch(content, ids)
+    from skitaid.was.calls.jsonrpc import read_batch
+
+    return read_batch(content, ids)
 
 
 XML_RPC: Final[Codec] = _XmlRpc()

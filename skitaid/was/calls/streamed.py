@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,6 +135,8 @@ def _taken(source: Any) -> Piece:
         if not rest:
             return start
         start += rest
+    import tempfile  # 0.2 MB, for what is rare
+
     with tempfile.TemporaryFile() as copy:
         size = copy.write(start)
         while piece := _bytes(source.read(_COPY_BYTES)):

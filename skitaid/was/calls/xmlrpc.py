@@ -17,10 +17,8 @@ from xml.parsers import expat
 from skitaid.was.calls.errors import CallError, ReplyError, RpcFault
 
 __all__ = [
-    "CONTENT_TYPE", "XmlRpcFault", "read_multicall", "read_response", "write_call", "write_multicall", "write_response",
+    "XmlRpcFault", "read_multicall", "read_response", "write_call", "write_multicall", "write_response",
 ]  # fmt: skip
-
-CONTENT_TYPE: Final = "text/xml; charset=utf-8"
 
 _METHOD: Final = re.compile(r"[A-Za-z0-9_.:/]+").fullmatch  # the specification's own alphabet
 # XML 1.0 section 2.2 has no place for these, escaped or not.
