@@ -1,0 +1,31 @@
+"""Atila, the web framework: `from skitaid.atila import Atila`. An app is a WSGI callable; skitaid serves it best, any
+WSGI server serves it.
+
+Nothing is imported before it is asked for: an app without sessions has no session code in its memory.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from skitaid.atila.app import Atila
+
+__all__ = ["Atila"]
+
+_PLACES: Final = {
+    "Atila": "skitaid.atila.app",
+    "Saddle": "skitaid.atila.app",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(importlib.import_module(_PLACES[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PLACES})

@@ -1,0 +1,60 @@
+"""The attributes of `was` and of `was.request` that are made when they are first asked for: where each is defined.
+
+An object is made by a function that is given `was`, and kept for the request. A method is a function whose first
+argument is `was`. A property is a function that is given `was`, and called each time. Nothing is imported before that.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, Final
+
+__all__ = ["METHODS", "OBJECTS", "PROPERTIES", "REQUEST_OBJECTS", "Place", "load"]
+
+Place = tuple[str, str]
+"""A module, and a name in it."""
+
+OBJECTS: Final[Mapping[str, Place]] = {
+    "cookie": ("skitaid.atila.cookies", "cookie_of"),
+    "session": ("skitaid.atila.session", "session_of"),
+    "mbox": ("skitaid.atila.mbox", "mbox_of"),
+}
+"""`was.NAME`: function(was) makes it, once a request."""
+
+PROPERTIES: Final[Mapping[str, Place]] = {
+    "csrf_token": ("skitaid.atila.csrf", "token"),
+    "csrf_token_input": ("skitaid.atila.csrf", "token_input"),
+    "user": ("skitaid.atila.authentication", "user_of"),
+}
+"""`was.NAME`: function(was), each time."""
+
+METHODS: Final[Mapping[str, Place]] = {
+    "render": ("skitaid.atila.templates", "render"),
+    "csrf_verify": ("skitaid.atila.csrf", "verify"),
+    "mkott": ("skitaid.atila.onetime", "mkott"),
+    "deott": ("skitaid.atila.onetime", "deott"),
+    "rvott": ("skitaid.atila.onetime", "rvott"),
+    "mkjwt": ("skitaid.atila.jwt", "mkjwt"),
+    "dejwt": ("skitaid.atila.jwt", "dejwt"),
+    "API": ("skitaid.atila.api", "make_api"),
+    "Fault": ("skitaid.atila.api", "make_fault"),
+}
+"""`was.NAME(...)`: function(was, ...)."""
+
+REQUEST_OBJECTS: Final[Mapping[str, Place]] = {
+    "JWT": ("skitaid.atila.authentication", "claims_of"),
+    "user": ("skitaid.atila.authentication", "user_of"),
+    "multipart": ("skitaid.atila.multipart", "form_of"),
+}
+"""`was.request.NAME`: function(was), once a request. `multipart`: the fields and files of a multipart body, a dict; a
+name that comes more than once has a list. Raises HTTPError (400, 413)."""
+
+
+@cache
+def load(place: Place) -> Callable[..., Any]:
+    """What stands there."""
+    module, name = place
+    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return found
