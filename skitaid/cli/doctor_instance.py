@@ -14,8 +14,8 @@ from shlex import quote
 from skitaid.cli.doctor_spool import check_spool
 from skitaid.cli.finding import Finding, fine, warning, wrong
 from skitaid.cli.ports import Availability, availability
+from skitaid.config.identity import identity_of
 from skitaid.config.model import Instance, Listen, Main, ProxyTarget, StaticTarget, Tls
-from skitaid.instance.identity import identity_of
 from skitaid.supervisor.spawn import interpreter
 
 PYTHON_WANTED = (3, 11)

@@ -8,9 +8,9 @@ from pathlib import Path
 from shlex import quote
 
 from skitaid.cli.finding import Finding, fine, warning, wrong
+from skitaid.config.identity import Identity, become, identity_of
 from skitaid.config.model import Instance, Main
 from skitaid.engine.spool import check_room
-from skitaid.instance.identity import Identity, become, identity_of
 
 
 def check_spool(instance: Instance, main: Main) -> Iterator[Finding]:

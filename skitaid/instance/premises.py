@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import os
 
+from skitaid.config.identity import identity_of
 from skitaid.exceptions import SkitaidError
 from skitaid.instance.arguments import Conf
-from skitaid.instance.identity import identity_of
 from skitaid.instance.logbook import Logbook
 from skitaid.logs.stdio import redirect
 

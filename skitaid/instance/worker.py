@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from skitaid.config.identity import become, identity_of
 from skitaid.engine.access import AccessLog
 from skitaid.engine.server import Engine
 from skitaid.exceptions import SkitaidError
@@ -26,7 +27,6 @@ from skitaid.instance.applog import AppLog
 from skitaid.instance.arguments import Conf
 from skitaid.instance.compose import Composition, engine_settings, make_router
 from skitaid.instance.doubt import doubt_teller
-from skitaid.instance.identity import become, identity_of
 from skitaid.instance.lastresort import LastResort
 from skitaid.instance.logbook import Logbook
 from skitaid.instance.memory import MemoryKeeper

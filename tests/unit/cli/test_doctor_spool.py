@@ -11,9 +11,9 @@ import pytest
 from skitaid.cli import doctor_spool
 from skitaid.cli.doctor_spool import check_folder, check_spool
 from skitaid.cli.finding import Level
+from skitaid.config.identity import Identity
 from skitaid.config.load import default_main
 from skitaid.config.model import Global, Instance, Main, Server
-from skitaid.instance.identity import Identity
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Who the workers run as."""
+"""Who workers and cron jobs run as."""
 
 from __future__ import annotations
 

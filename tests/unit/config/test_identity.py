@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from skitaid.config.identity import Identity, identity_of
 from skitaid.config.model import Global, Server
-from skitaid.instance.identity import Identity, identity_of
 
 ROOTS = Global(Path("/log"), Path("/var"), Path("/run"))
 SOMEBODY = pwd.getpwall()[1]
