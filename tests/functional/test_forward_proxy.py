@@ -23,6 +23,7 @@ from skitaid.handlers.site import Site
 from skitaid.instance.forwarding import make_forward_proxy
 from skitaid.upstream.resolver import Address
 from tests.functional.engines import PATIENCE_S, Wire, until
+from tests.functional.running import Client, Master, Place
 from tests.functional.test_upstream import certificate
 
 __all__ = ["certificate"]
@@ -221,3 +222,30 @@ def test_a_name_that_stands_for_this_machine_leads_nowhere(method: str) -> None:
             assert wire.reply()[0] == 403
             wire.close()
         assert names.asked
+
+
+def test_by_conf(tmp_path: Path) -> None:
+    """The site stays what it is beside it."""
+    place = Place(tmp_path)
+    place.answer("own")
+    with serving() as port:
+        proxy = f"[proxy]\nenable_proxy = yes\nallow_targets = {LOCAL[0]}\n"
+        place.site(routes=": www.own.example\n/ = ../../apps/app", more=proxy)
+        master = Master(place)
+        try:
+            address = master.ready().address
+            assert text_of(address, f"http://127.0.0.1:{port}/x") == f"/x for 127.0.0.1:{port}"
+            assert text_of(address, "http://www.own.example/x") == "own"
+            assert text_of(address, f"http://127.0.0.1:{port}/y") == f"/y for 127.0.0.1:{port}"
+            assert master.stop() == 0
+        finally:
+            master.end()
+        assert f"GET http://127.0.0.1:{port}/x HTTP/1.1 0 200" in place.log("request")
+
+
+def text_of(address: str, target: str) -> str:
+    client = Client(address)
+    try:
+        return client.get(target)[1]
+    finally:
+        client.close()
