@@ -25,13 +25,15 @@ _FUNCTIONS: Final = str(Path(__file__).with_name("functions.py"))
 def install_was(making: Composition, *, var_folder: Path, pipe_fd: int, states: StateTable) -> Worker:
     """On the loop thread, before the apps are loaded. `pipe_fd`: to the master."""
     instance = making.instance
+    aliases = [each for each in instance.aliases.values() if each.type in _HTTP_TYPES]
     worker = Worker(
         making.engine,
         lambda: making.upstreams if making.cached is None else making.cached,
         var_folder,
         _controls(making, pipe_fd),
         name=instance.name,
-        aliases={each.name: len(each.members) for each in instance.aliases.values() if each.type in _HTTP_TYPES},
+        aliases={each.name: len(each.members) for each in aliases},
+        connect_s={each.name: each.connect_timeout_s for each in aliases},
         result_cache_max=instance.server.num_result_cache_max,
         states=states,
         figures=partial(_figures, making, time.time()),

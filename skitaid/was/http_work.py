@@ -9,12 +9,13 @@ from __future__ import annotations
 import sys
 import time
 import traceback
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from skitaid.exceptions import SkitaidError
-from skitaid.upstream.call import Exchange, Fields, ResponseHead, Tunnel
+from skitaid.upstream.call import Call, Exchange, Fields, ResponseHead, Tunnel
 from skitaid.upstream.errors import Failure, UpstreamError
 from skitaid.was.calls.errors import CallError
 from skitaid.was.calls.reply import Reply
@@ -108,9 +109,7 @@ class HttpWork:
     def _request(self) -> None:
         order = self._order
         self._pieces, self._received = [], 0
-        call = order.call
-        if self._ids is not None:
-            call = replace(call, fields=[*call.fields, *_id_fields(self._ids)])
+        call = self._call(order)
         cluster = self._cluster()
         if self._member is None:
             self._exchange = cluster.request(call, self)
@@ -118,6 +117,19 @@ class HttpWork:
             self._exchange = cluster.request_member(self._member, call, self)
         if order.streamed is not None:
             self._pump_body(order.streamed, self._exchange)
+
+    def _call(self, order: Order) -> Call:
+        """With the ids, and with the time that the alias gives to connecting."""
+        connect_s = self._worker.connect_s.get(order.target.alias or "")
+        if self._ids is None and connect_s is None:
+            return order.call
+        call = copy(order.call)
+        if self._ids is not None:
+            call.fields = [*call.fields, *_id_fields(self._ids)]
+        if connect_s is not None:
+            limit_s = connect_s if order.timeout_s is None else min(connect_s, order.timeout_s)
+            call.timeouts = replace(call.timeouts, connect_s=limit_s)
+        return call
 
     def _pump_body(self, body: StreamedBody, exchange: Exchange) -> None:
         from skitaid.was.calls.pump import BodyPump

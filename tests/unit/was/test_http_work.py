@@ -407,6 +407,18 @@ def test_the_time_outs_of_a_call() -> None:
     assert timeouts_for(20.0) == CallTimeouts(3.0, 20.0, 20.0)
 
 
+def test_an_alias_says_how_long_connecting_may_take(world: World) -> None:
+    from skitaid.was.worker import current_worker
+
+    current_worker().connect_s = {"one": 1.0}
+    for timeout in (None, 5.0, 0.5):
+        launch(order("@one/", timeout=timeout))
+    launch(order("http://x/"))
+    found = [world.exchange(index).call.timeouts for index in range(4)]
+    assert [each.connect_s for each in found] == [1.0, 1.0, 0.5, 3.0]
+    assert found[1].total_s == 5.0
+
+
 def test_how_long_is_waited_for_a_call(world: World) -> None:
     assert launch(order()).timeout_s == 10.0
     assert launch(order(timeout=2.0)).timeout_s == 2.0
