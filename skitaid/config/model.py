@@ -212,12 +212,17 @@ class ForwardProxy:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """`[api-gateway]`."""
+    """`[api-gateway]`. `authenticate`: each mounted alias needs a token; else those with roles do. Tokens are signed by
+    `secret_key`, or by the private key that belongs to `public_key`. `audience`: whom tokens have to be meant for."""
 
     enable_gateway: bool = False
     authenticate: bool = False
     realm: str = "API Gateway"
     secret_key: str | None = field(default=None, repr=False)
+    public_key: Path | None = None
+    algorithms: tuple[str, ...] = ("HS256",)
+    leeway_s: float = 0.0
+    audience: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from skitaid.config.fields import (
 from skitaid.config.members import ALIAS_TYPES
 from skitaid.config.paths import cert_file, folder, folders, interpreter, place_for_files
 from skitaid.config.words import (
+    algorithm,
     balance,
     file_name,
     host_policy,
@@ -163,6 +164,10 @@ GATEWAY: Keys = {
     "authenticate": Key("authenticate", truth()),
     "realm": Key("realm", text()),
     "secret_key": Key("secret_key", _secret(), is_secret=True),
+    "public_key": Key("public_key", optional(cert_file())),
+    "algorithms": Key("algorithms", sequence("names such as HS256, separated by commas", algorithm)),
+    "leeway": Key("leeway_s", seconds(0, DAY_S)),
+    "audience": Key("audience", optional(text())),
 }
 
 CRITICAL_POINT: Keys = {

@@ -11,12 +11,12 @@ from typing import Any
 from skitaid.config.aliases import build_aliases
 from skitaid.config.crontab import parse_crontab
 from skitaid.config.document import Section
+from skitaid.config.gateway import build_gateway, warn_of_roles
 from skitaid.config.model import (
     CriticalPoint,
     Crontab,
     CrontabLine,
     ForwardProxy,
-    Gateway,
     Global,
     Instance,
     Listen,
@@ -34,7 +34,6 @@ from skitaid.config.routes import build_hosts, is_mount_section
 from skitaid.config.schema import (
     CRITICAL_POINT,
     FORWARD_PROXY,
-    GATEWAY,
     GLOBAL,
     PROXY_CACHE,
     SERVER,
@@ -96,16 +95,19 @@ def build_instance(context: Context, name: str, main: Main) -> Instance:
     aliases = build_aliases(context)
     # [proxy] has a key of the server's beside its own
     given = collect(context, {**SERVER_SOURCES, "proxy": {**SERVER_SOURCES["proxy"], **names(FORWARD_PROXY)}})
+    hosts = build_hosts(context, {name: alias.type for name, alias in aliases.items()})
+    gateway = build_gateway(context)
+    warn_of_roles(context, gateway, aliases, hosts)
     return Instance(
         name=name,
         path=Path(context.place.path),
         server=_server(context, main, {name: written for name, written in given.items() if name in SERVER}),
         environment=_environment(context),
-        hosts=build_hosts(context, {name: alias.type for name, alias in aliases.items()}),
+        hosts=hosts,
         aliases=aliases,
         proxy_cache=ProxyCache(**take(context, "proxypass", PROXY_CACHE)),
         forward_proxy=_forward_proxy(context, given),
-        gateway=Gateway(**take(context, "api-gateway", GATEWAY)),
+        gateway=gateway,
         critical_point=_critical_point(context),
         crontab=_crontab(context),
     )

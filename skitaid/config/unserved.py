@@ -17,7 +17,4 @@ def unserved(instance: Instance) -> list[Problem]:
     if instance.server.tls is not None:
         text = "ssl = yes: TLS is not served by this release, and the site must not go out in the clear"
         problems.append(Problem(path, 0, text, "set ssl = no and put a TLS proxy in front"))
-    if instance.gateway.enable_gateway:
-        text = "enable_gateway = yes: the gateway is not part of this release, and its apps must not be open to all"
-        problems.append(Problem(path, 0, text, "set enable_gateway = no"))
     return problems

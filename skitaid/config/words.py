@@ -12,12 +12,18 @@ from skitaid.config.model import Balance
 from skitaid.config.report import UnfitError, did_you_mean
 
 __all__ = [
-    "balance", "file_name", "host_policy", "log_pattern", "proxy_user", "request_path", "role", "smtp_server",
-    "state_backend", "try_path",
+    "KEY_ALGORITHMS", "SECRET_ALGORITHMS", "algorithm", "balance", "file_name", "host_policy", "log_pattern",
+    "proxy_user", "request_path", "role", "smtp_server", "state_backend", "try_path",
 ]
 
 BALANCE_METHODS = ("round-robin", "least-connections", "hash header NAME", "hash cookie NAME")
 HOST_POLICIES = ("auto", "pass", "member")
+SECRET_ALGORITHMS = ("HS256", "HS384", "HS512")
+KEY_ALGORITHMS = (
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
+)  # fmt: skip
+"""How tokens are signed (RFC 7518 section 3.1, RFC 8037): with a secret that both know, or with a pair of keys. `none`
+is not among them, and never will be."""
 
 
 def log_pattern(item: str, _place: Place) -> str:
@@ -31,6 +37,15 @@ def role(item: str, _place: Place) -> str:
     if not re.fullmatch(r"[\w.:@-]+", item):
         raise UnfitError(f"{item!r} is no role", "use letters, digits, _ and -")
     return item
+
+
+def algorithm(item: str, _place: Place) -> str:
+    """How a token is signed."""
+    known = {name.lower(): name for name in (*SECRET_ALGORITHMS, *KEY_ALGORITHMS)}
+    found = known.get(item.lower())
+    if found is None:
+        raise UnfitError(f"{item!r} is no algorithm for tokens", did_you_mean(item, known.values()))
+    return found
 
 
 def proxy_user(item: str, _place: Place) -> tuple[str, str]:

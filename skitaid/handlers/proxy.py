@@ -68,8 +68,8 @@ class Hits(Protocol):
 
 
 class ReverseProxy:
-    """A router.RouteHandler, and the proxy_passage.PassageProxy of its requests. `mount`: the path of its Route.
-    `write` is told a line for each failure. `hits`: asked first, where there is a cache."""
+    """A router.RouteHandler, and the proxy_passage.PassageProxy of its requests. `mount`: the path of its Route. A
+    stream's `note` is lines for the member from whoever let it in (handlers.gateway). `write` is told a line for each failure. `hits`: asked first, where there is a cache."""
 
     def __init__(
         self, engine: Engine, mount: str, requester: Requester, settings: ProxySettings, *, write: Callable[[str], None]
@@ -144,7 +144,7 @@ class ReverseProxy:
         head = stream.head
         call = Call(head.line.method, way.target, (), self._host_for(head), body)
         call.timeouts = settings.timeouts
-        call.lines = way.lines(stream)
+        call.lines = way.lines(stream) if stream.note is None else way.lines(stream) + stream.note
         call.past_cache = way.past_cache
         if body is None:
             call.content_length = length

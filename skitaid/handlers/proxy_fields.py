@@ -35,7 +35,7 @@ _HOP_BY_HOP: Final = frozenset({
 _MADE_ANEW: Final = frozenset({b"host", b"content-length", b"expect"})
 _TOLD: Final = frozenset({
     b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port", b"forwarded", b"x-gtxn-id",
-    b"x-ltxn-id",
+    b"x-ltxn-id", b"x-gateway-user", b"x-gateway-roles",
 })  # fmt: skip
 # CVE-2016-5385: a setting of HTTP clients to a CGI program.
 _KEPT_BACK: Final = _HOP_BY_HOP | _MADE_ANEW | _TOLD | {b"proxy"}

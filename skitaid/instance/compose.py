@@ -25,6 +25,7 @@ from skitaid.instance.applog import AppLog
 from skitaid.logs.request import LogOff
 
 if TYPE_CHECKING:
+    from skitaid.handlers.gateway import Gateway
     from skitaid.upstream.cache.upstreams import CachedUpstreams
     from skitaid.upstream.upstreams import Upstreams
 
@@ -53,6 +54,7 @@ class Composition:
     var_folder: Path | None = None
     _upstreams: Upstreams | None = None
     _cached: CachedUpstreams | None = None
+    _gateway: Gateway | None = None
 
     def __post_init__(self) -> None:
         self.lifespans = Lifespans(self.app_log.lifespan_failed)
@@ -80,6 +82,15 @@ class Composition:
                     self.engine, self.instance, self.upstreams, settings=settings, report=self.report
                 )
         return self._cached
+
+    @property
+    def gateway(self) -> Gateway | None:
+        """What stands before the proxies; None: the conf wants nothing there. Raises GatewayError."""
+        if self._gateway is None and self.instance.gateway.enable_gateway:
+            from skitaid.instance.gatekeeping import make_gateway
+
+            self._gateway = make_gateway(self.engine, self.instance.gateway, self.app_log, self.report)
+        return self._gateway
 
     def close(self) -> None:
         """The worker ends: keep nothing open."""
@@ -168,6 +179,24 @@ def _static(making: Composition, mount: Mount) -> RouteHandler:
 
 
 def _proxy(making: Composition, mount: Mount) -> RouteHandler:
+    proxy = _open_proxy(making, mount)
+    if not making.instance.gateway.enable_gateway:
+        return proxy
+    from skitaid.instance.gatekeeping import GatewayError, gated
+
+    assert isinstance(mount.target, ProxyTarget)
+    try:
+        gateway = making.gateway
+    except GatewayError as error:
+        # Closed, rather than open to all.
+        making.app_log.load_failed(str(error), "")
+        making.failed.append(f"{making.where(mount)}: {error}")
+        return Unavailable(making.engine, 500, "The gateway could not be set up. What happened is in its log.")
+    assert gateway is not None
+    return gated(gateway, proxy, making.instance.aliases[mount.target.alias])
+
+
+def _open_proxy(making: Composition, mount: Mount) -> RouteHandler:
     from skitaid.handlers.proxy import ReverseProxy
     from skitaid.instance.proxies import proxy_settings
 

@@ -9,7 +9,7 @@ import pytest
 
 from skitaid.config.load import instance_files, load_main, parse_instance
 from skitaid.config.model import Instance, StaticTarget
-from skitaid.config.schema import ALIAS, GLOBAL, MOUNT, SERVER, SMTPDA
+from skitaid.config.schema import ALIAS, GATEWAY, GLOBAL, MOUNT, PROXY_CACHE, SERVER, SMTPDA
 from skitaid.exceptions import ConfError
 
 ETC = Path(__file__).parents[2] / "etc" / "skitaid"
@@ -72,6 +72,21 @@ def test_other_servers_can_be_switched_on_as_they_are() -> None:
     assert count >= 9
     assert parse(with_defaults) == upstreams
     assert {"check", "ca", "verify", "type", "members"} <= set(EXAMPLE_KEY.findall(text)) <= set(ALIAS)
+
+
+def test_a_gateway_needs_a_secret_of_its_own() -> None:
+    text = (ETC / "servers-available" / "gateway.conf").read_text()
+    gateway = parse(text)
+    assert gateway.gateway.secret_key is None
+    assert ["secret_key" in problem.text for problem in gateway.warnings] == [True]
+    assert gateway.gateway.authenticate
+    assert gateway.aliases["members"].roles == ("admin", "staff")
+    with_defaults, count = DEFAULT.subn(r"\1", text)
+    assert count == 3
+    assert parse(with_defaults) == gateway
+    examples = set(EXAMPLE_KEY.findall(text))
+    assert {"secret_key", "audience", "cache_dir", "source"} == examples
+    assert examples <= set(GATEWAY) | set(PROXY_CACHE) | set(ALIAS)
 
 
 def test_of_the_project_only_the_paths_have_to_be_changed(tmp_path: Path) -> None:

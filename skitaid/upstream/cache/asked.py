@@ -12,7 +12,7 @@ from skitaid.upstream.cache.directives import RequestControl, request_control
 __all__ = ["CREDENTIALS", "PROBING", "Asked", "asked_of", "join"]
 
 CREDENTIALS: Final = frozenset({
-    b"authorization", b"x-api-key", b"x-access-token", b"x-auth-token", b"x-auth-user", b"x-auth-roles",
+    b"authorization", b"x-api-key", b"x-access-token", b"x-auth-token", b"x-gateway-user", b"x-gateway-roles",
 })  # fmt: skip
 """Fields by which a server may know who asks; the last two are the gateway's. Cookie is apart, as Vary may name it."""
 

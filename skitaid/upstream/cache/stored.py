@@ -103,7 +103,7 @@ class Stored:
 
 
 def _is_proxys(name: bytes) -> bool:
-    return name in _OWN_FIELDS or name.startswith(b"x-forwarded-")
+    return name in _OWN_FIELDS or name.startswith((b"x-forwarded-", b"x-gateway-"))
 
 
 # ---------------------------------------------------------------- on disk
