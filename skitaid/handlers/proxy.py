@@ -69,7 +69,8 @@ class Hits(Protocol):
 
 class ReverseProxy:
     """A router.RouteHandler, and the proxy_passage.PassageProxy of its requests. `mount`: the path of its Route. A
-    stream's `note` is lines for the member from whoever let it in (handlers.gateway). `write` is told a line for each failure. `hits`: asked first, where there is a cache."""
+    stream's `note` is lines for the member from whoever let it in (handlers.gateway). `write` is told a line for each
+    failure. `hits`: asked first, where there is a cache."""
 
     def __init__(
         self, engine: Engine, mount: str, requester: Requester, settings: ProxySettings, *, write: Callable[[str], None]

@@ -223,19 +223,19 @@ class _Worker:
         since_ns = time.time_ns()
         self._site.router = make_router(making)
         if instance.server.enable_proxy:
-            self._forward()
+            self._forward(making)
         self._lifespans = making.lifespans
         self._start_lifespans(making)
         if any(mount.options.use_reloader for host in instance.hosts for mount in host.mounts):
             self._reloader = Reloader(making.loader.files, since_ns=since_ns)
         return making
 
-    def _forward(self) -> None:
+    def _forward(self, making: Composition) -> None:
         """Put the forward proxy before the site."""
         from skitaid.instance.forwarding import make_forward_proxy
 
-        conf = self._task.conf
-        self._engine.handler, self._forwarding = make_forward_proxy(self._engine, self._site, conf.instance)
+        proxy, self._forwarding = make_forward_proxy(self._engine, self._site, making.instance, making.cached)
+        self._engine.handler = proxy
 
     def _start_lifespans(self, making: Composition) -> None:
         """Within the time to start: an app that hangs there must not keep the others from being served."""

@@ -224,3 +224,20 @@ def test_nobody_gets_anothers_page(tmp_path: Path, back: Back) -> None:
         bodies = pool.map(lambda cookie: ask(master, "/me", Cookie=cookie)[0].decode(), cookies)
         assert list(bodies) == cookies
         assert ask(master, "/me")[0] == b"nobody"
+
+
+def test_the_forward_proxy_uses_it_and_keeps_its_own(tmp_path: Path, back: Back) -> None:
+    place = Place(tmp_path)
+    conf = CONF.format(processes=1, memory="1m", disk="0", port=back.port)
+    place.conf(conf + "[proxy]\nenable_proxy = yes\nallow_targets = any\n")
+    master = Master(place)
+    try:
+        master.ready()
+        url = f"http://127.0.0.1:{back.port}/a"
+        assert [ask(master, url)[0] for _ in range(3)] == [b"/a 1"] * 3
+        assert back.asked["/a"] == 1
+        assert ask(master, url)[1].startswith("skitaid; hit")
+        ask(master, "/a")
+        assert back.asked["/a"] == 2
+    finally:
+        master.end()

@@ -40,6 +40,10 @@ class CachedUpstreams:
         self._clusters: dict[str, WholeCluster] = {}
         self._origins: dict[tuple[str, str, int], WholeCluster] = {}
 
+    def beside(self, upstreams: Upstreams, part: str) -> CachedUpstreams:
+        """Other clusters before the same stores, that share nothing of what is kept."""
+        return CachedUpstreams(upstreams, self.cache, f"{self._site}:{part}")
+
     def cluster(self, name: str) -> WholeCluster:
         """That of an alias. Raises NoClusterError."""
         found = self._clusters.get(name)
