@@ -65,7 +65,7 @@ class Cycle(Bound):
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
-        self.memory = None
+        self.memory = self.container = None
         self.is_complete = True
         self.is_gone = False
         self.received = 0

@@ -29,7 +29,7 @@ class Call(Bound):
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
-        self.memory = None
+        self.memory = self.container = None
         self.status = ""
         self.fields: list[tuple[str, str]] = []
         self.is_written = self.is_whole = self.has_more = self.is_file = False

@@ -26,27 +26,28 @@ __all__ = [
 
 class Bound:
     """What `was` knows of a request. The handlers' own objects are such, so that binding one costs nothing: `stream`,
-    and `environ`, the WSGI environ or the ASGI scope. `memory` is made when it is needed."""
+    and `environ`, the WSGI environ or the ASGI scope. `memory` is made when it is needed. `container`: what a framework
+    adds to it."""
 
-    __slots__ = ("environ", "memory", "stream")
+    __slots__ = ("container", "environ", "memory", "stream")
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self.environ: dict[str, Any]
         self.memory: Memory | None = None
+        self.container: Any = None
 
 
 class Memory:
-    """What is kept for a request of an app that uses `was`. `container`: what a framework adds to it. `later`: the
-    response that takes the place of the one the app gives (was.later)."""
+    """What is kept for a request of an app that uses `was`. `later`: the response that takes the place of the one the
+    app gives (was.later)."""
 
-    __slots__ = ("container", "gtxnid", "later", "ltxnid", "ltxnids")
+    __slots__ = ("gtxnid", "later", "ltxnid", "ltxnids")
 
     def __init__(self, stream: Stream) -> None:
         self.gtxnid = stream.gtxnid
         self.ltxnid = stream.ltxnid
         self.ltxnids: Iterator[str] = ltxnids(self.ltxnid)
-        self.container: Any = None
         self.later: Any = None
 
 
@@ -90,7 +91,8 @@ def memory() -> Memory | None:
     if bound.memory is None:
         stream = getattr(bound, "stream", None)
         if stream is None:
-            # An ASGI app goes on after its response, and asks now for the first time.
+            # An ASGI app goes on after its response, and asks now for the first time; or another server than ours
+            # calls a framework that knows `was`.
             return None
         with _making:
             if bound.memory is None:
@@ -105,19 +107,18 @@ def attribute(name: str) -> Any:
         raise NoRequestError(name)
     if name == "env":
         return bound.environ
-    kept = memory()
-    if kept is not None and kept.container is not None:
-        return getattr(kept.container, name)
+    if bound.container is not None:
+        return getattr(bound.container, name)
     raise AttributeError(f"was has no {name!r}")
 
 
 def bind_container(container: Any) -> None:
     """What a framework adds to the request that is being answered: its attributes are those of `was`. Raises
     NoRequestError."""
-    kept = memory()
-    if kept is None:
+    bound = bound_request()
+    if bound is None:
         raise NoRequestError("container")
-    kept.container = container
+    bound.container = container
 
 
 def outgoing_ids() -> tuple[str, str] | None:
@@ -139,5 +140,4 @@ def carried() -> Context:
 def app_config() -> Any:
     """The configuration of the app that answers the request; None of one that has none."""
     bound = bound_request()
-    container = None if bound is None or bound.memory is None else bound.memory.container
-    return getattr(getattr(container, "app", None), "config", None)
+    return None if bound is None else getattr(getattr(bound.container, "app", None), "config", None)

@@ -15,6 +15,7 @@ from skitaid.was.context import bound_request, memory
 from skitaid.was.errors import WasError
 from skitaid.was.later import Later
 from skitaid.was.waiting import Waited, call_when_done, unfinished_of
+from skitaid.was.watch import watch
 from skitaid.was.worker import current_worker
 
 __all__ = ["FUTURES_S", "Future", "Futures"]
@@ -54,7 +55,7 @@ class Futures(Later):
             return
         call_when_done(unfinished, function)
         if self._deadline is not None:
-            _Timer(self._deadline, unfinished).start()
+            watch(current_worker(), self._deadline, unfinished)
 
     def make(self) -> Any:
         """See Later: what the function of `then` gives."""
@@ -83,7 +84,7 @@ class Futures(Later):
     def _was() -> Any:
         """What the function gets as its first argument: that of the framework, if it has one of its own."""
         bound = bound_request()
-        container = None if bound is None or bound.memory is None else bound.memory.container
+        container = None if bound is None else bound.container
         return sys.modules["skitaid.was"] if container is None else container
 
 
@@ -95,30 +96,3 @@ class Future(Futures):
 
     def _results(self) -> Any:
         return super()._results()[0]
-
-
-class _Timer:
-    """Gives up what is not done in time."""
-
-    def __init__(self, deadline: float, unfinished: list[Any]) -> None:
-        self._deadline = deadline
-        self._unfinished = unfinished
-        self._loop = current_worker().engine.loop
-        self._handle: Any = None
-
-    def start(self) -> None:
-        call_when_done(self._unfinished, self._stop)
-        current_worker().engine.portal.call(self._set)
-
-    def _set(self) -> None:
-        if any(True for _ in unfinished_of(self._unfinished)):
-            self._handle = self._loop.call_later(max(0.0, self._deadline - time.monotonic()), self._fire)
-
-    def _fire(self) -> None:
-        for each in self._unfinished:
-            each.give_up()
-
-    def _stop(self) -> None:
-        handle = self._handle
-        if handle is not None:
-            current_worker().engine.portal.call(handle.cancel)
