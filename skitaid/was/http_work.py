@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 import time
 import traceback
-from copy import copy
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -123,7 +122,7 @@ class HttpWork:
         connect_s = self._worker.connect_s.get(order.target.alias or "")
         if self._ids is None and connect_s is None:
             return order.call
-        call = copy(order.call)
+        call = _copy(order.call)
         if self._ids is not None:
             call.fields = [*call.fields, *_id_fields(self._ids)]
         if connect_s is not None:
@@ -273,6 +272,14 @@ def members_of(worker: Worker, order: Order) -> int:
     except KeyError:
         known = ", ".join(f"@{each}" for each in sorted(worker.aliases)) or "there are none"
         raise CallError(f"@{alias} is no alias that speaks HTTP; those of the conf: {known}") from None
+
+
+def _copy(call: Call) -> Call:
+    """A fifth of the time of copy.copy."""
+    twin = Call.__new__(Call)
+    for name in Call.__slots__:
+        setattr(twin, name, getattr(call, name))
+    return twin
 
 
 def _id_fields(ids: tuple[str, str]) -> tuple[tuple[bytes, bytes], ...]:

@@ -76,6 +76,9 @@ class ResultCache:
 
     def find(self, key: Hashable, use_cache: bool | float = True) -> Entry | None:
         """A result that is fit to be given; a copy of it."""
+        if key not in self._entries:
+            # Most are not, and threads that do not meet at the lock do not wait there.
+            return None
         with self._lock:
             entry = self._entries.get(key)
             if entry is None or not entry.is_fit(use_cache, self._clock()):
@@ -99,6 +102,8 @@ class ResultCache:
     def flight(self, key: Hashable, make: Callable[[], Work], *, use_cache: bool | float, is_asked: bool) -> Flight:
         """What shall carry out a call: the one that is under way for somebody who asked the same, or a new one.
         `is_asked`: the app said that it wants a kept result."""
+        if not is_asked and key not in self._entries and key not in self._flights:
+            return Flight(make(), self._wall_clock())
         with self._lock:
             found = self._flights.get(key)
             if found is not None and not found.is_over and found.is_fit(use_cache):

@@ -166,7 +166,7 @@ class Task:
     def give_up(self) -> None:
         """End it now, as a wait does that took too long. Nothing happens to one that is done."""
         work = self._work
-        if self._finish(Result.of_timeout()) and work is not None:
+        if self._result is None and self._finish(Result.of_timeout()) and work is not None:
             work.cancel()
 
     def unfinished(self) -> Iterable[Task]:

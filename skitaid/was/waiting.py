@@ -49,7 +49,8 @@ def wait_for(waited: Iterable[Waited], deadline: float | None) -> None:
         lock = allocate_lock()
         lock.acquire()
         call_when_done(unfinished, lock.release)
-        lock.acquire(True, -1 if left_s is None else min(left_s, TIMEOUT_MAX))
+        if lock.acquire(True, -1 if left_s is None else min(left_s, TIMEOUT_MAX)):
+            return
     for task in unfinished:
         task.give_up()
 

@@ -79,6 +79,7 @@ class Worker:
     states: Any = None
     figures: Callable[[], Mapping[str, Any]] = dict
     result_cache: Any = None
+    watch: Any = None
     child_command: Sequence[str] = ()
     child_setup: Callable[[], Mapping[str, Any]] = dict
     child_fds: tuple[int, ...] = ()

@@ -19,21 +19,20 @@ from tests.unit.was.rig import PATIENCE_S, World
 from tests.unit.was.test_task import At, Deed
 
 
-class Timer:
-    def __init__(self, due: float, function: Callable[[], None]) -> None:
-        self.due, self.function, self.is_cancelled = due, function, False
-
-    def cancel(self) -> None:
-        self.is_cancelled = True
-
-
 class FakeLoop:
-    def __init__(self) -> None:
-        self.timers: list[Timer] = []
+    """`timers` are called when the test says so."""
 
-    def call_later(self, seconds: float, function: Callable[[], None]) -> Timer:
-        self.timers.append(Timer(seconds, function))
-        return self.timers[-1]
+    def __init__(self) -> None:
+        self.timers: list[Callable[[], None]] = []
+
+    def call_later(self, seconds: float, function: Callable[[], None]) -> None:
+        self.timers.append(function)
+
+    def tick(self, world: World) -> None:
+        world.settle()
+        timers, self.timers = self.timers, []
+        for function in timers:
+            world.portal.run(function)
 
 
 @pytest.fixture
@@ -83,34 +82,32 @@ def test_what_takes_too_long_is_given_up(world: World, loop: FakeLoop) -> None:
     deeds = [Deed(), Deed()]
     futures = was.Futures([Task(deed) for deed in deeds], timeout=2).then(lambda was, results: results.status)
     ready = ready_of(futures)
-    world.settle()
-    (timer,) = loop.timers
-    assert 1 < timer.due <= 2
     deeds[0].done(Result.of_data(1))
-    world.portal.run(timer.function)
+    loop.tick(world)
+    assert ready == []
+    futures._deadline = None
+    current_worker().watch._clock = lambda: time.monotonic() + 2
+    loop.tick(world)
     assert ready == [True]
     assert futures.make() == [3, STA_TIMEOUT]
     assert deeds[1].cancelled == 1
 
 
-def test_the_timer_goes_with_the_results(world: World, loop: FakeLoop) -> None:
-    deed = Deed()
-    ready_of(was.Future(Task(deed)).then(print))
-    world.settle()
-    deed.done(Result())
-    world.settle()
-    assert [timer.is_cancelled for timer in loop.timers] == [True]
-
-
-def test_no_timer_for_what_is_done_before_it_is_set(world: World, loop: FakeLoop) -> None:
-    def both() -> None:
-        deed = Deed()
+def test_while_nothing_is_watched_no_clock_goes(world: World, loop: FakeLoop) -> None:
+    deeds = [Deed(), Deed()]
+    for deed in deeds:
         ready_of(was.Future(Task(deed)).then(print))
-        deed.done(Result())
-
-    world.portal.run(both)
     world.settle()
+    assert len(loop.timers) == 1
+    loop.tick(world)
+    assert len(loop.timers) == 1
+    for deed in deeds:
+        deed.done(Result())
+    loop.tick(world)
     assert loop.timers == []
+    ready_of(was.Future(Task(Deed())).then(print))
+    world.settle()
+    assert len(loop.timers) == 1
 
 
 def test_the_time_of_tasks_goes_on(loop: FakeLoop) -> None:
