@@ -50,11 +50,14 @@ class Reading:
     children: float
 
 
-def read(server_pid: int) -> Reading:
-    """All counters, now."""
+def read(server_pid: int, backend_pid: int | None = None) -> Reading:
+    """All counters, now. A backend that the load is for counts as load: it is on that core."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     busy = parse_busy(Path("/proc/stat").read_text())
-    return Reading(time.monotonic(), busy, cpu_seconds(process_tree(server_pid)), usage.ru_utime + usage.ru_stime)
+    load = usage.ru_utime + usage.ru_stime
+    if backend_pid is not None:
+        load += cpu_seconds(process_tree(backend_pid))
+    return Reading(time.monotonic(), busy, cpu_seconds(process_tree(server_pid)), load)
 
 
 def foreign_share(before: Reading, after: Reading, cores: Cores) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import statistics
 import sys
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.cases import Case
 from benchmarks.load import Load, LoadError, run
-from benchmarks.machine import Cores, foreign_share, read, wait_quiet
+from benchmarks.machine import Cores, Reading, foreign_share, read, wait_quiet
 from benchmarks.servers import SERVERS, Place, Running, StartError, free_port, start
 
 __all__ = ["Bench", "Figure", "Plan", "Sample", "check_answer", "progress", "summary"]
@@ -21,6 +22,7 @@ __all__ = ["Bench", "Figure", "Plan", "Sample", "check_answer", "progress", "sum
 CLEAN_SHARE = 0.06
 """A sample counts as undisturbed when nobody else used more than this much of either core."""
 PATIENCE_S = 4.0
+BACKEND = "backend"
 WARM_UP_S = 1
 
 
@@ -95,7 +97,8 @@ def summary(samples: Sequence[Sample], wanted: int) -> Figure:
 
 @dataclass(slots=True)
 class Bench:
-    """Runs cases. Servers that were started stay until the end: they cost nothing while nobody asks them anything."""
+    """Runs cases. Servers that were started stay until the end: they cost nothing while nobody asks them anything.
+    `backend`: what stands behind proxies."""
 
     plan: Plan
     folder: Path
@@ -157,29 +160,39 @@ class Bench:
         """One run, when the machine is quiet or patience is over. Raises LoadError."""
         with self._spending():
             wait_quiet(self.plan.cores, PATIENCE_S if self.has_spare else 0.0)
-        before = read(running.pid)
+        before = self._read(running)
         outcomes = run(loads, running.port, self.plan.seconds, self.plan.cores)
-        after = read(running.pid)
+        after = self._read(running)
         running.empty_logs()
         passed = after.at - before.at
         main = outcomes[0]
         used_s = after.server - before.server
+        has_cost = len(loads) == 1 and not running.server.is_load
         return Sample(
             rps=main.rps,
             p50_ms=main.p50_ms,
             p99_ms=main.p99_ms,
             refused=sum(outcome.refused for outcome in outcomes),
             broken=sum(outcome.broken for outcome in outcomes),
-            cost_us=used_s / main.requests * 1e6 if len(loads) == 1 and main.requests else None,
+            cost_us=used_s / main.requests * 1e6 if has_cost and main.requests else None,
             server_share=used_s / passed,
             load_share=(after.children - before.children) / passed,
             foreign=foreign_share(before, after, self.plan.cores),
         )
 
+    def _read(self, running: Running) -> Reading:
+        """What is on the core of the load counts as load."""
+        if running.server.is_load:
+            return read(os.getpid(), running.pid)
+        backend = self.running[BACKEND].pid if running.server.is_proxy else None
+        return read(running.pid, backend)
+
     def _start(self, key: str) -> Running:
+        server = SERVERS[key]
+        behind = (self.running.get(BACKEND) or self._start(BACKEND)).port if server.is_proxy else 0
         name = key.replace("/", "-")
-        place = Place(free_port(), self.folder / f"{name}-{len(self.running)}", self.static)
-        running = self.running[key] = start(SERVERS[key], place, self.plan.cores)
+        place = Place(free_port(), self.folder / f"{name}-{len(self.running)}", self.static, behind)
+        running = self.running[key] = start(server, place, self.plan.cores)
         return running
 
 

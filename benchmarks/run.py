@@ -26,7 +26,7 @@ from benchmarks.rounds import Bench, Figure, Plan, progress, summary
 from benchmarks.servers import BENCH_VENV, SERVERS, StartError
 from benchmarks.verdict import case_table, measured_table, ratio_table, ratios
 
-STATIC_FILES = {"1k.txt": 1024, "1m.bin": 1024 * 1024}
+STATIC_FILES = {"1k.txt": 1024, "10k.bin": 10240, "1m.bin": 1024 * 1024, "100m.bin": 100 * 1024 * 1024}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

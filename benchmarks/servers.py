@@ -30,11 +30,13 @@ class StartError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a server is started with: its port, and a folder for its conf and logs. `static`: files to serve."""
+    """What a server is started with: its port, and a folder for its conf and logs. `static`: files to serve. `backend`:
+    the port of the server behind a proxy."""
 
     port: int
     folder: Path
     static: Path
+    backend: int = 0
 
 
 Maker = Callable[[Place], list[str]]
@@ -42,12 +44,15 @@ Maker = Callable[[Place], list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """`peer` names the program, for `--peers`. `make` writes what the program needs and gives its command line."""
+    """`peer` names the program, for `--peers`. `make` writes what the program needs and gives its command line.
+    `is_proxy`: it needs the server "backend" behind it. `is_load`: it belongs on the core that makes the load."""
 
     key: str
     peer: str
     label: str
     make: Maker
+    is_proxy: bool = False
+    is_load: bool = False
 
 
 def _skitaid(*lines: str, threads: int = 4, log: bool = True, app: str = "hello:app") -> Maker:
@@ -114,15 +119,49 @@ def _bjoern(place: Place) -> list[str]:
     return [_program("python"), "-c", code]
 
 
-def _nginx(place: Place) -> list[str]:
-    template = (ROOT / "benchmarks" / "nginx.conf.in").read_text()
-    # As root it would serve as nobody, who may not look into our folder.
-    user = "user root;" if os.geteuid() == 0 else ""
-    for name, value in (("folder", place.folder), ("port", place.port), ("static", place.static), ("user", user)):
-        template = template.replace(f"@{name}@", str(value))
-    conf = place.folder / "nginx.conf"
-    conf.write_text(template)
-    return ["nginx", "-e", str(place.folder / "nginx.err"), "-c", str(conf)]
+def _skitaid_proxy(*, log: bool = True) -> Maker:
+    def make(place: Place) -> list[str]:
+        conf = [
+            "[server]", "ip = 127.0.0.1", f"port = {place.port}", *([] if log else ["log_off = /"]),
+            "[@back]", f"members = 127.0.0.1:{place.backend}", "[routes:line]", "/ = @back",
+        ]  # fmt: skip
+        enabled = place.folder / "etc" / "servers-enabled"
+        enabled.mkdir(parents=True)
+        (enabled / "bench.conf").write_text("\n".join(conf) + "\n")
+        return [sys.executable, str(ROOT / "bin/skitaid-instance.py"), "--etc", str(enabled.parent), "-f", "bench"]
+
+    return make
+
+
+def _aiohttp_proxy(place: Place) -> list[str]:
+    url = f"http://127.0.0.1:{place.backend}"
+    return [_program("python"), str(APPS / "proxy_aiohttp.py"), str(place.port), url]
+
+
+def _fastapi_proxy(place: Place) -> list[str]:
+    code = (
+        "import uvicorn; from fastapi_proxy_lib.fastapi.app import reverse_http_app;"
+        f" uvicorn.run(reverse_http_app(base_url='http://127.0.0.1:{place.backend}/'), port={place.port},"
+        " loop='uvloop', http='httptools', access_log=False, log_level='warning')"
+    )
+    return [_program("python"), "-c", code]
+
+
+def _nginx(template: str = "nginx.conf.in") -> Maker:
+    def make(place: Place) -> list[str]:
+        # As root it would serve as nobody, who may not look into our folder.
+        values = {
+            "folder": place.folder, "port": place.port, "static": place.static, "backend": place.backend,
+            "user": "user root;" if os.geteuid() == 0 else "",
+        }  # fmt: skip
+        text = (ROOT / "benchmarks" / template).read_text()
+        for name, value in values.items():
+            text = text.replace(f"@{name}@", str(value))
+        conf = place.folder / "nginx.conf"
+        conf.write_text(text)
+        return ["nginx", "-e", str(place.folder / "nginx.err"), "-c", str(conf)]
+
+    return make
 
 
 _MANY_MOUNTS = tuple(f"/m{number} = {APPS}/hello:app" for number in range(1, MOUNTS + 1))
@@ -149,7 +188,13 @@ SERVERS: Mapping[str, Server] = {
         Server("a2wsgi", "uvicorn", "uvicorn + a2wsgi, log off", _uvicorn("hello_a2wsgi:app")),
         Server("uvicorn", "uvicorn", "uvicorn ASGI, log off", _uvicorn("hello_asgi:app")),
         Server("bjoern", "bjoern", "bjoern (it has no log)", _bjoern),
-        Server("nginx", "nginx", "nginx, log off", _nginx),
+        Server("nginx", "nginx", "nginx, log off", _nginx()),
+        Server("backend", "skitaid", "nginx asked without a proxy", _nginx(), is_load=True),
+        Server("skitaid/proxy+log", "skitaid", "skitaid as a proxy, log on", _skitaid_proxy(), is_proxy=True),
+        Server("skitaid/proxy", "skitaid", "skitaid as a proxy, log off", _skitaid_proxy(log=False), is_proxy=True),
+        Server("nginx/proxy", "nginx", "nginx as a proxy, log off", _nginx("nginx_proxy.conf.in"), is_proxy=True),
+        Server("aiohttp/proxy", "aiohttp", "a proxy of aiohttp, log off", _aiohttp_proxy, is_proxy=True),
+        Server("fastapi/proxy", "fastapi", "fastapi-proxy-lib, log off", _fastapi_proxy, is_proxy=True),
     )
 }
 
@@ -209,7 +254,7 @@ def start(server: Server, place: Place, cores: Cores) -> Running:
     place.folder.mkdir(parents=True)
     environ = {**os.environ, "PYTHONPATH": str(APPS), "PATH": os.environ.get("PATH", "") + ":/usr/sbin"}
     output = place.folder / "output.log"
-    with pinned(cores.server), output.open("ab") as file:
+    with pinned(cores.load if server.is_load else cores.server), output.open("ab") as file:
         try:
             process = subprocess.Popen(
                 server.make(place), cwd=place.folder, env=environ, stdin=subprocess.DEVNULL, stdout=file, stderr=file

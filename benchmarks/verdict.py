@@ -46,6 +46,8 @@ def ratios(figures: Figures) -> list[Ratio]:
 
 def ratio_of(quantity: Quantity, ours: Figure, theirs: Figure) -> float | None:
     """None where nothing can be divided."""
+    if quantity is Quantity.ADDED:
+        return ours.p50_ms - theirs.p50_ms
     if quantity is Quantity.RPS:
         return ours.rps / theirs.rps if theirs.rps else None
     if not ours.cost_us or not theirs.cost_us:

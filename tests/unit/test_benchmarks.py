@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from benchmarks import draw, load, machine, prepare, rounds, run, verdict
 from benchmarks.cases import CASES, TARGETS, Quantity, Target
-from benchmarks.servers import SERVERS
+from benchmarks.servers import SERVERS, Place
 
 WRK = """Running 3s test @ http://127.0.0.1:8123/
   1 threads and 64 connections
@@ -87,6 +88,25 @@ def test_pss_that_is_not_there() -> None:
 def test_packages() -> None:
     text = "# a comment\n\nwrk           command -v wrk\ngcc  command -v cc || false\n"
     assert prepare.parse_packages(text) == {"wrk": "command -v wrk", "gcc": "command -v cc || false"}
+
+
+# ---------------------------------------------------------------- proxies
+
+
+def test_what_a_proxy_adds_is_a_difference() -> None:
+    slow = replace(figure(1000), p50_ms=1.25)
+    assert verdict.ratio_of(Quantity.ADDED, slow, figure(2000)) == pytest.approx(0.25)
+    assert Quantity.ADDED.is_limit
+
+
+def test_every_proxy_is_told_its_backend(tmp_path: Path) -> None:
+    for number, server in enumerate(server for server in SERVERS.values() if server.is_proxy):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        words = server.make(Place(8123, folder, tmp_path, 8124))
+        told = " ".join(words) + "".join(path.read_text() for path in folder.rglob("*.conf"))
+        assert "8123" in told
+        assert "8124" in told
 
 
 # ---------------------------------------------------------------- who else used the machine
