@@ -34,7 +34,7 @@ def make_upstreams(engine: Engine, instance: Instance, report: Callable[[str], N
     clusters = {
         alias.name: cluster_settings(alias, server) for alias in instance.aliases.values() if alias.type in _TYPES
     }
-    origins = OriginSettings(pool=PoolSettings(keep_alive_s=server.backend_keep_alive_s))
+    origins = OriginSettings(pool=PoolSettings(max_connections=250, keep_alive_s=server.backend_keep_alive_s))
     return Upstreams(engine, clusters, origins=origins, report=report)
 
 
