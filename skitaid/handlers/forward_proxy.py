@@ -56,14 +56,14 @@ class Origins(Protocol):
 
 
 class ForwardWay(Way):
-    """To a server that the client named."""
+    """To a server that the client named: `name`, without brackets."""
 
-    __slots__ = ("host", "port", "scheme")
+    __slots__ = ("name", "port", "scheme")
 
     def __init__(self, owner: object, head: RequestHead, scheme: str) -> None:
-        super().__init__(owner, _target(head.line), head)
+        super().__init__(owner, _target(head.line), head, head.line.authority)
         self.scheme = scheme
-        self.host, self.port = _split(head.line.authority or b"", _PORTS[scheme])
+        self.name, self.port = _split(head.line.authority or b"", _PORTS[scheme])
 
     def lines(self, stream: Stream) -> bytes:
         head = stream.head
@@ -134,7 +134,7 @@ class ForwardProxy:
         if count_hops(head.fields) >= MAX_HOPS:
             raise ProtocolError(508, "This request goes round in circles.")
         way = ForwardWay(self, head, "https" if head.line.target[:5].lower() == "https" else "http")
-        self._check_target(way.host)
+        self._check_target(way.name)
         if not may_be_asked(way.port):
             raise ProtocolError(403, f"This proxy asks nobody at port {way.port}.")
         if head.content_length == 0:
@@ -184,16 +184,13 @@ class ForwardProxy:
         """See PassageProxy."""
         stream, way = passage.stream, passage.way
         assert isinstance(way, ForwardWay)
-        head = stream.head
-        origin = self._origins.origin(way.scheme, way.host, way.port)
+        origin = self._origins.origin(way.scheme, way.name, way.port)
         call = Call(
-            head.line.method, way.target, (), head.line.authority, body, content_length=length,
+            way.method, way.target, (), way.host, body, content_length=length, upgrade=way.upgrade,
             timeouts=self._timeouts, lines=way.lines(stream),
         )  # fmt: skip
         if passage.before_read is not None:
             call.lines += b"expect: 100-continue\r\n"
-        if head.fields.upgrade == b"websocket" and head.content_length == 0 and head.line.minor:
-            call.upgrade = head.fields.upgrade
         return origin.request(call, passage)
 
     def reply(self, head: ResponseHead) -> Reply:

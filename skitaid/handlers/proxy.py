@@ -20,7 +20,6 @@ from skitaid.handlers.proxy_way import Reply, Way
 from skitaid.handlers.router import Route
 from skitaid.handlers.status import status_line
 from skitaid.protocols.errors import ProtocolError
-from skitaid.protocols.http1.head import RequestHead
 from skitaid.protocols.response_head import ResponseHead
 from skitaid.upstream.affinity import Affinity
 from skitaid.upstream.call import Call, CallTimeouts, Exchange, Receiver
@@ -29,8 +28,6 @@ from skitaid.upstream.errors import UpstreamError
 __all__ = ["ProxySettings", "Requester", "ReverseProxy"]
 
 _TUNNEL_S: Final = 600.0
-_SWITCHES: Final = frozenset({b"websocket"})
-"""h2c is not among them: behind an upgrade to it, requests would pass that nobody looks at."""
 
 
 class Requester(Protocol):
@@ -81,8 +78,8 @@ class ReverseProxy:
         self._remap = Remap(mount, settings.remap)
         self._source = TrustedPeers(settings.source) if settings.source else None
         self._may_code = settings.bodies.may_code
-        self._host = settings.host
-        self._passes_host = settings.passes_host
+        self._timeouts = settings.timeouts
+        self._affinity = settings.affinity
         self._failures = FailureLog(settings.where, settings.alias, write)
         self.tunnels = Tunnels(engine, settings.tunnel_s)
         self.hits: Hits | None = None
@@ -97,17 +94,13 @@ class ReverseProxy:
             if self._source is not None:
                 self._check_source(self._source, stream)
             if head.content_length == 0:
-                if self.hits is None or not self.hits.serve(stream, way, self._host_for(head)):
+                if self.hits is None or not self.hits.serve(stream, way, way.host):
                     Passage(self, stream, way).begin()
             else:
                 Upload(self, stream, way, self._keeping(stream)).start()
         except ProtocolError as error:
             self._engine.respond_error(stream, error.status, error.reason)
         return True
-
-    def _host_for(self, head: RequestHead) -> bytes | None:
-        """What a member is told as Host; None: its own name."""
-        return self._host or (head.host if self._passes_host else None)
 
     def _find_way(self, stream: Stream) -> Way:
         """For a request that did not come before. Raises ProtocolError for one that is not passed on."""
@@ -118,7 +111,9 @@ class ReverseProxy:
         if count_hops(head.fields) >= MAX_HOPS:
             raise ProtocolError(508, "This request goes round in circles.")
         frame = head.frame or head
-        frame.kept = way = Way(self, self._remap.target(head.line), frame)
+        settings = self._settings
+        host = settings.host or (head.host if settings.passes_host else None)
+        frame.kept = way = Way(self, self._remap.target(head.line), frame, host)
         return way
 
     @staticmethod
@@ -141,20 +136,19 @@ class ReverseProxy:
 
     def request(self, passage: Passage, body: bytes | None, length: int | None) -> Exchange:
         """See PassageProxy."""
-        stream, settings, way = passage.stream, self._settings, passage.way
-        head = stream.head
-        call = Call(head.line.method, way.target, (), self._host_for(head), body)
-        call.timeouts = settings.timeouts
-        call.lines = way.lines(stream) if stream.note is None else way.lines(stream) + stream.note
-        call.past_cache = way.past_cache
-        if body is None:
-            call.content_length = length
+        stream, way = passage.stream, passage.way
+        lines = way.lines(stream)
+        if stream.note is not None:
+            lines += stream.note
         if passage.before_read is not None:
-            call.lines += b"expect: 100-continue\r\n"
-        if settings.affinity is not None:
-            call.affinity = settings.affinity.key_of(head.fields)
-        if head.fields.upgrade in _SWITCHES and head.content_length == 0 and head.line.minor:
-            call.upgrade = head.fields.upgrade
+            lines += b"expect: 100-continue\r\n"
+        # By position: by name it takes twice as long.
+        call = Call(
+            way.method, way.target, (), way.host, body, length, None, False, way.upgrade, self._timeouts, lines,
+            way.past_cache,
+        )  # fmt: skip
+        if self._affinity is not None:
+            call.affinity = self._affinity.key_of(stream.head.fields)
         return self._requester.request(call, passage)
 
     def reply(self, head: ResponseHead) -> Reply:

@@ -18,8 +18,8 @@ from skitaid.engine.transaction import FIRST_LTXNID, next_ltxnid
 from skitaid.protocols.headers import FieldLine, HeaderBlock, tokens
 
 __all__ = [
-    "MAX_HOPS", "Hop", "client_fields", "count_hops", "id_lines", "named_by_connection", "passed_lines", "told_lines",
-    "via_line",
+    "LTXNID_LINE", "MAX_HOPS", "Hop", "client_fields", "count_hops", "id_lines", "named_by_connection", "passed_lines",
+    "told_lines", "via_line",
 ]
 
 MAX_HOPS: Final = 20
@@ -44,6 +44,8 @@ _NOT_FOR_CLIENTS: Final = frozenset({
 })  # fmt: skip
 _PORTS: Final = {"http": b"80", "https": b"443"}
 _LTXNID: Final = next_ltxnid(FIRST_LTXNID, 1).encode("ascii")
+LTXNID_LINE: Final = b"x-ltxn-id: %b\r\n" % _LTXNID
+"""For a call out of a request that comes from outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def _passed_lines(fields: HeaderBlock) -> bytes:
     return b"".join(parts)
 
 
-def id_lines(gtxnid: str, ltxnid: str = FIRST_LTXNID) -> bytes:
+def id_lines(gtxnid: str, ltxnid: str) -> bytes:
     """The ids of the transaction, for a call out of a request that has these."""
     called = _LTXNID if ltxnid == FIRST_LTXNID else next_ltxnid(ltxnid, 1).encode("ascii")
     return b"x-gtxn-id: %b\r\nx-ltxn-id: %b\r\n" % (gtxnid.encode("ascii"), called)

@@ -8,12 +8,14 @@ from typing import Final
 
 from skitaid.engine.coding import MIN_BYTES
 from skitaid.engine.stream import Stream
-from skitaid.handlers.proxy_fields import Hop, id_lines, named_by_connection, passed_lines, told_lines
+from skitaid.handlers.proxy_fields import LTXNID_LINE, Hop, id_lines, named_by_connection, passed_lines, told_lines
 from skitaid.protocols.http1.head import RequestHead
 from skitaid.protocols.http1.response import Stamp, render_head
 
 __all__ = ["Reply", "Way"]
 
+_SWITCHES: Final = frozenset({b"websocket"})
+"""h2c is not among them: behind an upgrade to it, requests would pass that nobody looks at."""
 _MAX_PEERS: Final = 64
 _MAX_RENDERED_BYTES: Final = 2048
 _STAMP: Final = Stamp()
@@ -21,14 +23,22 @@ _STAMP: Final = Stamp()
 
 class Way:
     """Of a request. Kept with its head, or with that head's frame, which has no cookie. `owner`: whose it is. `target`:
-    what a member is asked for. `frame_lines`: the fields, without a cookie where there is a frame; `asked`: what they
-    say to a cache, kept by who looks there; `past_cache`: for the next call, see upstream.call.Call."""
+    what a member is asked for, `host`: what it is told as Host, None: its own name, `upgrade`: the protocol that is to
+    be switched to, if a member wants to. `frame_lines`: the fields, without a cookie where there is a frame; `asked`:
+    what they say to a cache, kept by who looks there; `past_cache`: for the next call, see upstream.call.Call."""
 
-    __slots__ = ("_by_peer", "_passes_cookies", "asked", "frame_lines", "owner", "past_cache", "target")
+    __slots__ = (
+        "_by_peer", "_passes_cookies", "asked", "frame_lines", "host", "method", "owner", "past_cache", "target",
+        "upgrade",
+    )  # fmt: skip
 
-    def __init__(self, owner: object, target: bytes, frame: RequestHead) -> None:
+    def __init__(self, owner: object, target: bytes, frame: RequestHead, host: bytes | None) -> None:
         self.owner = owner
+        self.method = frame.line.method
         self.target = target
+        self.host = host
+        upgrade = frame.fields.upgrade
+        self.upgrade = upgrade if upgrade in _SWITCHES and frame.content_length == 0 and frame.line.minor else None
         self.frame_lines = frame.fields.fields
         self.asked: object = None
         self.past_cache = False
@@ -45,10 +55,10 @@ class Way:
         lines = self._by_peer.get(peer) or self._make_lines(peer, frame or head)
         if frame is not None and self._passes_cookies:
             lines = b"%bcookie: %b\r\n" % (lines, head.fields.get(b"cookie") or b"")
-        return lines + id_lines(stream.gtxnid)
+        return b"%bx-gtxn-id: %b\r\n" % (lines, stream.gtxnid.encode("ascii"))
 
     def _make_lines(self, peer: str, frame: RequestHead) -> bytes:
-        lines = passed_lines(frame.fields) + told_lines(frame.fields, Hop(peer, minor=frame.line.minor))
+        lines = passed_lines(frame.fields) + told_lines(frame.fields, Hop(peer, minor=frame.line.minor)) + LTXNID_LINE
         if len(self._by_peer) >= _MAX_PEERS:
             self._by_peer.clear()
         self._by_peer[peer] = lines
