@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """skitaid-instance, from a checkout or beside an installed package. docs/commands.md tells what it does.
 
-It stands alone, as its twin does: what the two could share is what each has to find first.
+It stands alone, as its twins do: what they could share is what each has to find first.
 """
 
 import os

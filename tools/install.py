@@ -28,6 +28,10 @@ COMMANDS = {
     "skitaid.py": "skitaid",
     "skitaid-instance": "skitaid-instance",
     "skitaid-instance.py": "skitaid-instance",
+    "skitaid-smtpda": "skitaid-smtpda",
+    "skitaid-smtpda.py": "skitaid-smtpda",
+    "skitaid-cron": "skitaid-cron",
+    "skitaid-cron.py": "skitaid-cron",
 }
 FOLDERS = ("etc/skitaid/servers-enabled", "etc/skitaid/servers-available", "var/log/skitaid", "var/local/skitaid")
 SECRET_FOLDERS = ("etc/skitaid/cert",)

@@ -123,6 +123,7 @@ class Frame:
 
     def _give_up(self, error: Exception, code: int) -> int:
         self.log.write("fatal", f"cannot start: {error}")
+        print(f"{self.arguments.name}: {error}", file=sys.stderr)
         self._agent.close()
         return code
 

@@ -58,6 +58,15 @@ def of_instance(program: str, options: Sequence[Option]) -> str:
     return "\n".join(lines)
 
 
+def of_agent(program: str, what: str, options: Sequence[Option]) -> str:
+    """`skitaid-smtpda --help`, `skitaid-cron --help`."""
+    lines = [f"usage: {program} [options]", "",
+             f"Runs the {what} alone, in the foreground, without the daemon. Ctrl-C stops it.", "", "Options:"]
+    lines += [_row(option.spelling, option.help, width=38) for option in options]
+    lines += ["", "Exit code: 0 fine; 1 refused (it runs already); 2 wrong arguments or bad conf."]
+    return "\n".join(lines)
+
+
 def _option_row(option: Option) -> str:
     owner = f"{', '.join(option.commands)}: " if option.commands else ""
     return _row(option.spelling, owner + option.help, width=38)

@@ -14,6 +14,7 @@ from skitaid.exceptions import SkitaidError
 
 MAX_REQUESTS = 1_000_000
 MAX_CONCURRENCY = 500
+MAX_COUNT = 10_000
 LOG_SUFFIXES = ("server", "request", "app", "stderr")
 
 
@@ -38,6 +39,9 @@ class Options:
     port: int | None = None
     requests: int = 1000
     concurrency: int = 10
+    after: str | None = None
+    zone: str | None = None
+    count: int = 5
     help: bool = False
     version: bool = False
 
@@ -56,7 +60,8 @@ def parse(arguments: Sequence[str]) -> Options:
     switches = {option.name: option.name in found for option in OPTIONS if not option.metavar}
     return Options(command, typed, argument, found.get("name"), _log_suffix(found), etc=found.get("etc"),
                    port=_port(found), requests=_amount(found, "requests", 1000, MAX_REQUESTS),
-                   concurrency=_amount(found, "concurrency", 10, MAX_CONCURRENCY), **switches)
+                   concurrency=_amount(found, "concurrency", 10, MAX_CONCURRENCY), after=found.get("after"),
+                   zone=found.get("zone"), count=_amount(found, "count", 5, MAX_COUNT), **switches)
 
 
 def _sorted(arguments: Sequence[str], table: Sequence[Option]) -> tuple[dict[str, str], list[str]]:

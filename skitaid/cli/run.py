@@ -25,6 +25,10 @@ PORT = 5000
 
 
 def run(session: Session) -> int:
+    if session.options.name == "cron":
+        from skitaid.cli import cron_run
+
+        return cron_run.run(session)
     session.refuse_agents()
     if session.options.argument is not None and session.options.name is not None:
         raise UsageError("run takes a PATH or an instance (-f NAME), not both")

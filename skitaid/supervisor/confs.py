@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from skitaid.config.load import ENABLED, instance_files, load_all
 from skitaid.config.model import Instance, Main
 from skitaid.exceptions import ConfError, Problem
 from skitaid.supervisor import plan
-from skitaid.supervisor.journal import Journal
 
-__all__ = ["Confs", "Reading", "Verdict"]
+__all__ = ["Complaints", "Confs", "Reading", "Verdict"]
 
 MAIN_FILES = ("skitaid.conf", "skitaid.yaml")
 
@@ -53,10 +53,15 @@ class _Watch:
         return changes
 
 
+class Complaints(Protocol):
+    def error(self, text: str) -> None:
+        """Tell whoever looks after the confs."""
+
+
 class Confs:
     """The conf files of `etc`. `changes` and `main_changed` are to be called once a second."""
 
-    def __init__(self, etc: Path, journal: Journal) -> None:
+    def __init__(self, etc: Path, journal: Complaints) -> None:
         self._etc = etc
         self._journal = journal
         self._complaint = ""

@@ -123,8 +123,12 @@ class Fleet:
     def keep_agents(self, reading: Reading) -> None:
         """An agent comes and goes with the sections that ask for it."""
         before = {name for name, unit in self.agents.items() if not unit.is_retired}
-        for name in sorted(self.seat_agents(reading) - before):
-            self.agents[name].start(f"there is {SECTIONS[name]}")
+        for name in sorted(self.seat_agents(reading)):
+            unit = self.agents[name]
+            if name not in before:
+                unit.start(f"there is {SECTIONS[name]}")
+            elif unit.state in (State.FATAL, State.BACKOFF):
+                unit.start("a conf file was edited")
 
     def seat_agents(self, reading: Reading) -> frozenset[str]:
         """Have a unit for each agent that the confs ask for, and for no other; the names."""

@@ -1,0 +1,1 @@
+"""The crontab: which jobs there are, when they run, and running them."""

@@ -84,8 +84,8 @@ def test_no_word_and_no_flag_has_two_meanings() -> None:
     words = list(command_words())
     flags = [flag for option in OPTIONS for flag in option.flags]
     assert len(words) == len(set(words))
-    # -n: the number of requests of bench, and an older name of -f everywhere else
-    assert sorted(flags) == sorted([*set(flags), "-n"])
+    # -n: how many, of bench and next; and an older name of -f everywhere else
+    assert sorted(flags) == sorted([*set(flags), "-n", "-n"])
 
 
 def test_options_belong_to_commands_that_exist() -> None:

@@ -1,0 +1,93 @@
+"""The jobs of all confs, each with what it runs in."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from skitaid.config.crontab import CronJob, parse_crontab
+from skitaid.config.identity import Identity, identity_of
+from skitaid.config.model import Crontab, CrontabLine, Instance, Main, Server
+from skitaid.config.report import UnfitError
+from skitaid.supervisor.spawn import interpreter
+
+__all__ = ["PATH", "Work", "collect", "environ_of", "find"]
+
+PATH = "/usr/local/bin:/usr/bin:/bin"
+SHELL = "/bin/sh"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A job. `owner` is the instance whose file it stands in, "" for skitaid.conf. `identity` None: as whom we are.
+    `directory` None: its user's home. `python`: an interpreter whose folder comes first on PATH."""
+
+    job: CronJob
+    owner: str = ""
+    identity: Identity | None = None
+    directory: Path | None = None
+    python: str | None = None
+    environment: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def key(self) -> str:
+        """`JOB`, or `INSTANCE:JOB`: its name in the log, in records and on the command line."""
+        return f"{self.owner}:{self.job.name}" if self.owner else self.job.name
+
+
+def collect(main: Main, instances: Iterable[Instance]) -> dict[str, Work]:
+    """All jobs by key, those of skitaid.conf first. The confs were checked."""
+    # Who it is that [global] names is the same question as for an instance that names nobody.
+    found = [Work(job, identity=identity_of(Server(), main.global_)) for job in _jobs(main.crontab)]
+    for instance in instances:
+        found += of_instance(instance, main)
+    return {work.key: work for work in found}
+
+
+def of_instance(instance: Instance, main: Main) -> list[Work]:
+    """They run as the instance's user, in its folder, with its environment and the programs of its Python's folder."""
+    server = instance.server
+    return [Work(job, instance.name, identity_of(server, main.global_), server.directory, server.python,
+                 instance.environment) for job in _jobs(instance.crontab)]
+
+
+def find(works: Mapping[str, Work], name: str) -> list[Work]:
+    """The job of that key; else those of that name, whoever they belong to."""
+    return [works[name]] if name in works else [work for work in works.values() if work.job.name == name]
+
+
+def _jobs(crontab: Crontab | None) -> tuple[CronJob, ...]:
+    return parse_crontab(crontab.lines, _ignore) if crontab is not None else ()
+
+
+def _ignore(line: CrontabLine, error: UnfitError) -> None:
+    """Such a conf was refused when it was read."""
+
+
+def environ_of(work: Work, ours: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What the job finds in its environment: little, so that it does not depend on how the daemon was started."""
+    user, home = _account(work.identity)
+    made = {"PATH": _path(work), "SHELL": SHELL, "HOME": home, "LOGNAME": user, "USER": user}
+    if "TZ" in ours:
+        made["TZ"] = ours["TZ"]
+    return made | dict(work.environment) | dict(work.job.environment) | {"SKITAID_JOB": work.key}
+
+
+def _path(work: Work) -> str:
+    if work.python is None:
+        return PATH
+    return f"{os.path.dirname(interpreter(work.python, sys.executable))}:{PATH}"
+
+
+def _account(identity: Identity | None) -> tuple[str, str]:
+    """Name and home. A user that the system does not know (a container's number) lives in /."""
+    import pwd
+
+    try:
+        entry = pwd.getpwuid(identity.uid if identity is not None else os.geteuid())
+    except KeyError:
+        return str(os.geteuid()), "/"
+    return entry.pw_name, entry.pw_dir
