@@ -76,7 +76,8 @@ class ProxyHits:
         question = way.asked
         if type(question) is not Question:
             asked = asked_of(head.line.method, [(line.name, line.value) for line in way.frame_lines])
-            question = way.asked = Question(asked, self._key(host, way.target))
+            scheme = b"http" if stream.heard is None else stream.heard.scheme.encode("ascii")
+            question = way.asked = Question(asked, self._key(host, way.target, scheme))
         asked = question.asked
         if not asked.is_plain or asked.method not in _METHODS or head.fields.upgrade is not None:
             return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
+from typing import Final, Protocol
 
 from skitaid.exceptions import SkitaidError
 from skitaid.protocols.conditions import CONDITIONAL
@@ -13,7 +13,7 @@ from skitaid.upstream.cache.asked import PROBING, Asked, asked_of
 from skitaid.upstream.cache.cache import ResponseCache
 from skitaid.upstream.cache.fill import Fill, Purpose
 from skitaid.upstream.cache.heads import NAME, answer_of, unavailable
-from skitaid.upstream.cache.pipe import Pipe
+from skitaid.upstream.cache.pipe import BodyPipe
 from skitaid.upstream.cache.rules import Reuse, invalidates, judge
 from skitaid.upstream.cache.stored import Stored
 from skitaid.upstream.cache.ticket import Ticket
@@ -22,7 +22,7 @@ from skitaid.upstream.errors import Failure, UpstreamError
 
 __all__ = ["CachedCluster", "Caller"]
 
-_PIECE_BYTES = 262144
+_SCHEMES: Final = (b"http", b"https", b"")
 
 
 class Caller(Protocol):
@@ -61,15 +61,16 @@ class CachedCluster:
         if asked.conditions - PROBING:
             # Those of the server alone (RFC 9111 section 4.3.2).
             return self._cluster.request(call, receiver)
-        ticket = Ticket(call, asked, self.key(call.host, call.target), receiver)
+        ticket = Ticket(call, asked, self.key(call.host, call.target, _scheme(asked)), receiver)
         self._look(ticket)
         ticket.is_new = False
         return ticket
 
-    def key(self, host: bytes | None, target: bytes) -> bytes:
-        """What responses to GET with this Host field and target are kept by. For who has not made a Call yet, and asks
-        `cache.fresh` first."""
-        return b"%b %b %b" % (self._space, host or b"", target)
+    def key(self, host: bytes | None, target: bytes, scheme: bytes = b"") -> bytes:
+        """What responses to GET with this Host field and target are kept by. `scheme`: the client's own, where a proxy
+        tells the member of it, as many answer one of the two with a redirect to the other. For who has not made a Call
+        yet, and asks `cache.fresh` first."""
+        return b"%b %b %b %b" % (self._space, scheme, host or b"", target)
 
     # ------------------------------------------------------------ deciding
 
@@ -83,8 +84,12 @@ class CachedCluster:
             self._decide(ticket, stored)
 
     def _found_on_disk(self, ticket: Ticket, stored: Stored | None) -> None:
-        if not ticket.is_over:
-            self._decide(ticket, stored)
+        if ticket.is_over:
+            return
+        if stored is not None and len(stored.body) > self.cache.memory.entry_limit_bytes and not self.cache.has_room():
+            # Too many who are slow hold such responses in memory as it is.
+            stored = None
+        self._decide(ticket, stored)
 
     def _decide(self, ticket: Ticket, stored: Stored | None) -> None:
         asked = ticket.asked
@@ -159,7 +164,7 @@ class CachedCluster:
             self._start(replace(ticket.call, method="GET"), replace(ticket.asked, method="GET"), stored, leader=None)
 
     def _start(self, call: Call, asked: Asked, stored: Stored | None, *, leader: Ticket | None) -> None:
-        key = self.key(call.host, call.target)
+        key = self.key(call.host, call.target, _scheme(asked))
         if stored is not None:
             call = _validating(call, stored)
         purpose = Purpose(key, asked, self.cache.generations.of(key), stored, b"?" in call.target)
@@ -194,14 +199,9 @@ class CachedCluster:
         if not answer.body:
             ticket.answer(answer.head)
             return
-        pipe = Pipe(_ignore)
-        body = answer.body
-        if len(body) <= _PIECE_BYTES:
-            pipe.pieces.append(body)
-        else:
-            pipe.pieces += [body[at : at + _PIECE_BYTES] for at in range(0, len(body), _PIECE_BYTES)]
-        pipe.is_ended = True
-        ticket.read(answer.head, pipe)
+        # What is in memory takes no more of it for one who is slow; what is not is counted.
+        is_kept = stored in (self.cache.memory.get(ticket.key) or ())
+        ticket.read(answer.head, BodyPipe(answer.body, None if is_kept else self.account))
 
     # ------------------------------------------------------------ what does not concern the cache, and what ends it
 
@@ -216,11 +216,15 @@ class CachedCluster:
     def _changed(self, call: Call, head: ResponseHead, member: str) -> None:
         """RFC 9111 section 4.4."""
         if invalidates(call.method, head.status):
-            self.cache.invalidate(self.key(call.host, call.target))
+            self._invalidate(call.host, call.target)
             for name in (b"location", b"content-location"):
                 target = _own_target(head.fields.get(name), call.host or member.encode("ascii", "replace"))
                 if target is not None:
-                    self.cache.invalidate(self.key(call.host, target))
+                    self._invalidate(call.host, target)
+
+    def _invalidate(self, host: bytes | None, target: bytes) -> None:
+        for scheme in _SCHEMES:
+            self.cache.invalidate(self.key(host, target, scheme))
 
 
 class _Witness:
@@ -246,6 +250,11 @@ class _Witness:
 
     def on_upgrade(self, head: ResponseHead, tunnel: Tunnel) -> None:
         self.receiver.on_upgrade(head, tunnel)
+
+
+def _scheme(asked: Asked) -> bytes:
+    told = asked.values.get(b"x-forwarded-proto", b"")
+    return told if told in _SCHEMES else b""
 
 
 def _is_beside_the_point(asked: Asked) -> bool:
@@ -279,7 +288,3 @@ def _own_target(location: bytes | None, host: bytes) -> bytes | None:
     if scheme.lower() not in (b"http", b"https") or authority.lower() != host.lower():
         return None
     return slash + path or b"/"
-
-
-def _ignore(is_on: bool) -> None:
-    """All of it is here: nobody is to be held back."""

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from skitaid.protocols.dates import http_date
 from skitaid.upstream.cache.asked import Asked, join
 from skitaid.upstream.cache.freshness import Moments, Policy, policy_of, told_age_s
-from skitaid.upstream.cache.heads import is_unchanged, not_modified, with_status
+from skitaid.upstream.cache.heads import is_unchanged, not_modified, shared_head, with_status
 from skitaid.upstream.cache.pipe import Pipe
 from skitaid.upstream.cache.rules import ERRORS, freshened, is_for, may_answer_error, refusal, stored_fields
 from skitaid.upstream.cache.stored import Origin, Pairs, Stored
@@ -83,7 +83,7 @@ class Fill:
         self._leader = leader
         self._waiting: list[Ticket] = []
         self._pipe: Pipe | None = None
-        self._head: ResponseHead | None = None
+        self._length: int | None = None
         self._recipe: Recipe | None = None
         self._size = 0
         self._requested_at = owner.wall()
@@ -108,11 +108,16 @@ class Fill:
 
     def join(self, ticket: Ticket) -> None:
         """Have `ticket` told of it; it can join."""
-        pipe, head = self._pipe, self._head
+        pipe, recipe = self._pipe, self._recipe
         assert pipe is not None
-        assert head is not None
+        assert recipe is not None
         ticket.place = self
-        self._tell(ticket, with_status(head, f"{ticket.status}; collapsed"), pipe)
+        self._tell(ticket, self._shared_head(recipe, ticket), pipe)
+
+    def _shared_head(self, recipe: Recipe, ticket: Ticket) -> ResponseHead:
+        """For those who did not ask for it themselves: what is kept, and nothing that is for the one alone who did."""
+        age_s = recipe.policy.age_s(self._owner.wall())
+        return shared_head(recipe.line, recipe.fields, self._length, age_s=age_s, status=f"{ticket.status}; collapsed")
 
     def leave(self, ticket: Ticket) -> None:
         """It needs nothing any more."""
@@ -227,9 +232,9 @@ class Fill:
         policy = policy_of(head.status, values, moments)
         why = self._why_not(head, values, policy)
         pipe = self._pipe = Pipe(self._hold_back, self._owner.account)
-        self._head = head
+        self._length = head.content_length
         if why is None:
-            variant = variant_of(vary_names(values.get(b"vary")), purpose.asked.values.get)
+            variant = variant_of(_varies_by(values), purpose.asked.values.get)
             fields = _dated(stored_fields(head.fields.pairs, policy.control), values, moments)
             self._recipe = Recipe((head.status, head.reason), fields, variant, policy, moments)
         else:
@@ -264,8 +269,8 @@ class Fill:
                 told = f"fwd-status={head.status}; " if self.purpose.stale is not None else ""
                 told += "stored" if why is None else f"detail={why}"
                 self._tell(ticket, with_status(head, f"{ticket.status}; {told}"), pipe)
-            elif self._is_for(ticket.asked):
-                self._tell(ticket, with_status(head, f"{ticket.status}; collapsed"), pipe)
+            elif self._recipe is not None and self._is_for(ticket.asked):
+                self._tell(ticket, self._shared_head(self._recipe, ticket), pipe)
             else:
                 self._restart(ticket)
 
@@ -281,8 +286,10 @@ class Fill:
         self._close()
         news = join(head.fields.pairs)
         etag = news.get(b"etag")
-        if etag is not None and stale.validators.etag is not None and _tag(etag) != _tag(stale.validators.etag):
-            # It speaks of another response than the one that was asked about.
+        is_other = etag is not None and stale.validators.etag is not None and _tag(etag) != _tag(stale.validators.etag)
+        if is_other or b"set-cookie" in news:
+            # It speaks of another response than the one that was asked about; or to one user alone, who is to get it
+            # from the server itself.
             self._owner.forget(stale)
             for ticket in self._take_waiting():
                 self._restart(ticket)
@@ -345,6 +352,15 @@ class Fill:
         """No call is under way any more."""
         self.is_open = False
         self._owner.closed(self)
+
+
+def _varies_by(values: dict[bytes, bytes]) -> tuple[bytes, ...]:
+    """The fields that tell its variants apart. A coded body is for who can read it, also where its server forgot to say
+    so."""
+    names = vary_names(values.get(b"vary"))
+    if b"content-encoding" in values and b"accept-encoding" not in names:
+        return tuple(sorted((*names, b"accept-encoding")))
+    return names
 
 
 def _dated(fields: Pairs, values: dict[bytes, bytes], moments: Moments) -> Pairs:

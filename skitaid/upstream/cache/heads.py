@@ -9,9 +9,9 @@ from skitaid.protocols.headers import FieldLine
 from skitaid.protocols.ranges import content_range, parse_range
 from skitaid.protocols.response_head import ResponseFields, ResponseHead
 from skitaid.upstream.cache.asked import PROBING, Asked
-from skitaid.upstream.cache.stored import Stored
+from skitaid.upstream.cache.stored import Pairs, Stored
 
-__all__ = ["HIT", "Answer", "answer_of", "is_unchanged", "not_modified", "unavailable", "with_status"]
+__all__ = ["HIT", "Answer", "answer_of", "is_unchanged", "not_modified", "shared_head", "unavailable", "with_status"]
 
 NAME: Final = "skitaid"
 HIT: Final = f"{NAME}; hit".encode("ascii")
@@ -72,6 +72,17 @@ def with_status(head: ResponseHead, status: str) -> ResponseHead:
     )  # fmt: skip
     told.is_persistent = head.is_persistent
     return told
+
+
+def shared_head(
+    line: tuple[int, bytes], fields: Pairs, length: int | None, *, age_s: float, status: str
+) -> ResponseHead:
+    """The head of a response that is still coming, for one who joined in: of the `fields` that are kept of it."""
+    lines = [FieldLine(name, value) for name, value in fields]
+    lines += [FieldLine(b"age", b"%d" % age_s), FieldLine(b"cache-status", f"{NAME}; {status}".encode("ascii"))]
+    if length is not None:
+        lines.append(FieldLine(b"content-length", b"%d" % length))
+    return ResponseHead(*line, ResponseFields(lines), content_length=length)
 
 
 def _part(stored: Stored, asked: Asked, lines: list[FieldLine]) -> Answer | None:

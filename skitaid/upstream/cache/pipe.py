@@ -8,10 +8,11 @@ from typing import Final
 from skitaid.upstream.call import Fields, Receiver
 from skitaid.upstream.errors import UpstreamError
 
-__all__ = ["Pipe", "Reader"]
+__all__ = ["BodyPipe", "Pipe", "Reader"]
 
 BEHIND_BYTES: Final = 65536
 """What may wait for the slowest reader, where nothing is kept, before its source is held back."""
+_PIECE_BYTES: Final = 262144
 
 
 class Reader:
@@ -164,3 +165,29 @@ class Pipe:
     def _tell_all(self) -> None:
         for reader in tuple(self.readers):
             reader.tell()
+
+
+class BodyPipe(Pipe):
+    """All of a body, for one reader; cut into pieces as he takes them. `on_change` as with a Pipe."""
+
+    def __init__(self, body: bytes, on_change: Callable[[int], None] | None) -> None:
+        super().__init__(_nobody, on_change)
+        self.is_ended = True
+        self._body = body
+        self._account(len(body))
+
+    def piece(self, at: int) -> bytes | None:
+        body = self._body
+        if len(body) <= _PIECE_BYTES:
+            return body if not at else None
+        return body[at * _PIECE_BYTES : (at + 1) * _PIECE_BYTES] or None
+
+    def left(self, reader: Reader) -> None:
+        if reader in self.readers:
+            self.readers.remove(reader)
+            self._body = b""
+            self._account(-self.held_bytes)
+
+
+def _nobody(is_on: bool) -> None:
+    """All of it is here: there is nobody to be held back."""

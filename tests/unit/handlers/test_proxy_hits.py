@@ -176,7 +176,7 @@ def test_many_ways_to_say_what_is_accepted_take_no_memory(make_proxy_rig: MakePr
     cached.fill("/a", KEPT, "Content-Type: text/plain", body=b"hello, world\n" * 500)
     for number in range(40):
         assert cached.get("/a", f"Accept-Encoding: gzip, x{number}").get("Content-Encoding") == "gzip"
-    (stored,) = cached.cache.memory.get(cached.cluster.key(b"localhost", b"/a")) or ()
+    (stored,) = cached.cache.memory.get(cached.cluster.key(b"localhost", b"/a", b"http")) or ()
     assert len(stored.prepared) <= 16
 
 
@@ -225,6 +225,24 @@ def test_what_a_trusted_proxy_says_is_part_of_the_request(make_proxy_rig: MakePr
     cached.misses("/a")
 
 
+def test_a_redirect_from_one_scheme_to_the_other_is_for_the_one_alone(make_proxy_rig: MakeProxyRig) -> None:
+    cached = Cached(make_proxy_rig(trusted=("192.0.2.7",)))
+    cached.mount()
+    to_tls, by_tls = (), ("X-Forwarded-Proto: https",)
+    cached.client.send(request_bytes("/a", *to_tls))
+    cached.rig.next_asked(1).respond(b"go", KEPT, "Location: https://localhost/a", status="301 Moved Permanently")
+    assert cached.client.reply().code == 301
+    cached.fill("/a", KEPT, body=b"page", asks=by_tls)
+    for _ in range(3):
+        assert cached.get("/a", *to_tls).code == 301
+        assert cached.get("/a", *by_tls).body == b"page"
+    cached.client.send(request_bytes("/a", method="POST", body=b"x"))
+    cached.rig.next_asked(3).respond(b"done")
+    cached.client.reply()
+    cached.misses("/a", *to_tls)
+    cached.misses("/a", *by_tls)
+
+
 def test_what_somebody_makes_up_is_no_part_of_the_request(cached: Cached) -> None:
     cached.mount()
     cached.fill("/a", KEPT, "Vary: X-Forwarded-Proto", body=b"plain", asks=("X-Forwarded-Proto: https",))
@@ -249,7 +267,7 @@ def test_what_is_not_kept_takes_the_short_way_past_the_cache(cached: Cached) -> 
 def test_what_may_answer_an_error_is_not_forgotten_for_it(cached: Cached) -> None:
     cached.mount()
     cached.fill("/a", "Cache-Control: public, max-age=60, stale-if-error=600")
-    cached.cache.pass_on(cached.cluster.key(b"localhost", b"/a"), asked_of("GET", ()))
+    cached.cache.pass_on(cached.cluster.key(b"localhost", b"/a", b"http"), asked_of("GET", ()))
     cached.now += 61
     cached.client.send(request_bytes("/a"))
     asked = cached.rig.next_asked(2)

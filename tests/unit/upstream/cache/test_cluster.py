@@ -253,6 +253,14 @@ def test_variants_4_1(scene: Scene) -> None:
     assert len(scene.calls) == 2
 
 
+def test_a_coded_body_is_for_who_can_read_it_whatever_its_server_says(scene: Scene) -> None:
+    fields = ("Cache-Control: max-age=60", "Content-Encoding: gzip")
+    scene.fetch("/a", *fields, asks=("Accept-Encoding: gzip",), body=b"packed")
+    assert scene.ask("/a", "Accept-Encoding: gzip").body == b"packed"
+    assert scene.fetch("/a", "Cache-Control: max-age=60", body=b"plain").body == b"plain"
+    assert scene.ask("/a", "Accept-Encoding: br").body == b"plain"
+
+
 # ---------------------------------------------------------------- conditions and ranges of clients
 
 
@@ -388,6 +396,17 @@ def test_a_304_that_withdraws_the_permission_to_keep_it(scene: Scene) -> None:
     heard = scene.ask("/a")
     scene.last.answer(304, "Cache-Control: no-store")
     assert heard.body == b"one"
+    assert not len(scene.cache.memory)
+
+
+def test_a_304_that_sets_a_cookie_is_for_one_user_alone(scene: Scene) -> None:
+    scene.fetch("/a", "Cache-Control: no-cache", 'ETag: "1"', body=b"one")
+    heard = scene.ask("/a")
+    scene.last.answer(304, "Set-Cookie: id=1")
+    assert heard.head is None
+    assert "if-none-match" not in scene.last.fields
+    scene.last.answer(200, "Cache-Control: no-cache", 'ETag: "1"', "Set-Cookie: id=1", body=b"one")
+    assert (heard.body, heard.get("set-cookie")) == (b"one", "id=1")
     assert not len(scene.cache.memory)
 
 

@@ -106,3 +106,39 @@ def test_a_disk_that_lost_it_is_a_miss(tmp_path: Path) -> None:
             path.unlink()
     scene.fetch("/a", KEPT, body=b"two")
     assert scene.ask("/a").body == b"two"
+
+
+def test_slow_clients_of_what_is_on_disk_are_counted(tmp_path: Path) -> None:
+    DiskScene(tmp_path).fetch("/a", KEPT, body=bytes(120_000))
+    scene = DiskScene(tmp_path)
+    slow = []
+    for _ in range(20):
+        heard = Heard()
+        slow.append(heard)
+        heard.on_head = lambda heard=heard: heard.exchange.pause()
+        scene.ask("/a", heard=heard)
+    assert 400_000 < scene.cache._filling_bytes < 800_000
+    # The others wait for a member.
+    assert len(scene.calls) == 1
+    for heard in slow:
+        if heard.head is not None:
+            heard.exchange.resume()
+            assert len(heard.body) == 120_000
+    assert scene.cache._filling_bytes == 0
+
+
+def test_who_leaves_what_is_on_disk_is_counted_no_longer(tmp_path: Path) -> None:
+    DiskScene(tmp_path).fetch("/a", KEPT, body=bytes(120_000))
+    scene = DiskScene(tmp_path)
+    heard = Heard()
+
+    def pause() -> None:
+        assert heard.exchange is not None
+        heard.exchange.pause()
+
+    heard.on_head = pause
+    scene.ask("/a", heard=heard)
+    assert scene.cache._filling_bytes == 120_000
+    assert heard.exchange is not None
+    heard.exchange.cancel()
+    assert scene.cache._filling_bytes == 0

@@ -100,6 +100,20 @@ def test_a_cookie_waits_for_what_is_public(scene: Scene) -> None:
     assert (first.body, second.body) == (b"all", b"all")
 
 
+@pytest.mark.parametrize("is_late", [False, True])
+def test_what_is_for_the_first_alone_is_not_told_to_the_others(scene: Scene, is_late: bool) -> None:
+    first = scene.ask("/a")
+    second = None if is_late else scene.ask("/a")
+    control = 'Cache-Control: public, max-age=60, private="x-user"'
+    scene.last.begin(200, control, "Set-Cookie: id=1", "X-User: one", "X-A: 1", "Age: 5", length=3)
+    second = scene.ask("/a") if second is None else second
+    scene.last.data(b"one")
+    scene.last.finish()
+    assert (first.get("set-cookie"), first.get("x-user")) == ("id=1", "one")
+    assert (second.get("set-cookie"), second.get("x-user"), second.get("x-a")) == (None, None, "1")
+    assert (second.get("age"), second.get("content-length"), second.body) == ("5", "3", b"one")
+
+
 def test_a_cookie_does_not_get_what_nobody_in_particular_gets(scene: Scene) -> None:
     first, second = scene.ask("/a"), scene.ask("/a", "Cookie: id=1")
     scene.calls[0].answer(200, KEPT, body=b"nobody")
