@@ -128,7 +128,7 @@ def test_without_a_token(guarded: Guarded) -> None:
         ("Authorization: Bearer " + "a" * 60_000, "the token is too long"),
         (bearer(user="a", exp=1), "the token has expired"),
         (bearer(user="a", expires=1), "the token has expired"),
-        (bearer(user="a", nbf=time.time() + 1000), "the token is not valid yet"),
+        (bearer(user="a", nbf=time.time() + 10**6), "the token is not valid yet"),
     ],
 )
 def test_a_bad_token(guarded: Guarded, field_: str, reason: str) -> None:
