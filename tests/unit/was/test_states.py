@@ -233,21 +233,26 @@ def _fails_to_get(lock: Any) -> None:
     assert not other.acquire(timeout=0.02)
 
 
-def test_a_lock_is_waited_for(world: World) -> None:
+@pytest.mark.parametrize("is_another_process", [False, True])
+def test_a_lock_is_waited_for(world: World, is_another_process: bool) -> None:
     lock = was.get_lock("a")
+    # Another object for the same file meets it as another process does.
+    other = type(lock)(lock._path) if is_another_process else lock
     lock.acquire()
     got: list[bool] = []
-    thread = threading.Thread(target=lambda: got.append(lock.acquire()))
-    thread.start()
-    other = type(lock)(lock._path)
-    second = threading.Thread(target=lambda: got.append(other.acquire(timeout=5)))
-    second.start()
+    threads = [threading.Thread(target=lambda: got.append(other.acquire())) for _ in range(2)]
+    for thread in threads:
+        thread.start()
     lock.release()
-    thread.join(5)
-    lock.release()
-    second.join(5)
-    assert got == [True, True]
+    while not got:
+        time.sleep(0.001)
     other.release()
+    for thread in threads:
+        thread.join(5)
+    other.release()
+    assert got == [True, True]
+    assert lock.acquire(blocking=False)
+    lock.release()
 
 
 def test_any_name_will_do(world: World, tmp_path: Path) -> None:
