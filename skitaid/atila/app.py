@@ -1,21 +1,181 @@
-"""The app object."""
+"""The app object: a WSGI callable that is configured by attributes and decorators."""
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Callable, Iterable
+from threading import Event
+from typing import Any
+
+from skitaid.atila.answering import Deferred, Plan, answer
+from skitaid.atila.app_registry import register
+from skitaid.atila.configuration import apply_preferences, make_config
+from skitaid.atila.context import Context, bind, unbind
+from skitaid.atila.cors import Cors, cors_of
+from skitaid.atila.errors import ErrorHandlers
+from skitaid.atila.hooks import Hooks
+from skitaid.atila.marks import Marks, read_marks
+from skitaid.atila.missing import options_reply, reply_to_missing
+from skitaid.atila.preworks import Preworks
 from skitaid.atila.protecting import Protecting
+from skitaid.atila.routes import Route
+from skitaid.atila.routing import Missing
+from skitaid.atila.routing_api import Routing
+from skitaid.atila.sending import failure_of, respond
 from skitaid.atila.templating import Templating
+from skitaid.was.errors import HTTPError
 
 __all__ = ["Atila", "Saddle"]
 
 
-class Atila(Protecting, Templating):
-    """An app: a WSGI callable that is configured by attributes and decorators."""
+class Atila(Routing, Hooks, ErrorHandlers, Preworks, Protecting, Templating):
+    """An app. `app_name`: the name of its module, `Atila(__name__)`: its folder has templates, resources and services.
+
+    `debug`: where an exception happened is shown to the client. `config`: the app's own settings, and limits in bytes.
+    `access_control_allow_origin`: origins that may read what the app answers; `access_control_max_age` in seconds.
+    """
 
     def __init__(self, app_name: str) -> None:
-        Protecting.__init__(self)
-        Templating.__init__(self)
+        for part in (Routing, Hooks, ErrorHandlers, Preworks, Protecting, Templating):
+            part.__init__(self)
         self.app_name = app_name
+        self.home = _home_of(app_name)
+        self.debug = False
+        self.use_reloader = False
+        self.config = make_config()
+        self.access_control_allow_origin: list[str] | None = None
+        self.access_control_max_age: int | None = None
+        self._cors: tuple[Any, Cors | None] = (None, None)
+        register(_short_name(app_name, self.home), self)
+
+    # ------------------------------------------------------------ settings
+
+    def set_preferences(self, preferences: Any) -> None:
+        """Settings of who runs the app go before its own: attributes, and items of `config`."""
+        apply_preferences(self, preferences)
+
+    def get_resource(self, *parts: str) -> str:
+        """The path of a file in the app's folder `resources`."""
+        return os.path.join(self.home, "resources", *parts)
+
+    # ------------------------------------------------------------ requests
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """PEP 3333."""
+        was = Context(self, environ)
+        is_ours = bind(was)
+        try:
+            self.mount_path = environ.get("SCRIPT_NAME", "")
+            content = self._answer(was)
+            if type(content) is Deferred:
+                later = _DeferredReply(self, was, content)
+                return later if is_ours else later.wait(environ, start_response)  # type: ignore[return-value]
+            return respond(was, content, start_response, self._cors_of(was))
+        finally:
+            if not is_ours:
+                unbind()
+
+    def _answer(self, was: Context) -> Any:
+        environ = was.env
+        try:
+            path = environ["PATH_INFO"]
+            method = environ["REQUEST_METHOD"]
+            if not path.isascii():
+                path = path.encode("latin-1").decode("utf-8", "replace")
+            found: Any = self.router.find(path, method)
+            if type(found) is Missing:
+                found = reply_to_missing(was, self.router, found)
+                if type(found) is not tuple:
+                    return found
+            was.route, was.values = found
+            plan = was.route.plan or self._plan(was.route)
+            if method == "OPTIONS" and was.route.options.methods != {"OPTIONS"}:
+                return options_reply(was, self.router, self._cors_of(was))
+            _check_type(was)
+            return answer(was, plan, was.values)
+        except Exception as error:  # noqa: BLE001  # the root of a request
+            return failure_of(was, error)
+
+    def _plan(self, route: Route) -> Plan:
+        marks = read_marks(route.function) or Marks()
+        demanded = route.options.authenticate
+        guards = marks.guards
+        if demanded is not None or self.authenticate:
+            guards.insert(0, self.authentication_guard(demanded))
+        scopes = (self,) if route.scope is None else (self, *route.scope)
+        plan = route.plan = Plan(route.function, scopes=scopes, guards=guards, after=marks.after)
+        return plan
+
+    def _cors_of(self, was: Context) -> Cors | None:
+        """That of the route, or of the app."""
+        route = was.route
+        if route is not None and route.options.allow_origin is not None:
+            return cors_of(route.options.allow_origin, route.options.max_age_s)
+        origins = self.access_control_allow_origin
+        if not origins:
+            return None
+        key = (tuple(origins), self.access_control_max_age)
+        if self._cors[0] != key:
+            self._cors = (key, cors_of(origins, self.access_control_max_age))
+        return self._cors[1]
+
+
+class _DeferredReply(Deferred):
+    """A response that comes later, as the server is given it."""
+
+    def __init__(self, app: Atila, was: Context, content: Deferred) -> None:
+        self._app = app
+        self._context = was
+        self._content = content
+
+    def when_ready(self, function: Callable[[], None]) -> None:
+        """See Later."""
+        self._content.when_ready(function)
+
+    def make(self) -> Any:
+        """See Later: a WSGI app, or another of this kind."""
+        try:
+            content = self._content.make()
+        except Exception as error:  # noqa: BLE001  # the root of a request
+            content = failure_of(self._context, error)
+        if type(content) is Deferred:
+            return _DeferredReply(self._app, self._context, content)
+
+        def send(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+            return respond(self._context, content, start_response, self._app._cors_of(self._context))
+
+        return send
+
+    def wait(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Under a server that can't wait without a thread: wait here."""
+        made: Any = self
+        while isinstance(made, _DeferredReply):
+            ready = Event()
+            made.when_ready(ready.set)
+            ready.wait()
+            made = made.make()
+        sent: Iterable[bytes] = made(environ, start_response)
+        return sent
 
 
 Saddle = Atila
 """The name in the documents before 0.26."""
+
+
+def _check_type(was: Context) -> None:
+    types = was.route.options.content_types
+    if types is not None and was.request.content_type not in types:
+        raise HTTPError("415 Unsupported Media Type", f"expected {' or '.join(sorted(types))}")
+
+
+def _home_of(app_name: str) -> str:
+    """The folder of a module, of a package's file too; the current one for a name that is none."""
+    path = getattr(sys.modules.get(app_name), "__file__", None)
+    return os.path.dirname(os.path.abspath(path)) if path else os.getcwd()
+
+
+def _short_name(app_name: str, home: str) -> str:
+    path = getattr(sys.modules.get(app_name), "__file__", None)
+    name = os.path.splitext(os.path.basename(path))[0] if path else app_name.rpartition(".")[2]
+    return os.path.basename(home) if name == "__init__" else name

@@ -40,6 +40,11 @@ METHODS: Final[Mapping[str, Place]] = {
     "dejwt": ("skitaid.atila.jwt", "dejwt"),
     "API": ("skitaid.atila.api", "make_api"),
     "Fault": ("skitaid.atila.api", "make_fault"),
+    "File": ("skitaid.atila.file_response", "make_file"),
+    "api": ("skitaid.atila.api", "make_api"),
+    "for_api": ("skitaid.atila.api", "make_fault"),
+    "jstream": ("skitaid.atila.api", "make_jstream"),
+    "redirect": ("skitaid.atila.redirecting", "redirect"),
 }
 """`was.NAME(...)`: function(was, ...)."""
 

@@ -1,0 +1,39 @@
+"""What an app may set for itself, and what a server sets over that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from skitaid.atila.values import Values
+
+__all__ = ["Config", "apply_preferences", "make_config"]
+
+_DEFAULTS: Final[Mapping[str, Any]] = {
+    "max_post_body_size": 5 * 1024 * 1024,
+    "max_cache_size": 5 * 1024 * 1024,
+    "max_multipart_body_size": 20 * 1024 * 1024,
+    "max_upload_file_size": 20_000_000,
+    "maintain_interval": 60,
+}
+
+Config = Values
+
+
+def make_config() -> Config:
+    """What an app begins with: sizes are in bytes, times in seconds."""
+    return Config(_DEFAULTS)
+
+
+def apply_preferences(app: Any, preferences: Any) -> None:
+    """Set on `app` what `preferences` has: its `config` item by item, every other attribute or item as it is."""
+    given = preferences if isinstance(preferences, Mapping) else vars(preferences)
+    for name, value in given.items():
+        if name == "config":
+            app.config.update(value)
+        elif not name.startswith("_"):
+            setattr(app, name, value)
+    size = given.get("max_client_body_size")
+    if size is not None:
+        for name in ("max_post_body_size", "max_multipart_body_size", "max_upload_file_size"):
+            app.config[name] = size

@@ -1,0 +1,75 @@
+"""Functions of an app that run around each of its requests, in this order:
+
+before_request, and if that returns nothing the routed function; then finish_request if all went well, else
+failed_request, whose result is the response if it has one; teardown_request in any case.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+__all__ = ["Hooks"]
+
+Hook = TypeVar("Hook", bound=Callable[..., Any])
+
+
+class Hooks:
+    """The decorators of an app, or of a part of one, and what they were given."""
+
+    def __init__(self) -> None:
+        self.before_hooks: list[Callable[..., Any]] = []
+        self.finish_hooks: list[Callable[..., Any]] = []
+        self.failed_hooks: list[Callable[..., Any]] = []
+        self.teardown_hooks: list[Callable[..., Any]] = []
+
+    @property
+    def has_hooks(self) -> bool:
+        """Whether there is anything to run."""
+        return bool(self.before_hooks or self.finish_hooks or self.failed_hooks or self.teardown_hooks)
+
+    def before_request(self, function: Hook) -> Hook:
+        """`function(was)` runs before each request; what it returns, unless it is nothing, is the response."""
+        self.before_hooks.append(function)
+        return function
+
+    def finish_request(self, function: Hook) -> Hook:
+        """`function(was)` runs after each request that went well."""
+        self.finish_hooks.append(function)
+        return function
+
+    after_request = finish_request
+
+    def failed_request(self, function: Hook) -> Hook:
+        """`function(was, exc_info)`, or `function(was)`, runs after each request that raised; what it returns, unless
+        it is None, is the response."""
+        self.failed_hooks.append(function)
+        return function
+
+    def teardown_request(self, function: Hook) -> Hook:
+        """`function(was)` runs at the end of each request, whatever came of it."""
+        self.teardown_hooks.append(function)
+        return function
+
+    def content_before(self, was: Any) -> Any:
+        """What the first function gave that gave something."""
+        for function in self.before_hooks:
+            content = function(was)
+            if content:
+                return content
+        return None
+
+    def content_of_failure(self, was: Any, error: BaseException) -> Any:
+        """What the first function gave that gave something."""
+        exc_info = (type(error), error, error.__traceback__)
+        for function in self.failed_hooks:
+            content = function(was, exc_info) if _takes_two(function) else function(was)
+            if content is not None:
+                return content
+        return None
+
+
+def _takes_two(function: Callable[..., Any]) -> bool:
+    parameters = inspect.signature(function).parameters.values()
+    return sum(each.kind is not inspect.Parameter.KEYWORD_ONLY for each in parameters) > 1

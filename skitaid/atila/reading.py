@@ -1,0 +1,50 @@
+"""The body of a request out of its WSGI environ: bounded, and read once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skitaid.was.errors import HTTPError
+
+__all__ = ["has_body", "read_body", "read_json"]
+
+
+def has_body(environ: dict[str, Any]) -> bool:
+    """Whether the request has one."""
+    length = environ.get("CONTENT_LENGTH")
+    return bool(length and length != "0") or "HTTP_TRANSFER_ENCODING" in environ
+
+
+def read_body(environ: dict[str, Any], most: int) -> bytes:
+    """The body. `most`: bytes. Raises HTTPError 400, 413."""
+    if not has_body(environ):
+        return b""
+    stream = environ["wsgi.input"]
+    length = environ.get("CONTENT_LENGTH")
+    if length:
+        if not length.isdecimal():
+            raise HTTPError("400 Bad Request", "Content-Length is no number")
+        if int(length) > most:
+            raise _too_long(most)
+        body: bytes = stream.read(int(length))
+        if len(body) < int(length):
+            raise HTTPError("400 Bad Request", "the body ends early")
+        return body
+    body = stream.read(most + 1)
+    if len(body) > most:
+        raise _too_long(most)
+    return body
+
+
+def read_json(body: bytes) -> Any:
+    """Raises HTTPError 400."""
+    import json
+
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise HTTPError("400 Bad Request", f"the body is no JSON: {error}") from error
+
+
+def _too_long(most: int) -> HTTPError:
+    return HTTPError("413 Content Too Large", f"a body may have {most} bytes here")
