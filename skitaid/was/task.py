@@ -154,7 +154,9 @@ class Task:
         the result is there."""
         from skitaid.was.promises import Future
 
-        return Future(self).then(function, **named)
+        deadline = self._deadline(None)
+        left_s = None if deadline is None else max(0.0, deadline - time.monotonic())
+        return Future(self, left_s).then(function, **named)
 
     def add_done_callback(self, function: Callable[[], None]) -> None:
         """Have `function()` called once when there is a result: in the thread that brings it, where it must not block,

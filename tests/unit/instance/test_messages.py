@@ -4,13 +4,23 @@ import os
 
 import pytest
 
-from skitaid.instance.messages import Kind, MessageReader, WorkerMessage, say_ready, say_reload
+from skitaid.instance.messages import (
+    Kind,
+    MessageReader,
+    WorkerMessage,
+    say_ready,
+    say_reload,
+    say_restart,
+    say_shutdown,
+)
 
 
 def test_what_is_said_is_heard() -> None:
     read_fd, write_fd = os.pipe()
     say_ready(write_fd, ["/ (a.conf:3): broken\nin two lines"], {"/a.py"})
     say_reload(write_fd)
+    say_restart(write_fd)
+    say_shutdown(write_fd)
     say_ready(write_fd)
     data = os.read(read_fd, 65536)
     os.close(read_fd)
@@ -18,6 +28,8 @@ def test_what_is_said_is_heard() -> None:
     assert MessageReader().feed(data) == [
         WorkerMessage(Kind.READY, ("/ (a.conf:3): broken\nin two lines",), ("/a.py",)),
         WorkerMessage(Kind.RELOAD),
+        WorkerMessage(Kind.RESTART),
+        WorkerMessage(Kind.SHUTDOWN),
         WorkerMessage(Kind.READY),
     ]
 

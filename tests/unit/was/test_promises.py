@@ -118,6 +118,14 @@ def test_the_time_of_tasks_goes_on(loop: FakeLoop) -> None:
     assert futures._deadline - time.monotonic() < 1.5
 
 
+def test_the_time_of_a_task_goes_on(loop: FakeLoop) -> None:
+    task = Task(Deed(), timeout_s=30)
+    task._created_at -= 10
+    deadline = task.then(print)._deadline
+    assert 15 < deadline - time.monotonic() <= 20
+    assert Task(Deed(patience_s=None)).then(print)._deadline is None
+
+
 def test_without_a_function_there_is_no_response() -> None:
     with pytest.raises(WasError, match="without then"):
         was.Futures([was.Mask(1)]).make()
