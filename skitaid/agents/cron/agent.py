@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,7 @@ from skitaid.supervisor.title import set_title
 __all__ = ["CronAgent", "run"]
 
 ALIVE_EVERY_S: Final = 30.0
-PREDECESSOR_S: Final = 5.0
+PREDECESSOR_S: Final = 2.0
 LEAVE_AFTER_S: Final = 4.5
 """After a fast stop: runners end their jobs within that time (`runner.KILL_AFTER_S`), and the supervisor waits 5 s."""
 NEVER: Final = float("inf")
@@ -62,13 +63,16 @@ class Running:
 
 
 class CronAgent(Agent):
-    def __init__(self, frame: Frame, main: Main) -> None:
+    """`clock` gives seconds since the epoch."""
+
+    def __init__(self, frame: Frame, main: Main, clock: Callable[[], float] = time.time) -> None:
         self._frame = frame
+        self._clock = clock
         self._log = frame.log
         self._main = main
         self._records = Records(frame.arguments.var_path(main.global_))
         self._confs = Confs(frame.arguments.etc, _Complaints(self._log))
-        self._timetable = Timetable(time.time())
+        self._timetable = Timetable(clock())
         self._works: dict[str, Work] = {}
         self._running: dict[int, Running] = {}
         self._boot = boot_id()
@@ -87,7 +91,7 @@ class CronAgent(Agent):
         reading = self._confs.read()
         self._main = reading.main
         self._works = self._collect(reading)
-        self._timetable.replace(self._plans(), self._seen(known, alive, time.time()))
+        self._timetable.replace(self._plans(), self._seen(known, alive, self._clock()))
         self._find_strays()
         self._begin_reboot_jobs()
         self._note_known()
@@ -103,10 +107,10 @@ class CronAgent(Agent):
             self._look_at_confs()
             self._forget_strays()
             self._keep_alive(now)
-        for key, at in self._timetable.tick(time.time()):
+        for key, at in self._timetable.tick(self._clock()):
             self._begin(self._works[key], Due(at))
         self._tell()
-        return max(0.0, min(1.0, self._timetable.wake_at - time.time()))
+        return max(0.0, min(1.0, self._timetable.wake_at - self._clock()))
 
     def reload(self) -> None:
         self._confs.take()
@@ -141,7 +145,7 @@ class CronAgent(Agent):
     def close(self) -> None:
         if self._lock_fd is not None:
             with suppress(OSError):
-                self._records.note_alive()
+                self._records.note_alive(self._clock())
             os.close(self._lock_fd)
             self._lock_fd = None
 
@@ -187,7 +191,7 @@ class CronAgent(Agent):
         """Once after each start of the machine, however often the agent starts."""
         for key, work in self._works.items():
             if work.job.expression is None and self._records.due(key).boot != self._boot:
-                self._begin(work, Due(time.time(), self._boot))
+                self._begin(work, Due(self._clock(), self._boot))
 
     # ------------------------------------------------------------ conf
 
@@ -207,7 +211,7 @@ class CronAgent(Agent):
         self._timetable.replace(self._plans(), {})
         for key in self._works.keys() - before.keys():
             if self._works[key].job.expression is None:
-                self._note_due(self._works[key], Due(time.time(), self._boot))
+                self._note_due(self._works[key], Due(self._clock(), self._boot))
         if self._works != before:
             self._log.write("info", f"the crontabs were read again: {len(self._works)} jobs")
             self._note_known()
@@ -227,6 +231,7 @@ class CronAgent(Agent):
     def _note_known(self) -> None:
         try:
             self._records.note_known({key: _times(work) for key, work in self._works.items()})
+            self._records.note_alive(self._clock())
         except OSError as error:
             self._log.write("warn", f"cannot write to {self._records.folder}: {error}")
 
@@ -235,7 +240,7 @@ class CronAgent(Agent):
             return
         self._alive_at = now + ALIVE_EVERY_S
         with suppress(OSError):
-            self._records.note_alive()
+            self._records.note_alive(self._clock())
         self._timetable.replace(self._plans(), {})  # the machine's time zone may be another by now
 
     # ------------------------------------------------------------ jobs

@@ -128,8 +128,8 @@ class Records:
     def note_known(self, jobs: Mapping[str, str]) -> None:
         _write(self.folder / "known", jobs)
 
-    def note_alive(self) -> None:
-        os.utime(self.folder / "known")
+    def note_alive(self, now: float) -> None:
+        os.utime(self.folder / "known", (now, now))
 
 
 def _lock(fd: int, kind: int) -> bool:
