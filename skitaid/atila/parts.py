@@ -26,16 +26,22 @@ OBJECTS: Final[Mapping[str, Place]] = {
 PROPERTIES: Final[Mapping[str, Place]] = {
     "csrf_token": ("skitaid.atila.csrf", "token"),
     "csrf_token_input": ("skitaid.atila.csrf", "token_input"),
-    "user": ("skitaid.atila.authentication", "user_of"),
+    "user": ("skitaid.atila.authentication", "current_user"),
 }
 """`was.NAME`: function(was), each time."""
 
 METHODS: Final[Mapping[str, Place]] = {
     "render": ("skitaid.atila.templates", "render"),
+    "render2": ("skitaid.atila.templates", "render2"),
     "csrf_verify": ("skitaid.atila.csrf", "verify"),
     "mkott": ("skitaid.atila.onetime", "mkott"),
     "deott": ("skitaid.atila.onetime", "deott"),
     "rvott": ("skitaid.atila.onetime", "rvott"),
+    # The older names.
+    "token": ("skitaid.atila.onetime", "mkott"),
+    "mktoken": ("skitaid.atila.onetime", "mkott"),
+    "detoken": ("skitaid.atila.onetime", "deott"),
+    "rmtoken": ("skitaid.atila.onetime", "rvott"),
     "mkjwt": ("skitaid.atila.jwt", "mkjwt"),
     "dejwt": ("skitaid.atila.jwt", "dejwt"),
     "API": ("skitaid.atila.api", "make_api"),

@@ -58,6 +58,9 @@ def _made(was: Was, content: Any) -> tuple[str, Fields, Body]:
     else:
         status, fields, body = _of_reply(was, reply)
     if was.at_commit is not None:
+        if status is not None:
+            # Whether the page succeeded is something to them.
+            was.response.status = status
         for function in was.at_commit:
             function(was)
     # A cookie may have been what first asked for it.
