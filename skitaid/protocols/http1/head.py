@@ -26,15 +26,16 @@ class RequestLine:
 
     `target` as it came; `path` with its escapes decoded, as latin-1 text (PEP 3333); `query` without the question
     mark; `raw_path` and `raw_query` the same as they came; `minor` the minor version, 1 for anything above 1.0;
-    `authority` from an absolute or authority target.
+    `version` as the protocol is called, "1.1" or, of HTTP/2, "2"; `authority` from an absolute or authority target.
     """
 
-    __slots__ = ("authority", "method", "minor", "path", "query", "raw_path", "raw_query", "target")
+    __slots__ = ("authority", "method", "minor", "path", "query", "raw_path", "raw_query", "target", "version")
 
-    def __init__(self, method: str, target: bytes, minor: int) -> None:
+    def __init__(self, method: str, target: bytes, minor: int, version: str = "") -> None:
         self.method = method
         self.target = target.decode("latin-1")
         self.minor = minor
+        self.version = version or ("1.1" if minor else "1.0")
         self.authority: bytes | None = None
         path, query = self.raw_path, self.raw_query = self._split(target)
         self.path = unquote(path).decode("latin-1") if b"%" in path else path.decode("latin-1")

@@ -14,7 +14,10 @@ from skitaid.protocols.errors import ResponseError
 from skitaid.protocols.headers import tokens
 from skitaid.protocols.kept import Kept
 
-__all__ = ["BODILESS", "Http1Exchange", "Stamp", "interim", "prepare_head", "render_head"]
+__all__ = [
+    "BODILESS", "FLAG_BODILESS", "FLAG_DATE", "FLAG_SERVER", "Fields", "Http1Exchange", "Stamp", "checked_head",
+    "interim", "plain_lines", "prepare_head", "render_head",
+]
 
 # WSGI apps give text, ASGI apps bytes.
 Field = tuple[str, str] | tuple[bytes, bytes]
@@ -29,14 +32,14 @@ BODILESS: Final = ("204", "205", "304")
 
 # What the framing has to know of a field; flags, so that a head's fields can be summed up.
 _LENGTH: Final = 1
-_DATE: Final = 2
-_SERVER: Final = 4
+FLAG_DATE: Final = 2
+FLAG_SERVER: Final = 4
 _DROPPED: Final = 8
 _CLOSE: Final = 16
 # And of a status.
-_BODILESS: Final = 32
+FLAG_BODILESS: Final = 32
 _NOTED: Final = {
-    "content-length": _LENGTH, "date": _DATE, "server": _SERVER,
+    "content-length": _LENGTH, "date": FLAG_DATE, "server": FLAG_SERVER,
     # Hop-by-hop fields are the server's business (PEP 3333, RFC 9110 section 7.6.1).
     "connection": _DROPPED, "transfer-encoding": _DROPPED, "keep-alive": _DROPPED, "te": _DROPPED, "trailer": _DROPPED,
     "proxy-connection": _DROPPED,
@@ -72,12 +75,12 @@ class Http1Exchange:
 
     def respond(self, status: str, fields: Fields, body: bytes, stamp: Stamp) -> bytes:
         """A whole response. Raises ResponseError for a status or a field that can't be sent."""
-        head, flags, length, whole = _head(status, fields)
+        head, flags, length, whole = checked_head(status, fields)
         self.is_started = True
         if whole and length == len(body) and self.is_persistent and self._minor and not self._is_head:
             return b"".join((whole, stamp.both, b"\r\n", body))
         stamp_line = self._heed(flags, stamp) if flags else stamp.both
-        if flags & _BODILESS:
+        if flags & FLAG_BODILESS:
             return self._bodiless(head, stamp_line, status[:3], length)
         if length is None:
             # Apps leave the body of a response to HEAD out, so its length says nothing (RFC 9110 section 8.6).
@@ -101,10 +104,10 @@ class Http1Exchange:
 
     def start(self, status: str, fields: Fields, stamp: Stamp) -> bytes:
         """The head of a response whose body comes in pieces. Raises ResponseError as `respond` does."""
-        head, flags, length, _ = _head(status, fields)
+        head, flags, length, _ = checked_head(status, fields)
         stamp_line = self._heed(flags, stamp) if flags else stamp.both
         self.is_started = True
-        if flags & _BODILESS:
+        if flags & FLAG_BODILESS:
             self._is_head = True
             return self._bodiless(head, stamp_line, status[:3], length)
         if length is not None:
@@ -150,8 +153,12 @@ class Http1Exchange:
         if not self.is_complete:
             self.is_persistent = False
         if trailers and self._is_chunked:
-            return b"0\r\n%b\r\n" % _plain_lines(trailers)
+            return b"0\r\n%b\r\n" % plain_lines(trailers)
         return b"0\r\n\r\n" if self._is_chunked else b""
+
+    def interim(self, status: str, fields: Fields) -> bytes:
+        """A response before the response. Raises ResponseError."""
+        return interim(status, fields)
 
     def switch(self, status: str, fields: Fields, protocol: bytes | None) -> bytes:
         """The head after which the connection is HTTP's no more: 101 and the `protocol` that is spoken from then on, or
@@ -159,7 +166,7 @@ class Http1Exchange:
         self.is_started = True
         self.is_persistent = self._is_head = self._is_chunked = False
         upgrade = b"" if protocol is None else b"Connection: Upgrade\r\nUpgrade: %b\r\n" % protocol
-        return b"HTTP/1.1 %b\r\n%b%b\r\n" % (status.encode("latin-1"), upgrade, _plain_lines(fields))
+        return b"HTTP/1.1 %b\r\n%b%b\r\n" % (status.encode("latin-1"), upgrade, plain_lines(fields))
 
     @property
     def is_complete(self) -> bool:
@@ -183,20 +190,20 @@ class Http1Exchange:
         """Do as the app's fields say; gives the lines that the server adds to them."""
         if flags & _CLOSE:
             self.is_persistent = False
-        if flags & _DATE:
-            return b"" if flags & _SERVER else stamp.server
-        return stamp.date if flags & _SERVER else stamp.both
+        if flags & FLAG_DATE:
+            return b"" if flags & FLAG_SERVER else stamp.server
+        return stamp.date if flags & FLAG_SERVER else stamp.both
 
 
 def interim(status: str, fields: Fields) -> bytes:
     """An informational response (RFC 9110 section 15.2): `103 Early Hints` and the like. Raises ResponseError."""
-    return b"HTTP/1.1 %b\r\n%b\r\n" % (status.encode("latin-1"), _plain_lines(fields))
+    return b"HTTP/1.1 %b\r\n%b\r\n" % (status.encode("latin-1"), plain_lines(fields))
 
 
 def prepare_head(status: str, fields: Fields, length: int) -> bytes:
     """The part of a head that is the same each time a body of `length` bytes is sent, for `respond_prepared`. Saves
     1.4 µs a response. Raises ResponseError as `respond` does, and for fields that the server sees to itself."""
-    head, flags, given, _ = _head(status, fields)
+    head, flags, given, _ = checked_head(status, fields)
     if flags or given is not None:
         raise ResponseError("a prepared head holds a field that depends on the connection or the moment")
     return b"%bContent-Length: %d\r\n" % (head, length)
@@ -212,8 +219,9 @@ _HEADS: Final[Kept[tuple[object, ...], _Head]] = Kept(_MAX_KEPT, 262144)
 _HEADS_FOUND: Final = _HEADS.found
 
 
-def _head(status: str, fields: Fields) -> _Head:
-    """What an app says before its body; most say the same each time: 0.15 µs then, else 0.2 for each field."""
+def checked_head(status: str, fields: Fields) -> _Head:
+    """What an app says before its body; most say the same each time: 0.15 µs then, else 0.2 for each field. Raises
+    ResponseError."""
     if type(fields) is not list:
         fields = list(fields)
     key = (status, *fields)
@@ -257,14 +265,14 @@ def render_head(status: str, fields: Fields, stamp: Stamp) -> bytes | None:
     """The whole head of a response that is passed on, but for Connection: for `respond_rendered`. None when it is not
     the same each time: without a Date or a Content-Length of its own, or of a response without content. Raises
     ResponseError as `respond` does."""
-    head, flags, length, _ = _head(status, fields)
-    if length is None or flags & (_BODILESS | _CLOSE) or not flags & _DATE:
+    head, flags, length, _ = checked_head(status, fields)
+    if length is None or flags & (FLAG_BODILESS | _CLOSE) or not flags & FLAG_DATE:
         return None
-    return b"%bContent-Length: %d\r\n%b" % (head, length, b"" if flags & _SERVER else stamp.server)
+    return b"%bContent-Length: %d\r\n%b" % (head, length, b"" if flags & FLAG_SERVER else stamp.server)
 
 
-def _plain_lines(fields: Fields) -> bytes:
-    """The fields that say nothing about framing and the like. Raises ResponseError."""
+def plain_lines(fields: Fields) -> bytes:
+    """The fields that say nothing about framing and the like, as lines. Raises ResponseError."""
     return b"".join(line for line, flag, _ in map(_field_line, fields) if not flag)
 
 
@@ -272,7 +280,7 @@ def _status_line(status: str) -> tuple[bytes, int]:
     if not isinstance(status, str) or not _STATUS(status):
         raise ResponseError(f"the status is {status!r}, expected a final one, such as '200 OK'")
     line = "".join(("HTTP/1.1 ", status, "\r\n" if len(status) > 3 else " \r\n")).encode("latin-1", "replace")
-    entry = (line, _BODILESS if status[:3] in BODILESS else 0)
+    entry = (line, FLAG_BODILESS if status[:3] in BODILESS else 0)
     if len(_STATUS_LINES) < _MAX_KEPT:
         _STATUS_LINES[status] = entry
     return entry
