@@ -16,6 +16,9 @@ __all__ = ["Atila"]
 
 _PLACES: Final = {
     "Atila": "skitaid.atila.app",
+    "EVEXCEPT": "skitaid.atila.context",
+    "EVOK": "skitaid.atila.context",
+    "EVREQEND": "skitaid.atila.context",
     "Saddle": "skitaid.atila.app",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from threading import Event
 from typing import Any
 
@@ -17,6 +17,7 @@ from skitaid.atila.errors import ErrorHandlers
 from skitaid.atila.hooks import Hooks
 from skitaid.atila.marks import Marks, read_marks
 from skitaid.atila.missing import options_reply, reply_to_missing
+from skitaid.atila.preferences import Preferences, bootstrap
 from skitaid.atila.preworks import Preworks
 from skitaid.atila.protecting import Protecting
 from skitaid.atila.routes import Route
@@ -54,6 +55,13 @@ class Atila(Routing, Hooks, ErrorHandlers, Preworks, Protecting, Templating):
     def set_preferences(self, preferences: Any) -> None:
         """Settings of who runs the app go before its own: attributes, and items of `config`."""
         apply_preferences(self, preferences)
+
+    def mounted_at(self, path: str, preferences: Mapping[str, Any]) -> None:
+        """The server calls it before the first request. `path` is "" for the root."""
+        self.mount_path = path
+        given = Preferences(preferences)
+        bootstrap(self.app_name, given)
+        self.set_preferences(given)
 
     def get_resource(self, *parts: str) -> str:
         """The path of a file in the app's folder `resources`."""

@@ -30,10 +30,17 @@ def apply_preferences(app: Any, preferences: Any) -> None:
     given = preferences if isinstance(preferences, Mapping) else vars(preferences)
     for name, value in given.items():
         if name == "config":
-            app.config.update(value)
+            app.config.update({key: _like(app.config.get(key), each) for key, each in value.items()})
         elif not name.startswith("_"):
             setattr(app, name, value)
     size = given.get("max_client_body_size")
     if size is not None:
         for name in ("max_post_body_size", "max_multipart_body_size", "max_upload_file_size"):
             app.config[name] = size
+
+
+def _like(default: Any, value: Any) -> Any:
+    """A conf file has texts alone: what stands for a number is read as one. Raises ValueError."""
+    if isinstance(value, str) and type(default) in (int, float):
+        return type(default)(value)
+    return value

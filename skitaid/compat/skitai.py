@@ -10,8 +10,10 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
-# The modules of the package that this is, too.
-__path__ = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "skitai_modules")]
+import skitaid.compat
+
+# The modules of the package that this is, too. This file may be installed apart from them.
+__path__ = [os.path.join(os.path.dirname(os.path.abspath(skitaid.compat.__file__)), "skitai_modules")]
 
 _Decorated = TypeVar("_Decorated")
 

@@ -22,6 +22,7 @@ from skitaid.handlers.static import StaticFolder
 from skitaid.handlers.static_files import FileCache, StaticSettings
 from skitaid.handlers.wsgi import WsgiApp, WsgiSettings
 from skitaid.instance.applog import AppLog
+from skitaid.instance.mounting import tell_mounted, wants_reloader
 from skitaid.logs.request import LogOff
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def _tell_nobody(text: str) -> None:
 class Composition:
     """What a worker's routes are made with, and what came of it: `failed` says, a line each that begins with host and
     mount point, which apps could not be loaded. `host` is the one whose mounts are made now. `report` is told, a line
-    each, of members of clusters that go and come back. `var_folder`: the instance's own."""
+    each, of members of clusters that go and come back. `var_folder`: the instance's own. `wants_reloader`: the conf or
+    an app wants apps loaded anew when their files change."""
 
     engine: Engine
     instance: Instance
@@ -52,6 +54,7 @@ class Composition:
     lifespans: Lifespans = field(init=False)
     report: Callable[[str], None] = _tell_nobody
     var_folder: Path | None = None
+    wants_reloader: bool = False
     _upstreams: Upstreams | None = None
     _cached: CachedUpstreams | None = None
     _gateway: Gateway | None = None
@@ -222,16 +225,21 @@ def _app(making: Composition, mount: Mount) -> RouteHandler:
     assert isinstance(target, AppTarget)
     try:
         loaded = making.loader.load(target.module, target.callable)
+        tell_mounted(loaded, mount)
     except AppLoadError as error:
         making.app_log.load_failed(f"{mount.origin}: {error}", error.traceback)
         making.failed.append(f"{making.where(mount)}: {error}")
         return Unavailable(making.engine, 500, "The app could not be loaded. What happened is in its log.")
+    making.wants_reloader = making.wants_reloader or wants_reloader(loaded, mount)
     if (target.kind or loaded.kind) == AppKind.ASGI:
         return _asgi(making, mount, loaded.callable)
     server = making.instance.server
     settings = WsgiSettings(
-        making.app_log.stream, making.app_log.app_failed, is_multithread=server.threads > 0,
-        is_multiprocess=server.processes > 1, bodies=body_rules(mount.options, server),
+        making.app_log.stream,
+        making.app_log.app_failed,
+        is_multithread=server.threads > 0,
+        is_multiprocess=server.processes > 1,
+        bodies=body_rules(mount.options, server),
     )
     return WsgiApp(making.engine, loaded.callable, settings)
 

@@ -226,7 +226,7 @@ class _Worker:
             self._forward(making)
         self._lifespans = making.lifespans
         self._start_lifespans(making)
-        if any(mount.options.use_reloader for host in instance.hosts for mount in host.mounts):
+        if making.wants_reloader:
             self._reloader = Reloader(making.loader.files, since_ns=since_ns)
         return making
 
@@ -281,8 +281,13 @@ class _Worker:
         """Every second: the heartbeat, the figures, and what else has to be looked at."""
         engine = self._engine
         self._task.slot.update(
-            pid=os.getpid(), state=self._state, heartbeat_ns=time.monotonic_ns(), requests=engine.requests,
-            connections=engine.connection_count, rss_bytes=rss_bytes(os.getpid()), started_s=self._started_at,
+            pid=os.getpid(),
+            state=self._state,
+            heartbeat_ns=time.monotonic_ns(),
+            requests=engine.requests,
+            connections=engine.connection_count,
+            rss_bytes=rss_bytes(os.getpid()),
+            started_s=self._started_at,
             number=self._task.index,
         )
         for log in (self._task.logbook.server, self._task.logbook.app, self._task.logbook.stderr):

@@ -55,3 +55,9 @@ def test_it_is_a_top_level_module_that_imports_little() -> None:
     command = [sys.executable, "-S", "-c", f"import sys; sys.path[:0] = {[str(FOLDER), str(root)]!r}; {code}", FOLDER]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout == "[]\n", done.stderr
+
+
+def test_the_framework_under_its_older_names() -> None:
+    text = "import atila, skitai.saddle as s\nassert atila.Atila is s.Saddle is s.Atila\nassert s.EVOK == atila.EVOK\n"
+    environment = {"PYTHONPATH": f"{FOLDER}:{FOLDER.parent.parent}"}
+    subprocess.run([sys.executable, "-c", text], check=True, env=environment, timeout=60)

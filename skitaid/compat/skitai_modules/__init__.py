@@ -1,0 +1,1 @@
+"""Modules of the package `skitai`: skitaid.compat.skitai finds them here."""

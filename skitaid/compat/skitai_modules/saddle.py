@@ -1,0 +1,15 @@
+"""`from skitai.saddle import Saddle`: names of skitaid.atila under the first that it had."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import skitaid.atila as home
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(home, name)
+
+
+def __dir__() -> list[str]:
+    return sorted(dir(home))
