@@ -17,6 +17,8 @@ __all__ = ["HIGH_BYTES", "LOW_BYTES", "StreamSocket", "Transport"]
 HIGH_BYTES: Final = 262144
 LOW_BYTES: Final = 65536
 RECEIVE_BYTES: Final = 65536
+LATE_BYTES: Final = 16384
+"""What is longer is sent at once: it is not the waking of its receiver that takes time."""
 _BURST: Final = 4
 """So many times a full buffer is read before others have their turn."""
 
@@ -36,6 +38,7 @@ class Transport:
 
     __slots__ = (
         "_interest",
+        "_is_late",
         "_is_registered",
         "_outgoing",
         "_receive",
@@ -59,6 +62,7 @@ class Transport:
         self.outgoing_bytes = 0
         self._interest = READ
         self._is_registered = True
+        self._is_late = False
         self.has_sent = False
         self.is_deaf = False
         self.is_closed = False
@@ -104,7 +108,43 @@ class Transport:
                 rest = memoryview(data)[sent:]
         self._outgoing.append(rest)
         self.outgoing_bytes += len(rest)
-        self._watch(self._interest | WRITE)
+        if not self._is_late:
+            self._watch(self._interest | WRITE)
+
+    def transmit_late(self, data: bytes) -> None:
+        """Send at the end of the batch of events that is served now, with what others send (EngineSelector.late)."""
+        if self.is_deaf or self._outgoing or len(data) > LATE_BYTES:
+            self.transmit(data)
+            return
+        self._outgoing.append(data)
+        self.outgoing_bytes += len(data)
+        self._is_late = True
+        self.engine.selector.late.append(self)
+
+    def go_out(self) -> None:
+        """Of the selector: the batch is over."""
+        self._is_late = False
+        outgoing = self._outgoing
+        if len(outgoing) != 1:
+            if outgoing:
+                self._watch(self._interest | WRITE)
+                self._flush()
+            return
+        data = outgoing[0]
+        try:
+            sent = self._send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError:
+            self._go_deaf()
+            return
+        self.outgoing_bytes -= sent
+        self.has_sent = self.has_sent or sent > 0
+        if sent == len(data):
+            outgoing.clear()
+        else:
+            outgoing[0] = memoryview(data)[sent:]
+            self._watch(self._interest | WRITE)
 
     def set_reading(self, is_on: bool) -> None:
         """Pause or resume reading."""

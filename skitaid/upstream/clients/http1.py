@@ -81,7 +81,7 @@ class Http1Connection(Transport):
         lines = exchange.field_lines
         if self._authorization is not None:
             lines = replaced_line(lines, b"authorization", self._authorization)
-        self.transmit(b"%b\r\nHost: %b\r\n%b\r\n%b" % (exchange.request_line, call.host or self.host, lines, body))
+        self.transmit_late(b"%b\r\nHost: %b\r\n%b\r\n%b" % (exchange.request_line, call.host or self.host, lines, body))
         if self.is_deaf and not self.has_sent:
             self._fail(Failure.RESET, "not a byte of the request was taken", is_unsent=True)
             return None
@@ -162,6 +162,10 @@ class Http1Connection(Transport):
             self.close()
             return
         exchange.touched = self.engine.now
+        if not self.has_sent:
+            # What answers no question is no answer, whoever it was meant for.
+            self._fail(Failure.RESET, "the member spoke before it was asked", is_unsent=True)
+            return
         try:
             self._parser.feed(data)
         except ProtocolError as error:

@@ -209,6 +209,45 @@ def test_works_without_epoll(pipes: list[Pipe]) -> None:
 # ---------------------------------------------------------------- the turn
 
 
+class Later:
+    """Something late."""
+
+    def __init__(self, action: Callable[[], object]) -> None:
+        self.go_out = action
+
+
+def test_what_is_late_waits_for_the_others_of_its_batch(selector: EngineSelector, pipes: list[Pipe]) -> None:
+    told: list[str] = []
+
+    def served() -> None:
+        told.append("served")
+        selector.late.append(Later(lambda: told.append("late")))  # type: ignore[arg-type]
+
+    for _ in range(2):
+        pipes.append(pipe := Pipe(selector, served))
+        pipe.poke()
+    selector.select(0)
+    assert told == ["served", "served", "late", "late"]
+
+
+def test_nobody_waits_while_something_is_late(selector: EngineSelector) -> None:
+    told: list[str] = []
+    selector.late.append(Later(lambda: told.append("late")))  # type: ignore[arg-type]
+    selector.select(0)
+    assert told == ["late"]
+
+
+def test_what_is_late_and_fails_keeps_nothing_else_back(
+    selector: EngineSelector, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: list[str] = []
+    selector.late.append(Later(lambda: 1 / 0))  # type: ignore[arg-type]
+    selector.late.append(Later(lambda: told.append("late")))  # type: ignore[arg-type]
+    selector.select(0)
+    assert told == ["late"]
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
 def test_a_turn_frames_every_batch(selector: EngineSelector, pipes: list[Pipe]) -> None:
     turns = selector.turn = Turns()
     pipes.append(pipe := Pipe(selector))

@@ -229,7 +229,10 @@ class Scene:
         """A call, GET / if nothing else is said."""
         heard = Heard()
         call = call or Call(**({"method": "GET", "target": b"/"} | parts))
-        return self.cluster.request(call, heard), heard
+        exchange = self.cluster.request(call, heard)
+        # As if a batch of events had been served, and the call was made in it.
+        self.engine.selector.end_batch()
+        return exchange, heard
 
     def turn(self, times: int = 3) -> None:
         """What has happened is noticed."""

@@ -7,8 +7,10 @@ import weakref
 
 import pytest
 
+from skitaid.engine.poller import READ
 from skitaid.protocols.http1.request import RequestError
 from skitaid.upstream.call import Call, CallTimeouts
+from skitaid.upstream.clients.http1 import Http1Connection
 from skitaid.upstream.health import HealthSettings, State
 from skitaid.upstream.settings import PoolSettings
 from tests.unit.upstream.scene import OK, Heard, MakeScene, Scene
@@ -332,6 +334,7 @@ def test_the_same_call_to_every_member(make_scene: MakeScene) -> None:
     scene.servers[1].down()
     receivers = [Heard() for _ in range(3)]
     exchanges = scene.cluster.request_all(Call("GET", b"/all"), receivers)
+    scene.engine.selector.end_batch()
     assert [exchange.member for exchange in exchanges] == [member.name for member in scene.cluster.members]
     for number in (0, 2):
         peer = scene.servers[number].accept()
@@ -726,3 +729,55 @@ def test_a_switch_that_nobody_asked_for(scene: Scene) -> None:
     scene.server.accept().send(b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n")
     scene.turn()
     assert heard.told == [("failure", "INVALID")]
+
+
+# ---------------------------------------------------------------- the end of a batch
+
+
+def test_requests_of_a_batch_leave_at_its_end(scene: Scene) -> None:
+    peer = scene.answered()
+    heard = Heard()
+    scene.cluster.request(Call("GET", b"/late"), heard)
+    assert peer.heard() == b""
+    scene.turn(1)
+    assert peer.heard().startswith(b"GET /late ")
+
+
+def test_what_follows_in_the_same_batch_keeps_its_place(scene: Scene) -> None:
+    peer = scene.answered()
+    exchange = scene.cluster.request(Call("POST", b"/", body=None), Heard())
+    exchange.send(b"abc")
+    exchange.send(b"def")
+    exchange.end()
+    scene.turn(1)
+    assert peer.heard().endswith(b"\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n")
+
+
+def test_a_long_request_does_not_wait(scene: Scene) -> None:
+    peer = scene.answered()
+    scene.cluster.request(Call("PUT", b"/", body=b"x" * 20_000), Heard())
+    assert peer.heard().endswith(b"x" * 20_000)
+
+
+def test_a_member_that_speaks_before_it_was_asked_is_not_listened_to(scene: Scene) -> None:
+    """The answer to nobody's question, which came while the next one was on its way out."""
+    peer = scene.answered()
+    heard = Heard()
+    peer.send(OK)
+    carrier = scene.cluster.request(Call("GET", b"/"), heard)._carrier
+    assert isinstance(carrier, Http1Connection)
+    # Its event is served before the batch is over, in which the call was made.
+    carrier.on_event(READ)
+    scene.turn()
+    assert not heard.told
+    scene.server.accept().send(OK)
+    scene.turn()
+    assert heard.is_complete
+
+
+def test_a_call_given_up_in_the_batch_that_made_it_sends_nothing(scene: Scene) -> None:
+    peer = scene.answered()
+    scene.cluster.request(Call("GET", b"/"), Heard()).cancel()
+    scene.turn()
+    assert peer.heard() == b""
+    assert peer.is_closed
