@@ -1,38 +1,25 @@
-"""A client's connection: one request after another, and the life of the socket.
+"""A client's socket, whatever is spoken on it: its events, its input, and how it is closed.
 
-Who does what. The loop thread reads, parses and begins requests. Whoever answers a request, an app thread or the loop,
-ends it: `stream` goes from it to None exactly once, in `_complete`, and from then on the loop may begin the next. When
-the last bytes of a response are queued, its end is left to the loop (`_to_finish`). Only the loop thread closes the
-descriptor, and never while an app thread works for it: another connection could get the number, and the app thread's
-bytes with it.
+Only the loop thread closes the descriptor, and never while an app thread works for it: another connection could get the
+number, and the app thread's bytes with it. What the bytes mean is for `Http1Connection` and `Http2Connection`.
 """
 
 from __future__ import annotations
 
 import socket
-from typing import ClassVar, Final, Protocol
+from typing import Final, Protocol
 
-from skitaid.engine.channel import LOW_BYTES, Channel, ChannelEngine
-from skitaid.engine.errors import ClientGoneError
+from skitaid.engine.channel import Channel, ChannelEngine
 from skitaid.engine.listener import Listener, Peer
 from skitaid.engine.phase import Phase
 from skitaid.engine.poller import ERROR, HANG_UP, READ, WRITE
 from skitaid.engine.stream import Stream, StreamEngine
-from skitaid.exceptions import PeerError
 from skitaid.protocols.errors import ProtocolError
-from skitaid.protocols.headers import FieldLine
-from skitaid.protocols.http1.head import RequestHead
-from skitaid.protocols.http1.server import Http1Server, State, Unread
 
 __all__ = ["Connection", "ConnectionEngine"]
 
 RECEIVE_BYTES: Final = 98304
 """So that a body of 64 KB, a common size of blocks, comes with its head in one piece: two would have to be joined."""
-PIPELINE_BYTES: Final = 65536
-# Looking a member up in its Enum costs 0.1 µs on 3.11, several times a request.
-_HEAD: Final = State.HEAD
-_BODY: Final = State.BODY
-_COMPLETE: Final = State.COMPLETE
 
 
 class ConnectionEngine(ChannelEngine, StreamEngine, Protocol):
@@ -48,15 +35,14 @@ class ConnectionEngine(ChannelEngine, StreamEngine, Protocol):
 
 class Connection(Channel):
     """One accepted socket. `peer` and `peer_port` as text, for apps and logs; `client_address` the same as a pair, None
-    on a unix socket."""
-
-    DISCARD_BYTES: ClassVar[int] = 65536
+    on a unix socket. `head_at`: when the head of the request in flight, or the goodbye, began; `served`: requests so
+    far; `is_closing`: nothing more is taken in."""
 
     engine: ConnectionEngine
 
     __slots__ = (
-        "_discarded", "_is_closed", "_is_lingering", "_parser", "_to_finish", "client_address", "head_at", "is_closing",
-        "listener", "peer", "peer_port", "served", "stream",
+        "_is_closed", "_is_lingering", "client_address", "head_at", "is_closing", "listener", "peer", "peer_port",
+        "served",
     )
 
     def __init__(self, engine: ConnectionEngine, listener: Listener, sock: socket.socket, peer: Peer) -> None:
@@ -64,40 +50,15 @@ class Connection(Channel):
         self.listener = listener
         self.peer, self.peer_port = peer
         self.client_address = (self.peer, int(self.peer_port)) if self.peer_port else None
-        self._parser = Http1Server(self)
-        self._to_finish: Stream | None = None
         self._is_closed = self._is_lingering = False
-        self._discarded = 0
         self.is_closing = False
-        self.stream: Stream | None = None
         self.served = 0
         self.head_at = self.touched
-
-    # ------------------------------------------------------------ what a stream asks
 
     @property
     def is_broken(self) -> bool:
         """Whether nothing more can be sent."""
         return self._is_broken
-
-    @property
-    def bytes_ahead(self) -> int:
-        """While a head is dispatched: how much of what follows it is here already."""
-        return self._parser.buffered
-
-    @property
-    def is_draining(self) -> bool:
-        """Whether the response in flight is the last: this worker is to end, or the client asked for nothing more."""
-        return self.engine.is_draining or (self.input_ended and not self._parser.buffered)
-
-    def can_go_on(self) -> bool:
-        """Whether nothing speaks against another request after this one: the quick answer for most."""
-        return self._parser.state is _COMPLETE and not self.input_ended and not self.engine.is_draining
-
-    @property
-    def is_request_complete(self) -> bool:
-        """Whether the request in flight has been received to its end."""
-        return self._parser.state is _COMPLETE
 
     @property
     def phase(self) -> Phase:
@@ -106,65 +67,50 @@ class Connection(Channel):
             return Phase.CLOSED
         if self._is_lingering:
             return Phase.LINGERING
-        if self._outgoing:
-            return Phase.SENDING
-        state = self._parser.state
-        if state is _BODY and self._is_body_due():
-            return Phase.BODY
-        if self.stream is not None:
-            return Phase.APP
-        return Phase.HEAD if state is _HEAD and self._parser.buffered else Phase.IDLE
+        return Phase.SENDING if self._outgoing else self._phase_of_requests()
 
-    def _is_body_due(self) -> bool:
-        """Whether it is the client who keeps us waiting: it may send, and was asked to if it wants to be asked."""
-        stream = self.stream
-        if stream is None:
-            return True
-        return bool(self._interest & READ) and (stream.body is None or stream.body.before_read is None)
+    # ------------------------------------------------------------ the protocol's part, on the loop thread
 
-    def finish(self, stream: Stream, data: bytes) -> None:
-        """The response of `stream` ends with `data`."""
-        try:
-            is_sent = self.send(data)
-        except ClientGoneError:
-            self.abandon(stream)
-            return
-        if not is_sent:
-            with self._lock:
-                # Broken: the loop has given the connection up, or is about to, and will not look at this again.
-                if self._outgoing and not self._is_broken:
-                    self._to_finish = stream
-                    return
-        self._complete(stream)
+    def _phase_of_requests(self) -> Phase:
+        """While nothing waits to be sent."""
+        raise NotImplementedError
 
-    def abandon(self, stream: Stream) -> None:
-        """The response of `stream` can't be completed: nothing more goes out, and the client sees a reset. Too late
-        for a response that is at its end already: nothing happens then."""
-        if self.stream is not stream or self._to_finish is stream:
-            return
-        self._is_broken = True
-        stream.exchange.is_persistent = False
-        self._complete(stream)
+    def _feed(self, data: bytes) -> None:
+        """The client sent something, after `touched` was set."""
+        raise NotImplementedError
 
-    def switch(self) -> None:
-        """On the loop: the connection is HTTP's no more. What comes in from here on, and what has come behind the head
-        of the request in flight, goes to the body of its stream as it is."""
-        held = self._parser.held
-        self._parser = Unread(self)
-        if held:
-            self.body(held)
+    def _input_ended(self) -> None:
+        """The client will send nothing more. What it asked for is still answered (RFC 9112 section 9.6)."""
+        raise NotImplementedError
 
-    def end_output(self) -> bool:
-        """On the loop: say that nothing more will come from us, and go on listening. False: first what is queued has to
-        be sent."""
-        if self._outgoing:
-            return False
-        try:
-            self._socket.shutdown(socket.SHUT_WR)
-        except OSError:
-            # Gone already; the poller tells of it.
-            return True
-        return True
+    def _lose(self) -> None:
+        """The connection is gone in both directions."""
+        raise NotImplementedError
+
+    def _flush(self) -> None:
+        """The socket takes more: send what is queued."""
+        raise NotImplementedError
+
+    def _close_when_free(self) -> None:
+        """Close now, or as soon as nobody works for this connection any more."""
+        raise NotImplementedError
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is in flight."""
+        raise NotImplementedError
+
+    def time_out(self, phase: Phase) -> None:
+        """On the loop: the connection waited too long in `phase`."""
+        raise NotImplementedError
+
+    def close_idle(self) -> None:
+        """On the loop, when draining: close if nothing is in flight."""
+        raise NotImplementedError
+
+    def stop_waiting(self) -> None:
+        """The loop has stopped: nobody feeds or drains this connection any more, so no app thread shall wait for it."""
+        raise NotImplementedError
 
     # ------------------------------------------------------------ events, on the loop thread
 
@@ -199,182 +145,12 @@ class Connection(Channel):
         else:
             self._input_ended()
 
-    def _feed(self, data: bytes) -> None:
-        parser = self._parser
-        if self.is_closing and self.stream is None:
-            # The last response is on its way out; what the client says after it is not heard.
-            return
-        try:
-            if parser.state is _COMPLETE:
-                if self.stream is None:
-                    self.head_at = self.touched
-                    parser.proceed()
-            elif parser.state is _HEAD and not parser.held:
-                self.head_at = self.touched
-            parser.feed(data)
-            if self.stream is None and parser.held:
-                self._go_on()
-        except ProtocolError as error:
-            self._refuse(error)
-        if len(parser.held) > PIPELINE_BYTES and parser.state is _COMPLETE:
-            self.set_reading(False)
-
-    def _go_on(self) -> None:
-        """Take the requests that wait in the parser, as long as each is answered at once."""
-        parser = self._parser
-        while (
-            self.stream is None and parser.state is _COMPLETE and parser.buffered and not self.is_closing
-        ):
-            self.head_at = self.engine.now
-            parser.proceed()
-
-    def _proceed(self) -> None:
-        """On the loop: the response before is done, begin with what the client sent meanwhile."""
-        if self._is_closed or self.stream is not None:
-            return
-        if self.is_closing:
-            self._begin_close()
-            return
-        try:
-            self._go_on()
-        except ProtocolError as error:
-            self._refuse(error)
-        if self.is_closing:
-            self._begin_close()
-        elif not self._interest & READ and not self.input_ended and self._parser.buffered <= PIPELINE_BYTES:
-            self.set_reading(True)
-        elif self.input_ended and self.stream is None:
-            self._close()
-
-    def _input_ended(self) -> None:
-        """The client will send nothing more. What it asked for is still answered (RFC 9112 section 9.6)."""
-        self.input_ended = True
-        self.set_reading(False)
-        stream = self.stream
-        if stream is None:
-            # A request may be here already whose turn has not come.
-            self._proceed()
-        elif self._parser.state is _BODY:
-            self._fail_body(stream, PeerError("the client closed the connection before its request was complete"))
-        elif stream.body is not None and stream.is_on_loop and stream.is_dispatched:
-            # Nobody waits for more of the body; an app that waits for the client to go is told.
-            stream.body.fail(PeerError("the client closed its side of the connection"))
-
-    def _lose(self) -> None:
-        """The connection is gone in both directions."""
-        self._is_broken = True
-        self.input_ended = True
-        stream = self.stream
-        if stream is not None and stream.body is not None:
-            stream.body.fail(PeerError("the client closed the connection"))
-        self._close_when_free()
-
-    def _flush(self) -> None:
-        """Send what is queued."""
-        self._send_queued()
-        if self._is_broken:
-            self._lose()
-            return
-        with self._lock:
-            finished = None if self._outgoing else self._to_finish
-        stream = self.stream
-        if finished is not None:
-            self._complete(finished)
-            self._to_finish = None
-        elif self.outgoing_bytes <= LOW_BYTES and stream is not None and stream.is_on_loop and stream.is_dispatched:
-            # A response made on the loop stopped because the client was slow: on with it.
-            stream.resume()
-
-    # ------------------------------------------------------------ the protocol's calls (Receiver)
-
-    def request(self, head: RequestHead) -> None:
-        stream = self.stream = Stream(self, head)
-        self.served += 1
-        self.engine.dispatch(stream)
-
-    def body(self, data: bytes) -> None:
-        stream = self.stream
-        if stream is not None and stream.body is not None:
-            stream.body.feed(data)
-            return
-        self._discarded += len(data)
-        if self._discarded > self.DISCARD_BYTES:
-            self.is_closing = True
-
-    def end(self, trailers: list[FieldLine]) -> None:
-        stream = self.stream
-        self._discarded = 0
-        if stream is not None and stream.body is not None:
-            stream.body.end()
-
     # ------------------------------------------------------------ ends
-
-    def _complete(self, stream: Stream) -> None:
-        """The response is sent, or given up. On whatever thread did it."""
-        if self._is_broken:
-            stream.reply_bytes = max(0, stream.reply_bytes - self.unsent_bytes)
-        self.engine.note_done(stream)
-        is_over = not stream.exchange.is_persistent or self._is_broken
-        if is_over:
-            self.is_closing = True
-        # The wait for the next request begins now.
-        self.touched = self.engine.now
-        # From here on the loop thread may begin the next request.
-        self.stream = None
-        parser = self._parser
-        if is_over or parser.held or self.input_ended or not self._interest & READ:
-            self.engine.portal.call(self._proceed)
-
-    def _refuse(self, error: ProtocolError) -> None:
-        """Answer what can't be understood, and close: nobody knows where the next request begins."""
-        stream = self.stream
-        if stream is not None and (stream.is_dispatched or stream.is_started):
-            # First, as its app thread may come to the end of the response right now.
-            self.is_closing = True
-            stream.exchange.is_persistent = False
-            self.set_reading(False)
-            self._fail_body(stream, error)
-            return
-        self.is_closing = True
-        reply = self.engine.refuse(stream, self.peer, error)
-        self.stream = None
-        try:
-            self.send(reply)
-        except ClientGoneError:
-            self._close()
-
-    def _fail_body(self, stream: Stream, error: PeerError) -> None:
-        stream.exchange.is_persistent = False
-        if stream.body is not None and stream.is_dispatched:
-            stream.body.fail(error)
-        elif not stream.is_dispatched:
-            self._is_broken = True
-            self._close_when_free()
-
-    def refuse_request(self, error: ProtocolError) -> None:
-        """On the loop: the request in flight can't be taken, though nothing is wrong with its bytes so far."""
-        self._refuse(error)
-        if self.is_closing:
-            self._begin_close()
-
-    def time_out(self, phase: Phase) -> None:
-        """On the loop: the connection waited too long in `phase`."""
-        stream = self.stream
-        if phase is Phase.HEAD:
-            self._refuse(ProtocolError(408, "the request did not arrive in time"))
-            self._begin_close()
-        elif phase is Phase.BODY and stream is not None:
-            self.refuse_request(ProtocolError(408, "the body of the request did not arrive in time"))
-        elif phase is Phase.SENDING:
-            self._is_broken = True
-            self._close_when_free()
-        else:
-            self._close()
 
     def _begin_close(self) -> None:
         """Say goodbye: send what is queued, then our end of file, then wait for the client's, so that the kernel does
         not reset the connection under a response still on its way (RFC 9112 section 9.6)."""
-        if self._is_closed or self._is_lingering or self.stream is not None:
+        if self._is_closed or self._is_lingering or self.is_busy:
             return
         if self._outgoing and not self._is_broken:
             return
@@ -396,54 +172,10 @@ class Connection(Channel):
         if not data:
             self._close()
 
-    def _close_when_free(self) -> None:
-        """Close now, or as soon as the app thread that works for this connection is done with it."""
-        self.is_closing = True
-        with self._lock:
-            # An app thread that is in `finish` has either left its stream here by now, or will see that all is over.
-            stream = self._to_finish
-        if stream is not None:
-            self._complete(stream)
-            self._to_finish = None
-        stream = self.stream
-        if stream is not None and not stream.is_dispatched:
-            # Nobody has begun with it: nothing will ever answer.
-            self.engine.note_done(stream)
-            stream = self.stream = None
-        if stream is None:
-            self._close()
-            return
-        # A reset is reported by every poll: out of the set until it can be closed.
-        self._unregister()
-        self._wake_sender()
-        if stream.is_on_loop:
-            stream.resume()
-
-    def close_idle(self) -> None:
-        """On the loop, when draining: close if nothing is in flight."""
-        if self._is_idle():
-            # What the kernel holds for us may be a request.
-            self.on_event(READ)
-        if self._is_idle():
-            self.is_closing = True
-            self._begin_close()
-
-    def _is_idle(self) -> bool:
-        return self.phase is Phase.IDLE and not self._parser.buffered
-
-    def stop_waiting(self) -> None:
-        """The loop has stopped: nobody feeds or drains this connection any more, so no app thread shall wait for it."""
-        stream = self.stream
-        if self._outgoing:
-            self._is_broken = True
-            self._wake_sender()
-        if stream is not None and stream.body is not None and not stream.body.is_complete:
-            stream.body.fail(PeerError("the server stops"))
-
     def give_up(self) -> None:
         """After `stop_waiting`: close, unless an app thread is still at work."""
         self.on_failure()
-        if self.stream is None:
+        if not self.is_busy:
             self._close()
 
     def _close(self) -> None:

@@ -16,6 +16,7 @@ from skitaid.engine.body import RequestBody
 from skitaid.engine.connection import Connection
 from skitaid.engine.disk import DiskThreads
 from skitaid.engine.hearing import Hearing
+from skitaid.engine.http1_connection import Http1Connection
 from skitaid.engine.listener import Listener, Peer
 from skitaid.engine.phase import Phase
 from skitaid.engine.portal import Portal
@@ -132,7 +133,7 @@ class Engine:
         if self._quota.enter(address, is_counted=is_counted) is not Admission.WELCOME:
             sock.close()
             return None
-        connection = Connection(self, listener, sock, peer)
+        connection = Http1Connection(self, listener, sock, peer)
         self.selector.serve(connection.fd, connection)
         self._connections.add(connection)
         if self._quota.is_full:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from skitaid.engine.connection import Connection
+from skitaid.engine.http1_connection import Http1Connection
 from skitaid.engine.listener import Listener
 from skitaid.engine.server import Engine, EngineSettings
 from skitaid.engine.stream import Stream
@@ -100,7 +100,7 @@ class Client:
 
     rig: Rig
     socket: socket.socket
-    connection: Connection
+    connection: Http1Connection
     received: bytes = b""
     is_ended: bool = False
     is_reset: bool = False
@@ -241,7 +241,7 @@ class Rig:
         if send_buffer is not None:
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         connection = self.engine.accepted(self.listener, theirs, ("192.0.2.7", "40000"))
-        assert connection is not None
+        assert isinstance(connection, Http1Connection)
         client = Client(self, ours, connection)
         self._clients.append(client)
         return client
