@@ -48,16 +48,27 @@ class Global:
 
 @dataclass(frozen=True, slots=True)
 class Smtpda:
-    """`[smtpda]`: the smart host that mail is handed to. `starttls` None: when the server offers it."""
+    """`[smtpda]`: the smart host that mail is handed to. `starttls`: `yes` (required), `opportunistic` or `no`; None:
+    required, but not to this machine itself. `cafile`: authorities beside the system's. `max_retry`: attempts after the
+    first. `concurrency_per_host` None: as `concurrency`. `hostname` None: the machine's name. Mail is signed (DKIM)
+    when `dkim_key` is there."""
 
     smtpserver: str = "127.0.0.1:25"
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     ssl: bool = False
-    starttls: bool | None = None
+    starttls: str | None = None
+    cafile: Path | None = None
     max_retry: int = 10
+    retry_after_s: float = 60.0
     undelivers_keep_max_days: int = 30
     concurrency: int = 4
+    concurrency_per_host: int | None = None
+    timeout_s: float = 60.0
+    hostname: str | None = None
+    dkim_domain: str | None = None
+    dkim_selector: str | None = None
+    dkim_key: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

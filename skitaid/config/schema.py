@@ -33,10 +33,12 @@ from skitaid.config.words import (
     file_name,
     host_policy,
     log_pattern,
+    mail_domain,
     proxy_user,
     request_path,
     role,
     smtp_server,
+    starttls,
     state_backend,
     try_path,
 )
@@ -92,10 +94,18 @@ SMTPDA: Keys = {
     "user": Key("user", optional(text())),
     "password": Key("password", _secret(), is_secret=True),
     "ssl": Key("ssl", truth()),
-    "starttls": Key("starttls", optional(truth())),
+    "starttls": Key("starttls", optional(starttls())),
+    "cafile": Key("cafile", optional(cert_file())),
     "max_retry": Key("max_retry", whole(0, 1000)),
+    "retry_after": Key("retry_after_s", seconds(0.01, DAY_S)),
     "undelivers_keep_max_days": Key("undelivers_keep_max_days", whole(0, 3650)),
     "concurrency": Key("concurrency", whole(1, 64)),
+    "concurrency_per_host": Key("concurrency_per_host", optional(whole(1, 64))),
+    "timeout": Key("timeout_s", seconds(1, 3600)),
+    "hostname": Key("hostname", optional(mail_domain())),
+    "dkim_domain": Key("dkim_domain", optional(mail_domain())),
+    "dkim_selector": Key("dkim_selector", optional(mail_domain())),
+    "dkim_key": Key("dkim_key", optional(cert_file())),
 }
 
 STATE: Keys = {"backend": Key("backend", state_backend(), is_secret=True)}

@@ -80,9 +80,13 @@ def _smtpda(context: Context) -> Smtpda | None:
     if section is None:
         return None
     found = Smtpda(**take(context, "smtpda", SMTPDA))
-    if found.ssl and found.starttls:
+    if found.ssl and found.starttls in ("yes", "opportunistic"):
         text = "[smtpda] ssl and starttls are both on: expected one of them"
         context.report.error(section.line, text, "ssl for port 465, starttls for port 587 and 25")
+    dkim = {"dkim_domain": found.dkim_domain, "dkim_selector": found.dkim_selector, "dkim_key": found.dkim_key}
+    missing = [name for name, value in dkim.items() if not value]
+    if 0 < len(missing) < len(dkim):
+        context.report.error(section.line, f"[smtpda] to sign mail, {' and '.join(missing)} must be there too")
     return found
 
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 import re
 
 from skitaid.config.addresses import is_host, parse_port, split_port
-from skitaid.config.fields import Kind, Place, scalar
+from skitaid.config.fields import TRUTHS, Kind, Place, scalar, show_truth
 from skitaid.config.model import Balance
 from skitaid.config.report import UnfitError, did_you_mean
 
 __all__ = [
     "KEY_ALGORITHMS", "SECRET_ALGORITHMS", "algorithm", "balance", "file_name", "host_policy", "log_pattern",
-    "proxy_user", "request_path", "role", "smtp_server", "state_backend", "try_path",
+    "mail_domain", "proxy_user", "request_path", "role", "smtp_server", "starttls", "state_backend", "try_path",
 ]
 
 BALANCE_METHODS = ("round-robin", "least-connections", "hash header NAME", "hash cookie NAME")
@@ -79,6 +79,31 @@ def _parse_smtp_server(text: str) -> str:
         raise UnfitError
     shown = f"[{host}]" if ":" in host else host
     return f"{shown}:{25 if port is None else parse_port(port, 1)}"
+
+
+def mail_domain() -> Kind:
+    """A name in the DNS, or what stands for one (a DKIM selector)."""
+    return scalar("a name such as mail.example.com", _parse_mail_domain)
+
+
+def _parse_mail_domain(word: str) -> str:
+    if not is_host(word) or ":" in word:
+        raise UnfitError
+    return word.lower()
+
+
+def starttls() -> Kind:
+    """`yes`, `no` (and what else means them) or `opportunistic`."""
+    return scalar("yes, no or opportunistic", _parse_starttls)
+
+
+def _parse_starttls(word: str) -> str:
+    if word.lower() == "opportunistic":
+        return word.lower()
+    found = TRUTHS.get(word.lower())
+    if found is None:
+        raise UnfitError(fix=did_you_mean(word, ("yes", "no", "opportunistic")))
+    return show_truth(found)
 
 
 def state_backend() -> Kind:

@@ -1,13 +1,225 @@
-"""The mail agent."""
+"""The mail agent: takes mails in, gives those that are due to couriers, hears what became of them.
+
+Its loop never speaks with a mail server; the couriers' threads do.
+"""
 
 from __future__ import annotations
 
-from skitaid.agents.arguments import Arguments
-from skitaid.agents.frame import Agent, run_agent
+import os
+import time
+from collections import deque
 
-__all__ = ["run"]
+from skitaid.agents.arguments import Arguments
+from skitaid.agents.frame import LOOK_EVERY_S, Agent, Frame, Stop, run_agent
+from skitaid.agents.smtpda import desk
+from skitaid.agents.smtpda.attempt import Attempt
+from skitaid.agents.smtpda.control import ControlSocket
+from skitaid.agents.smtpda.couriers import Couriers
+from skitaid.agents.smtpda.delivery import Delivery
+from skitaid.agents.smtpda.doorbell import Doorbell, Nudge
+from skitaid.agents.smtpda.errors import MalformedMailError
+from skitaid.agents.smtpda.line import Key
+from skitaid.agents.smtpda.queue import Queue
+from skitaid.agents.smtpda.schedule import Schedule
+from skitaid.agents.smtpda.settings import Settings
+from skitaid.agents.smtpda.settlement import Books, Settled
+from skitaid.config.load import load_main
+from skitaid.config.model import Main
+from skitaid.exceptions import SkitaidError
+
+__all__ = ["MailAgent", "run"]
+
+LOCK_PATIENCE_S = 10.0
+"""The agent before may still finish a mail."""
+FAST_S = 3.0
+"""So long a mail that is on its way may take when the agent has to go: one that is cut off would arrive twice."""
+TIDY_EVERY_S = 3600.0
+
+
+class MailAgent(Agent):
+    def __init__(self, frame: Frame, settings: Settings) -> None:
+        self._frame = frame
+        self._settings = settings
+        self._queue = Queue(settings.spool)
+        self._books = Books(self._queue, settings.policy, settings.terms.hello, frame.log.write)
+        self._schedule = Schedule()
+        self._settled: deque[Settled] = deque()
+        self._nudge = Nudge()
+        self._delivered = 0
+        self._failed = 0
+        self._seen_ns = -1
+        self._tidy_at = 0.0
+        self._end_at: float | None = None
+        self._doorbell: Doorbell | None = None
+        self._control: ControlSocket | None = None
+
+    def begin(self) -> None:
+        self._queue.prepare()
+        self._queue.lock(LOCK_PATIENCE_S)
+        self._couriers = Couriers(self._settings.limits, self._delivery().serve)
+        self._queue.tidy()
+        self._doorbell = Doorbell(self._queue.folder)
+        self._control = ControlSocket(self._queue.folder, self._commanded)
+        self._frame.watch(self._doorbell.fd, lambda events: self._rung())
+        self._frame.watch(self._nudge.fd, lambda events: self._nudge.answer())
+        self._frame.watch(self._control.fd, lambda events: self._serve_control())
+        for mail_id in self._queue.ids():
+            self._enlist(mail_id)
+        self._failed = len(self._queue.failed_ids())
+
+    def _delivery(self) -> Delivery:
+        """What couriers do by the settings. Raises SigningError."""
+        attempt = Attempt(self._settings.terms)
+        return Delivery(self._queue, self._books, attempt, self._settings.signer(), self._frame.log, self._hear)
+
+    # ------------------------------------------------------------ what is due
+
+    def turn(self) -> float:
+        self._hear_out()
+        if self._end_at is not None:
+            self.is_over = self._couriers.is_over or time.monotonic() >= self._end_at
+            return 0.02
+        self._look_into_incoming()
+        now = time.time()
+        for mail_id in self._schedule.take_due(now):
+            self._hand_over(mail_id)
+        self._tidy(now)
+        self._tell()
+        next_s = self._schedule.next_s()
+        return LOOK_EVERY_S if next_s is None else max(0.0, min(LOOK_EVERY_S, next_s - now))
+
+    def _rung(self) -> None:
+        if self._doorbell is not None:
+            self._doorbell.answer()
+        self._seen_ns = -1
+
+    def _look_into_incoming(self) -> None:
+        """When something was put there: the folder has changed, or somebody said so."""
+        changed_ns = os.stat(self._queue.incoming).st_mtime_ns
+        if changed_ns == self._seen_ns:
+            return
+        for mail_id in self._queue.take_in():
+            self._schedule.add(mail_id, 0.0)
+        # What came while we looked may have the same time, as the kernel counts it in steps: look once more.
+        is_old = time.time_ns() - changed_ns > 1_000_000_000
+        self._seen_ns = changed_ns if is_old and os.stat(self._queue.incoming).st_mtime_ns == changed_ns else -1
+
+    def _hand_over(self, mail_id: str) -> None:
+        try:
+            envelope = self._queue.read(mail_id).envelope
+        except MalformedMailError as error:
+            self._frame.log.write("error", f"set aside in {self._queue.failed}: {error}", mail_id)
+            self._queue.fail(mail_id)
+            self._failed += 1
+        except FileNotFoundError:
+            self._frame.log.write("warn", "it was removed from the spool", mail_id)
+        else:
+            self._couriers.add(Key(envelope.route or self._settings.route, envelope.sender), mail_id)
+
+    def _enlist(self, mail_id: str) -> None:
+        """A mail that is in the queue: when it is due, or that it is held."""
+        try:
+            record = self._queue.record(mail_id)
+        except MalformedMailError as error:
+            self._frame.log.write("warn", f"it is begun anew: {error}", mail_id)
+            self._schedule.add(mail_id, 0.0)
+            return
+        if record.is_held:
+            self._schedule.hold(mail_id)
+        else:
+            self._schedule.add(mail_id, 0.0 if record.unbounced() else record.due_s)
+
+    # ------------------------------------------------------------ what became of it
+
+    def _hear(self, settled: Settled) -> None:
+        """In a courier's thread."""
+        self._settled.append(settled)
+        self._nudge()
+
+    def _hear_out(self) -> None:
+        while self._settled:
+            settled = self._settled.popleft()
+            if settled.bounce:
+                self._schedule.add(settled.bounce, 0.0)
+            if settled.due_s is not None:
+                self._schedule.add(settled.mail_id, settled.due_s)
+            elif settled.has_failed:
+                self._failed += 1
+            else:
+                self._delivered += 1
+
+    def _tidy(self, now: float) -> None:
+        if now < self._tidy_at:
+            return
+        self._tidy_at = now + TIDY_EVERY_S
+        gone = self._queue.expire(self._settings.keep_s, now)
+        self._failed -= len(gone)
+        for mail_id in gone:
+            self._frame.log.write("info", "removed: it could not be delivered, and was kept long enough", mail_id)
+
+    def _tell(self) -> None:
+        due = self._couriers.waiting
+        waiting = len(self._schedule)
+        self._frame.tell(f"{due + waiting} queued ({waiting} deferred), {self._schedule.held} held, "
+                         f"{self._failed} failed; {self._delivered} delivered")
+
+    # ------------------------------------------------------------ commands
+
+    def _serve_control(self) -> None:
+        if self._control is not None:
+            self._control.serve()
+
+    def _commanded(self, command: str, mail_id: str) -> tuple[bool, str]:
+        if command not in desk.COMMANDS:
+            return False, f"unknown command {command!r}; expected one of: {', '.join(desk.COMMANDS)}"
+        self._hear_out()
+        is_in_line = self._couriers.drop(mail_id)
+        if not is_in_line and self._couriers.is_active(mail_id):
+            return False, f"{mail_id} is being delivered at this moment"
+        try:
+            text = desk.perform(self._queue, command, mail_id)
+        except (SkitaidError, OSError) as error:
+            if is_in_line:
+                self._schedule.add(mail_id, 0.0)
+            return False, str(error)
+        self._follow(command, mail_id)
+        return True, text
+
+    def _follow(self, command: str, mail_id: str) -> None:
+        self._schedule.drop(mail_id)
+        if command != "remove":
+            self._enlist(mail_id)
+        self._failed = len(self._queue.failed_ids())
+        self._frame.log.write("info", f"{command}, by hand", mail_id)
+
+    def reload(self) -> None:
+        """Mails that are on their way finish by the old settings."""
+        settings = Settings.of(load_main(self._frame.arguments.etc), self._frame.arguments)
+        settings.signer()
+        self._settings = settings
+        self._books.policy, self._books.host = settings.policy, settings.terms.hello
+        for mail_id in self._couriers.change(settings.limits, self._delivery().serve):
+            self._schedule.add(mail_id, 0.0)
+
+    # ------------------------------------------------------------ the end
+
+    def stop(self, how: Stop) -> None:
+        self._couriers.stop()
+        now = time.monotonic()
+        end_at = float("inf") if how is Stop.GRACEFUL else now + FAST_S
+        self._end_at = end_at if self._end_at is None else min(end_at, self._end_at)
+
+    def close(self) -> None:
+        for each in (self._doorbell, self._control):
+            if each is not None:
+                each.close()
+        self._queue.unlock()
 
 
 def run(arguments: Arguments) -> int:
     """Run until told to stop; the exit code."""
-    return run_agent(arguments, lambda frame, main: Agent())
+
+    def make(frame: Frame, main: Main) -> Agent:
+        return MailAgent(frame, Settings.of(main, arguments))
+
+    return run_agent(arguments, make)

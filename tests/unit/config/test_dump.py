@@ -69,7 +69,7 @@ def test_skitaid_conf(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     main = load_main(tmp_path)
-    assert main.smtpda == Smtpda(password='p ; "q', starttls=False)
+    assert main.smtpda == Smtpda(password='p ; "q', starttls="no")
     path.write_text(dump_conf(main), encoding="utf-8")
     assert load_main(tmp_path) == main
     path.unlink()

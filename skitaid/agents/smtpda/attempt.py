@@ -1,0 +1,70 @@
+"""One attempt at one mail: a session, new or kept, and a transaction on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from skitaid.agents.smtpda.envelope import Route
+from skitaid.agents.smtpda.errors import DeliveryError
+from skitaid.agents.smtpda.retry import Answer, Status
+from skitaid.agents.smtpda.session import Session, Terms, open_session
+from skitaid.agents.smtpda.transaction import Letter, Transaction
+
+__all__ = ["Attempt", "Result"]
+
+MAILS_MAX = 100
+"""Over one connection: servers have their limits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An answer for each recipient; a session that can be used again; whether the server was reached."""
+
+    answers: dict[str, Answer]
+    session: Session | None
+    is_reachable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """`open` makes a session."""
+
+    terms: Terms
+    open: Callable[[Route, Terms], Session] = open_session
+
+    def run(self, letter: Letter, recipients: Sequence[str], route: Route, kept: Session | None) -> Result:
+        if kept is not None and kept.is_idle and kept.mails < MAILS_MAX:
+            result, is_sure = self._over(kept, letter, recipients)
+            if is_sure:
+                return result
+            recipients = [each for each in recipients if result.answers[each].status is Status.WAITING]
+        elif kept is not None:
+            kept.quit()
+        return self._over_new(letter, recipients, route)
+
+    def _over_new(self, letter: Letter, recipients: Sequence[str], route: Route) -> Result:
+        try:
+            session = self.open(route, self.terms)
+        except DeliveryError as error:
+            return Result(dict.fromkeys(recipients, Answer(Status.WAITING, str(error))), None, False)
+        return self._over(session, letter, recipients)[0]
+
+    def _over(self, session: Session, letter: Letter, recipients: Sequence[str]) -> tuple[Result, bool]:
+        """And whether that is the last word: a kept connection that broke before any of the mail was on it says nothing
+        about the mail, the server may have closed it for its age."""
+        transaction = Transaction(session, letter)
+        try:
+            transaction.run(recipients)
+        except DeliveryError as error:
+            session.close()
+            answers = dict.fromkeys(recipients, Answer(Status.WAITING, str(error))) | transaction.answers
+            return Result(answers, None, True), transaction.has_begun or bool(transaction.answers)
+        return Result(transaction.answers, _kept(session, transaction.answers), True), True
+
+
+def _kept(session: Session, answers: dict[str, Answer]) -> Session | None:
+    """A server that says "later" may say it on this connection for ever: the next mail gets another one."""
+    if any(answer.status is Status.WAITING for answer in answers.values()):
+        session.quit()
+    return session if session.is_open else None

@@ -1,0 +1,58 @@
+"""How to say who we are (RFC 4954): PLAIN (RFC 4616), LOGIN, CRAM-MD5 (RFC 2195). Pure."""
+
+from __future__ import annotations
+
+from binascii import Error, a2b_base64, b2a_base64
+from dataclasses import dataclass, field
+
+from skitaid.agents.smtpda.errors import DeliveryError
+
+__all__ = ["Login", "choose"]
+
+
+def choose(offered: frozenset[str], *, is_private: bool) -> str:
+    """The mechanism to use. Over a connection that others can read, CRAM-MD5 comes first: it does not show the
+    password. Raises DeliveryError."""
+    order = ("PLAIN", "LOGIN", "CRAM-MD5") if is_private else ("CRAM-MD5", "PLAIN", "LOGIN")
+    for name in order:
+        if name in offered:
+            return name
+    there = ", ".join(sorted(offered)) or "no way to log in"
+    raise DeliveryError(f"the server offers {there}; we know {', '.join(order)}")
+
+
+@dataclass(slots=True)
+class Login:
+    """Our side of one exchange: `command` begins it, `answer` replies to each challenge (code 334)."""
+
+    mechanism: str
+    user: str
+    password: str = field(repr=False)
+    _asked: int = 0
+
+    @property
+    def command(self) -> str:
+        if self.mechanism == "PLAIN":
+            return "AUTH PLAIN " + _encoded(b"\0" + self.user.encode() + b"\0" + self.password.encode())
+        return f"AUTH {self.mechanism}"
+
+    def answer(self, challenge: str) -> str:
+        """Raises DeliveryError for a challenge that makes no sense."""
+        self._asked += 1
+        if self.mechanism == "CRAM-MD5" and self._asked == 1:
+            return _encoded(self.user.encode() + b" " + self._digest(challenge).encode())
+        if self.mechanism == "LOGIN" and self._asked <= 2:
+            return _encoded((self.user if self._asked == 1 else self.password).encode())
+        raise DeliveryError(f"the server asks more than {self.mechanism} has to say")
+
+    def _digest(self, challenge: str) -> str:
+        import hmac  # few servers want it
+
+        try:
+            return hmac.new(self.password.encode(), a2b_base64(challenge), "md5").hexdigest()
+        except Error as error:
+            raise DeliveryError(f"the server's challenge is not base64: {challenge[:80]!r}") from error
+
+
+def _encoded(data: bytes) -> str:
+    return b2a_base64(data, newline=False).decode()

@@ -1,0 +1,83 @@
+"""A courier's work on one mail: open it, attempt it, settle it, and tell the loop what it came to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from skitaid.agents.smtpda.attempt import Attempt
+from skitaid.agents.smtpda.couriers import Round
+from skitaid.agents.smtpda.envelope import Route
+from skitaid.agents.smtpda.errors import MalformedMailError
+from skitaid.agents.smtpda.queue import Mail, Queue
+from skitaid.agents.smtpda.retry import Answer, Record, Status
+from skitaid.agents.smtpda.session import Session
+from skitaid.agents.smtpda.settlement import Books, Settled
+from skitaid.agents.smtpda.signing import Signer
+from skitaid.agents.smtpda.transaction import Letter
+from skitaid.agents.smtpda.wire import inspect
+from skitaid.logs.lines import LogFile
+
+__all__ = ["Delivery"]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """`tell` gets what a mail has come to; it may be called in any thread."""
+
+    queue: Queue
+    books: Books
+    attempt: Attempt
+    signer: Signer | None
+    log: LogFile
+    tell: Callable[[Settled], None]
+
+    def serve(self, mail_id: str, route: Route, session: Session | None) -> Round:
+        """See `couriers.Serve`."""
+        try:
+            return self._serve(mail_id, route, session)
+        except FileNotFoundError:
+            self.tell(Settled(mail_id))  # removed by hand
+        except MalformedMailError as error:
+            self._set_aside(mail_id, error)
+        except Exception:  # noqa: BLE001  (a mail that we fail at must not stop the others)
+            self.log.write_traceback(mail_id)
+            self.tell(Settled(mail_id, self.books.next_try_s(mail_id)))
+        return Round(None, is_reachable=True)
+
+    def _serve(self, mail_id: str, route: Route, session: Session | None) -> Round:
+        mail = self.queue.read(mail_id)
+        record = self.books.record(mail_id)
+        recipients = record.waiting(mail.envelope.recipients)
+        if not recipients:
+            self.tell(self.books.catch_up(mail, record))
+            return Round(session, is_reachable=True)
+        result = self.attempt.run(self._letter(mail), recipients, route, session)
+        settled = self.books.enter(mail, record, result.answers)
+        self._note(mail, record, result.answers, settled)
+        self.tell(settled)
+        return Round(result.session, result.is_reachable)
+
+    def _letter(self, mail: Mail) -> Letter:
+        if self.signer is None:
+            return Letter(mail.envelope, inspect(mail.read()), mail.read)
+        signed = self.signer.sign(b"".join(mail.read()))
+        return Letter(mail.envelope, inspect((signed,)), lambda: (signed,))
+
+    def _set_aside(self, mail_id: str, error: MalformedMailError) -> None:
+        self.log.write("error", f"set aside in {self.queue.failed}: {error}", mail_id)
+        self.queue.fail(mail_id)
+        self.tell(Settled(mail_id, has_failed=True))
+
+    def _note(self, mail: Mail, record: Record, answers: Mapping[str, Answer], settled: Settled) -> None:
+        """One line a recipient."""
+        for recipient, answer in answers.items():
+            kind = "info" if answer.status is Status.DELIVERED else "warn"
+            what = "deferred" if answer.status is Status.WAITING else answer.status.value
+            text = f"{what}: from <{mail.envelope.sender}> to <{recipient}>, {mail.size} bytes, " \
+                   f"attempt {record.attempts + 1}: {answer.text}"
+            self.log.write(kind, text, mail.envelope.id)
+        if settled.has_failed:
+            self.log.write("error", f"given up; it is kept in {self.queue.failed}", mail.envelope.id)
+        if settled.bounce:
+            self.log.write("info", f"its sender is told by {settled.bounce}", mail.envelope.id)

@@ -1,0 +1,54 @@
+"""Where senders leave a byte when there is mail, and couriers when a mail is settled: two descriptors for a loop."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+from skitaid.agents.smtpda.spool import WAKE, socket_address
+
+__all__ = ["Doorbell", "Nudge"]
+
+
+class Doorbell:
+    """The socket `wake` of the spool. Whoever makes one holds the lock: one that is there is stale."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises OSError."""
+        self._path = folder / WAKE
+        self._path.unlink(missing_ok=True)
+        self._channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._channel.setblocking(False)
+        with socket_address(folder, WAKE) as address:
+            self._channel.bind(address)
+        self._path.chmod(0o622)
+        self.fd = self._channel.fileno()
+
+    def answer(self) -> None:
+        """Take what is there. What it says does not matter, anybody may have written it."""
+        with suppress(BlockingIOError):
+            while True:
+                self._channel.recv(64)
+
+    def close(self) -> None:
+        self._channel.close()
+        self._path.unlink(missing_ok=True)
+
+
+class Nudge:
+    """A pipe by which threads wake the loop."""
+
+    def __init__(self) -> None:
+        self.fd, self._write_fd = os.pipe()
+        os.set_blocking(self.fd, False)
+        os.set_blocking(self._write_fd, False)
+
+    def __call__(self) -> None:
+        with suppress(BlockingIOError):  # full: it is awake
+            os.write(self._write_fd, b"\0")
+
+    def answer(self) -> None:
+        with suppress(BlockingIOError):
+            os.read(self.fd, 65536)

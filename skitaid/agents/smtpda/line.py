@@ -1,0 +1,69 @@
+"""The order in which mails are delivered. Pure.
+
+Mails stand in a queue for each server and sender, and the queues take turns: a thousand mails of one sender do not
+hold up one mail of another, and a server that is down only its own.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from skitaid.agents.smtpda.envelope import Route
+
+__all__ = ["Key", "Line"]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Mails with the same key are delivered in the order in which they came."""
+
+    route: Route
+    sender: str
+
+
+class Line:
+    """Ids of mails that are due."""
+
+    def __init__(self) -> None:
+        self._queues: dict[Key, deque[str]] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._queues.values()))
+
+    def add(self, key: Key, mail_id: str) -> None:
+        self._queues.setdefault(key, deque()).append(mail_id)
+
+    def has_room_for(self, may: Callable[[Route], bool]) -> bool:
+        """Whether `take` would give something."""
+        return any(may(key.route) for key in self._queues)
+
+    def take(self, may: Callable[[Route], bool], prefer: Route | None = None) -> tuple[Key, str] | None:
+        """The next mail whose server `may` get one more courier, None: there is none; one for the server `prefer`, if
+        there is any. Its queue goes to the end."""
+        able = [key for key in self._queues if may(key.route)]
+        key = next((key for key in able if key.route == prefer), able[0] if able else None)
+        if key is None:
+            return None
+        queue = self._queues.pop(key)
+        mail_id = queue.popleft()
+        if queue:
+            self._queues[key] = queue
+        return key, mail_id
+
+    def drop(self, mail_id: str) -> bool:
+        """Take a mail out of the line; whether it was in it."""
+        for key, queue in self._queues.items():
+            if mail_id in queue:
+                queue.remove(mail_id)
+                if not queue:
+                    del self._queues[key]
+                return True
+        return False
+
+    def clear(self) -> list[str]:
+        """All of them, taken out."""
+        left = [mail_id for queue in self._queues.values() for mail_id in queue]
+        self._queues.clear()
+        return left

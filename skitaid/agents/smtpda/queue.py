@@ -1,0 +1,244 @@
+"""The agent's side of the spool: folders, mails and records on the disk (docs/spool.md). Who holds the lock is the only
+one that calls; one mail is one caller's at a time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from skitaid.agents.smtpda.envelope import ENVELOPE_MAX_BYTES, Envelope
+from skitaid.agents.smtpda.errors import MalformedMailError
+from skitaid.agents.smtpda.retry import Record
+from skitaid.agents.smtpda.spool import INCOMING, MAIL_SUFFIX, PART_SUFFIX, sync_folder
+from skitaid.exceptions import RefusedError
+
+__all__ = ["Mail", "Queue"]
+
+RECORD_SUFFIX = ".json"
+PIECE_BYTES = 64 * 1024
+_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,99}" + re.escape(MAIL_SUFFIX), re.ASCII)
+PART_KEPT_S = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A file of the spool, opened: its envelope, and where the message begins."""
+
+    path: Path
+    envelope: Envelope
+    offset: int
+    size: int
+
+    def read(self) -> Iterator[bytes]:
+        """The message from its beginning, in pieces."""
+        with self.path.open("rb", buffering=0) as file:
+            file.seek(self.offset)
+            while piece := file.read(PIECE_BYTES):
+                yield piece
+
+
+class Queue:
+    """`folder` is the spool."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.incoming = folder / INCOMING
+        self.queue = folder / "queue"
+        self.failed = folder / "failed"
+        self._lock_fd: int | None = None
+
+    # ------------------------------------------------------------ the beginning
+
+    def prepare(self) -> None:
+        """Make the folders. Raises OSError."""
+        for path, mode in ((self.folder, 0o755), (self.incoming, 0o1777), (self.queue, 0o700), (self.failed, 0o700)):
+            path.mkdir(parents=True, exist_ok=True)
+            path.chmod(mode)
+
+    def lock(self, patience_s: float = 0.0) -> None:
+        """Become the only one, for as long as the process lives. Raises RefusedError when another one is, still
+        after `patience_s`."""
+        deadline = time.monotonic() + patience_s
+        fd = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        while not _is_locked(fd):
+            if time.monotonic() >= deadline:
+                os.close(fd)
+                raise RefusedError(f"another mail agent works on {self.folder}")
+            time.sleep(0.05)
+        self._lock_fd = fd
+
+    def unlock(self) -> None:
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
+            self._lock_fd = None
+
+    # ------------------------------------------------------------ what there is
+
+    def take_in(self) -> list[str]:
+        """Move what is in `incoming` into `queue`: the ids, oldest first. What is no mail is left."""
+        taken = []
+        for entry in sorted(os.scandir(self.incoming), key=lambda entry: entry.name):
+            if _NAME.fullmatch(entry.name) and _is_plain(entry.path) and self._take(entry):
+                taken.append(entry.name.removesuffix(MAIL_SUFFIX))
+        return taken
+
+    def _take(self, entry: os.DirEntry[str]) -> bool:
+        target = self.queue / entry.name
+        try:
+            os.rename(entry.path, target)
+        except FileNotFoundError:
+            return False
+        if _is_plain(target):
+            return True
+        target.unlink()  # it was exchanged for a link between look and rename
+        return False
+
+    def ids(self) -> list[str]:
+        return _ids(self.queue)
+
+    def failed_ids(self) -> list[str]:
+        return _ids(self.failed)
+
+    def read(self, mail_id: str) -> Mail:
+        """Raises FileNotFoundError, MalformedMailError."""
+        path = self.queue / f"{mail_id}{MAIL_SUFFIX}"
+        return read_mail(path if path.exists() else self.failed / path.name)
+
+    def record(self, mail_id: str) -> Record:
+        """As on the disk; a mail without one was not tried. Raises MalformedMailError."""
+        for folder in (self.queue, self.failed):
+            with suppress(FileNotFoundError):
+                return Record.from_bytes((folder / f"{mail_id}{RECORD_SUFFIX}").read_bytes())
+        return Record()
+
+    # ------------------------------------------------------------ what becomes of a mail
+
+    def write_record(self, mail_id: str, record: Record) -> None:
+        """Durable when it returns. Raises OSError: nothing has changed."""
+        self._write(self.queue / f"{mail_id}{RECORD_SUFFIX}", record.to_bytes())
+
+    def put(self, envelope: Envelope, message: bytes) -> None:
+        """A mail of our own, a bounce. Durable when it returns. Raises OSError."""
+        self._write(self.queue / f"{envelope.id}{MAIL_SUFFIX}", envelope.to_line() + message)
+
+    def has(self, mail_id: str) -> bool:
+        return (self.queue / f"{mail_id}{MAIL_SUFFIX}").exists()
+
+    def remove(self, mail_id: str) -> None:
+        """Delivered, or not wanted. Durable when it returns."""
+        for folder in (self.queue, self.failed):
+            (folder / f"{mail_id}{MAIL_SUFFIX}").unlink(missing_ok=True)
+            (folder / f"{mail_id}{RECORD_SUFFIX}").unlink(missing_ok=True)
+        sync_folder(self.queue)
+
+    def fail(self, mail_id: str) -> None:
+        """Everybody is settled, not everybody has it: keep it in `failed`."""
+        self._move(mail_id, self.queue, self.failed)
+
+    def revive(self, mail_id: str, record: Record) -> None:
+        """Back from `failed`, with another record."""
+        self._write(self.failed / f"{mail_id}{RECORD_SUFFIX}", record.to_bytes())
+        (self.failed / f"{mail_id}{RECORD_SUFFIX}").rename(self.queue / f"{mail_id}{RECORD_SUFFIX}")
+        (self.failed / f"{mail_id}{MAIL_SUFFIX}").rename(self.queue / f"{mail_id}{MAIL_SUFFIX}")
+        sync_folder(self.queue)
+
+    def _move(self, mail_id: str, source: Path, target: Path) -> None:
+        for suffix in (MAIL_SUFFIX, RECORD_SUFFIX):
+            with suppress(FileNotFoundError):
+                (source / f"{mail_id}{suffix}").rename(target / f"{mail_id}{suffix}")
+        sync_folder(target)
+        sync_folder(source)
+
+    def _write(self, path: Path, data: bytes) -> None:
+        part = path.parent / f".{path.name}{PART_SUFFIX}"
+        try:
+            with open(part, "wb", opener=_private) as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            part.rename(path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+    # ------------------------------------------------------------ tidying
+
+    def tidy(self) -> None:
+        """After a crash: records whose mail went ahead follow it, or go."""
+        for path in self.queue.glob(f"*{RECORD_SUFFIX}"):
+            mail_id = path.name.removesuffix(RECORD_SUFFIX)
+            if self.has(mail_id):
+                continue
+            if (self.failed / f"{mail_id}{MAIL_SUFFIX}").exists():
+                path.rename(self.failed / path.name)
+            else:
+                path.unlink()
+
+    def expire(self, keep_s: float, now: float) -> list[str]:
+        """Remove what was given up longer ago than that, and what was begun to be written a day ago. The ids."""
+        old = [mail_id for mail_id in self.failed_ids() if now - self._given_up_at(mail_id) > keep_s]
+        for mail_id in old:
+            self.remove(mail_id)
+        for folder in (self.incoming, self.queue):
+            for path in folder.glob(f".*{PART_SUFFIX}"):
+                with suppress(OSError):
+                    if now - path.lstat().st_mtime > PART_KEPT_S:
+                        path.unlink()
+        return old
+
+    def _given_up_at(self, mail_id: str) -> float:
+        for suffix in (RECORD_SUFFIX, MAIL_SUFFIX):
+            with suppress(FileNotFoundError):
+                return (self.failed / f"{mail_id}{suffix}").stat().st_mtime
+        return 0.0
+
+
+def read_mail(path: Path) -> Mail:
+    """Open a file of the spool. Raises OSError, MalformedMailError."""
+    with open(path, "rb", opener=_no_link) as file:
+        line = file.readline(ENVELOPE_MAX_BYTES)
+        size = os.fstat(file.fileno()).st_size - len(line)
+    if not line.endswith(b"\n"):
+        raise MalformedMailError(f"{path}: its first line is no envelope")
+    # The name is the id, whatever the file says: records and bounces are found by it.
+    envelope = replace(Envelope.from_line(line), id=path.name.removesuffix(MAIL_SUFFIX))
+    return Mail(path, envelope, len(line), size)
+
+
+def _ids(folder: Path) -> list[str]:
+    """Oldest first."""
+    return sorted(name.removesuffix(MAIL_SUFFIX) for name in os.listdir(folder) if _NAME.fullmatch(name))
+
+
+def _is_plain(path: str | Path) -> bool:
+    """A file with one name: a link could stand for a file that whoever put it there can't read himself."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1
+
+
+def _is_locked(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
+
+
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)

@@ -1,0 +1,128 @@
+"""What an attempt means for a mail: who has it, who is tried again and when, who is given up. Pure.
+
+A `Record` is what `ID.json` holds (docs/spool.md).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from skitaid.agents.smtpda.errors import MalformedMailError
+
+__all__ = ["Answer", "Outcome", "Policy", "Record", "Status", "after_attempt", "anew", "back_off_s"]
+
+BACK_OFF_MOST_S = 6 * 3600.0
+JITTER = 0.25
+
+
+class Status(Enum):
+    """What became of one recipient."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """`max_retry`: attempts after the first. `retry_after_s`: from the first to the second; each further wait is twice
+    as long, up to six hours."""
+
+    max_retry: int = 10
+    retry_after_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one attempt brought for one recipient. `status` WAITING: a temporary failure."""
+
+    status: Status
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is known of one recipient: `text` is the server's last word, said at attempt `attempt`."""
+
+    status: Status = Status.WAITING
+    text: str = ""
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """`due_s`: seconds since the epoch. `bounced`: failures up to that attempt were told the sender. `since`: attempts
+    when a person asked to try anew, from which retries are counted."""
+
+    attempts: int = 0
+    due_s: float = 0.0
+    is_held: bool = False
+    bounced: int = 0
+    since: int = 0
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+
+    def status(self, recipient: str) -> Status:
+        outcome = self.outcomes.get(recipient)
+        return outcome.status if outcome else Status.WAITING
+
+    def waiting(self, recipients: Iterable[str]) -> tuple[str, ...]:
+        return tuple(each for each in recipients if self.status(each) is Status.WAITING)
+
+    def unbounced(self) -> dict[str, Outcome]:
+        """Recipients whose failure the sender has not been told."""
+        return {each: outcome for each, outcome in self.outcomes.items()
+                if outcome.status is Status.FAILED and outcome.attempt > self.bounced}
+
+    @property
+    def has_failed(self) -> bool:
+        return any(outcome.status is Status.FAILED for outcome in self.outcomes.values())
+
+    def to_bytes(self) -> bytes:
+        outcomes = {each: [found.status.value, found.text, found.attempt] for each, found in self.outcomes.items()}
+        return json.dumps({"attempts": self.attempts, "due_s": self.due_s, "is_held": self.is_held,
+                           "bounced": self.bounced, "since": self.since, "outcomes": outcomes}).encode() + b"\n"
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Record:
+        """Raises MalformedMailError."""
+        try:
+            found = json.loads(data)
+            outcomes = {str(each): Outcome(Status(status), str(text), int(attempt))
+                        for each, (status, text, attempt) in found["outcomes"].items()}
+            return cls(int(found["attempts"]), float(found["due_s"]), bool(found["is_held"]), int(found["bounced"]),
+                       int(found["since"]), outcomes)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise MalformedMailError(f"no record of a mail: {error!r}") from error
+
+
+def back_off_s(attempts: int, policy: Policy, chance: float) -> float:
+    """Seconds from attempt `attempts` (1: the first) to the next. `chance` in 0..1 spreads them by a quarter, so that
+    mails that failed together do not come back together."""
+    wait_s = min(BACK_OFF_MOST_S, policy.retry_after_s * 2.0 ** min(attempts - 1, 64))
+    return wait_s * (1 + JITTER * (2 * chance - 1))
+
+
+def after_attempt(record: Record, answers: Mapping[str, Answer], policy: Policy, *, now: float,
+                  chance: float) -> Record:
+    """The record after an attempt at the recipients of `answers`."""
+    attempts = record.attempts + 1
+    tries = attempts - record.since
+    outcomes = {**record.outcomes, **{each: _outcome(answer, attempts, is_last=tries > policy.max_retry)
+                                      for each, answer in answers.items()}}
+    return replace(record, attempts=attempts, outcomes=outcomes, due_s=now + back_off_s(tries, policy, chance))
+
+
+def anew(record: Record) -> Record:
+    """As a person asks for it: at once, and with all retries; who failed is tried again, who has it is not."""
+    outcomes = {each: replace(found, status=Status.WAITING) if found.status is Status.FAILED else found
+                for each, found in record.outcomes.items()}
+    return replace(record, due_s=0.0, is_held=False, since=record.attempts, bounced=record.attempts, outcomes=outcomes)
+
+
+def _outcome(answer: Answer, attempt: int, *, is_last: bool) -> Outcome:
+    if answer.status is Status.WAITING and is_last:
+        return Outcome(Status.FAILED, f"given up after {attempt} attempts: {answer.text}", attempt)
+    return Outcome(answer.status, answer.text, attempt)

@@ -1,0 +1,216 @@
+"""One connection to a mail server: greeting, TLS, login, and commands with their replies. Blocking; a courier's own.
+
+Nothing is said in the clear when TLS is required and does not come about, and no password before it.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from skitaid.agents.smtpda.auth import Login, choose
+from skitaid.agents.smtpda.envelope import Route, Starttls
+from skitaid.agents.smtpda.errors import DeliveryError
+from skitaid.agents.smtpda.replies import Abilities, Reply, ReplyReader
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+__all__ = ["FINAL_TIMEOUT_S", "Session", "Terms", "open_session"]
+
+FINAL_TIMEOUT_S = 600.0
+"""For the answer to the last dot (RFC 5321, section 4.5.3.2.6): who leaves earlier sends it twice."""
+FAREWELL_S = 2.0
+_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """`hello`: the name we say EHLO with. `cafile`: authorities beside the system's. `timeout_s`: for each step."""
+
+    hello: str
+    timeout_s: float = 60.0
+    cafile: Path | None = None
+
+
+class Session:
+    """Made by `open_session`. Every method raises DeliveryError when the connection is of no use any more."""
+
+    def __init__(self, route: Route, terms: Terms, channel: socket.socket) -> None:
+        self.route = route
+        self.abilities = Abilities()
+        self.mails = 0
+        """How many it has carried."""
+        self._terms = terms
+        self._channel = channel
+        self._reader = ReplyReader()
+        self._is_private = False
+
+    # ------------------------------------------------------------ the beginning
+
+    def begin(self) -> None:
+        if self.route.ssl:
+            self._wrap(is_verified=True)
+        self._must(self.reply(), "its greeting is")
+        self._greet()
+        if not self.route.ssl and self.route.security is not Starttls.NEVER:
+            self._start_tls()
+        if self.route.user:
+            self._log_in(self.route.user, self.route.password or "")
+
+    def _greet(self) -> None:
+        reply = self.command(f"EHLO {self._terms.hello}")
+        if reply.is_permanent:
+            reply = self.command(f"HELO {self._terms.hello}")
+            self.abilities = Abilities()
+        else:
+            self.abilities = Abilities.of(reply.lines[1:])
+        self._must(reply, "to our greeting it says")
+
+    def _start_tls(self) -> None:
+        is_required = self.route.security is Starttls.REQUIRED
+        if "STARTTLS" not in self.abilities:
+            if is_required:
+                raise DeliveryError(f"{self.route} offers no STARTTLS, and TLS is required: nothing was sent; to send "
+                                    "without it, say starttls = no")
+            return
+        reply = self.command("STARTTLS")
+        if reply.code != 220:
+            if is_required:
+                raise DeliveryError(f"{self.route} refuses STARTTLS: {reply}")
+            return
+        if self._reader.has_rest:
+            raise DeliveryError(f"{self.route} said more than its consent to TLS: somebody interferes")
+        self._wrap(is_verified=is_required)
+        self._greet()
+
+    def _wrap(self, *, is_verified: bool) -> None:
+        import ssl  # few need it, and it costs memory
+
+        try:
+            context = _context(self._terms.cafile, is_verified=is_verified)
+            self._channel = context.wrap_socket(self._channel, server_hostname=self.route.host)
+        except (ssl.SSLError, OSError, ValueError) as error:
+            self.close()
+            raise DeliveryError(f"no TLS with {self.route}: {error}") from error
+        self._is_private = True
+
+    def _log_in(self, user: str, password: str) -> None:
+        login = Login(choose(self.abilities.mechanisms, is_private=self._is_private), user, password)
+        reply = self.command(login.command)
+        while reply.code == 334:
+            reply = self.command(login.answer(reply.text))
+        self._must(reply, f"it does not let {user} in by {login.mechanism}:")
+
+    def _must(self, reply: Reply, what: str) -> None:
+        if not reply.is_ok:
+            raise DeliveryError(f"{self.route}: {what} {reply}")
+
+    # ------------------------------------------------------------ commands
+
+    def command(self, line: str) -> Reply:
+        self.send((line.encode("utf-8") + b"\r\n",))
+        return self.reply()
+
+    def send(self, pieces: Iterable[bytes]) -> None:
+        """Bytes as they are."""
+        try:
+            for piece in pieces:
+                self._channel.sendall(piece)
+        except OSError as error:
+            raise self._broken(error) from error
+
+    def reply(self, timeout_s: float | None = None) -> Reply:
+        """The next one, waited for at most that long in all."""
+        wait_s = timeout_s or self._terms.timeout_s
+        deadline = time.monotonic() + wait_s
+        while (reply := self._reader.next()) is None:
+            self._reader.feed(self._receive(deadline))
+        if reply.code == 421:
+            self.close()
+            raise DeliveryError(f"{self.route}: {reply}")
+        return reply
+
+    def _receive(self, deadline: float) -> bytes:
+        try:
+            self._acknowledge()
+            self._channel.settimeout(max(0.001, deadline - time.monotonic()))
+            data = self._channel.recv(16384)
+            self._channel.settimeout(self._terms.timeout_s)
+        except OSError as error:
+            raise self._broken(error) from error
+        if not data:
+            self.close()
+            raise DeliveryError(f"{self.route} closed the connection")
+        return data
+
+    def _acknowledge(self) -> None:
+        """Each piece at once: a server that sends its replies to a group of commands one by one waits for that with
+        the second (Nagle's algorithm), 40 ms a mail. The kernel forgets it, so it is said each time."""
+        if _QUICKACK is not None:
+            self._channel.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+
+    def _broken(self, error: OSError) -> DeliveryError:
+        self.close()
+        return DeliveryError(f"{self.route}: {error or type(error).__name__}")
+
+    # ------------------------------------------------------------ the end
+
+    @property
+    def is_open(self) -> bool:
+        return self._channel.fileno() >= 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Open, and the server has not said anything in between: its good-bye would be lying there."""
+        if not self.is_open or self._reader.has_rest:
+            return False
+        poller = select.poll()
+        poller.register(self._channel, select.POLLIN)
+        return not poller.poll(0)
+
+    def quit(self) -> None:
+        """Say good-bye, if it is possible, and close."""
+        with suppress(DeliveryError, OSError):
+            if self.is_open:
+                self._channel.settimeout(FAREWELL_S)
+                self._channel.sendall(b"QUIT\r\n")
+                self.reply(FAREWELL_S)
+        self.close()
+
+    def close(self) -> None:
+        self._channel.close()
+
+
+def open_session(route: Route, terms: Terms) -> Session:
+    """Ready for MAIL. Raises DeliveryError."""
+    try:
+        channel = socket.create_connection((route.host, route.port), terms.timeout_s)
+    except (OSError, UnicodeError) as error:
+        raise DeliveryError(f"cannot connect to {route}: {error}") from error
+    session = Session(route, terms, channel)
+    try:
+        channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        session.begin()
+    except BaseException:
+        session.close()
+        raise
+    return session
+
+
+def _context(cafile: Path | None, *, is_verified: bool) -> SSLContext:
+    import ssl
+
+    context = ssl.create_default_context()
+    if cafile is not None:
+        context.load_verify_locations(cafile)
+    if not is_verified:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

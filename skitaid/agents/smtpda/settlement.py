@@ -1,0 +1,117 @@
+"""What is written down after an attempt, and in which order (docs/spool.md, "What the agent does")."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from random import random
+
+from skitaid.agents.smtpda.bounce import Bounce
+from skitaid.agents.smtpda.queue import Mail, Queue
+from skitaid.agents.smtpda.retry import Answer, Policy, Record, Status, after_attempt, back_off_s
+
+__all__ = ["Books", "Settled"]
+
+PATIENCE_S = 10.0
+"""Until a disk without room is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a mail has come to. `due_s`: it is tried again then; None: it is out of the queue. `bounce`: the id of a
+    mail that is in the queue since."""
+
+    mail_id: str
+    due_s: float | None = None
+    has_failed: bool = False
+    bounce: str | None = None
+
+
+class Books:
+    """Called by couriers, each with a mail of its own."""
+
+    def __init__(self, queue: Queue, policy: Policy, host: str, log: Callable[[str, str], None]) -> None:
+        self.policy = policy
+        self._queue = queue
+        self.host = host
+        self._log = log
+        self._unwritten: dict[str, Record] = {}
+
+    def record(self, mail_id: str) -> Record:
+        """Where there was no room to write it, from memory. Raises MalformedMailError."""
+        return self._unwritten.get(mail_id) or self._queue.record(mail_id)
+
+    def next_try_s(self, mail_id: str) -> float:
+        """When to try a mail again that we failed at ourselves."""
+        return time.time() + back_off_s(self._queue.record(mail_id).attempts + 1, self.policy, random())
+
+    def enter(self, mail: Mail, record: Record, answers: Mapping[str, Answer]) -> Settled:
+        """After an attempt. Never raises for a full disk."""
+        envelope = mail.envelope
+        if all(found.status is Status.DELIVERED for found in answers.values()) and not record.outcomes:
+            return self._everybody_has_it(mail)
+        record = after_attempt(record, answers, self.policy, now=time.time(), chance=random())
+        if not record.waiting(envelope.recipients) and not record.has_failed:
+            return self._everybody_has_it(mail)
+        if not self._write(envelope.id, record):
+            return Settled(envelope.id, record.due_s)
+        return self.conclude(mail, record)
+
+    def catch_up(self, mail: Mail, record: Record) -> Settled:
+        """There is nobody left to try, but a full disk or a crash has left the rest half done."""
+        if mail.envelope.id in self._unwritten and not self._write(mail.envelope.id, record):
+            return Settled(mail.envelope.id, time.time() + PATIENCE_S)
+        return self.conclude(mail, record)
+
+    def conclude(self, mail: Mail, record: Record) -> Settled:
+        """What follows from a record that is on the disk: a bounce, the folder `failed`."""
+        mail_id = mail.envelope.id
+        try:
+            bounce = self._bounce(mail, record)
+            if record.waiting(mail.envelope.recipients):
+                return Settled(mail_id, record.due_s, bounce=bounce)
+            if not record.has_failed:
+                self._queue.remove(mail_id)
+                return Settled(mail_id)
+            self._queue.fail(mail_id)
+        except OSError as error:
+            self._log("error", f"{mail_id}: {error.strerror}: {self._queue.folder}; the next attempt is later")
+            return Settled(mail_id, max(record.due_s, time.time() + PATIENCE_S))
+        return Settled(mail_id, has_failed=True, bounce=bounce)
+
+    def _everybody_has_it(self, mail: Mail) -> Settled:
+        self._unwritten.pop(mail.envelope.id, None)
+        try:
+            self._queue.remove(mail.envelope.id)
+        except OSError as error:
+            # Not synced, or not removed: said once, and not tried again, as everybody has it.
+            self._log("error", f"{mail.envelope.id}: delivered, but {error.strerror}: {self._queue.folder}")
+        return Settled(mail.envelope.id)
+
+    def _write(self, mail_id: str, record: Record) -> bool:
+        try:
+            self._queue.write_record(mail_id, record)
+        except OSError as error:
+            self._unwritten[mail_id] = record
+            self._log("error", f"{mail_id}: no writing down what became of it, it is kept in memory: {error.strerror}")
+            return False
+        self._unwritten.pop(mail_id, None)
+        return True
+
+    def _bounce(self, mail: Mail, record: Record) -> str | None:
+        """Tell the sender, if there is one and it was not done. The bounce's id, if it is to be delivered. Raises
+        OSError."""
+        failures = record.unbounced()
+        if not failures:
+            return None
+        envelope = mail.envelope
+        if not envelope.sender:
+            return None
+        attempt = max(found.attempt for found in failures.values())
+        bounce = Bounce(envelope, failures, attempt, self.host, time.time())
+        found = bounce.to_envelope()
+        if not self._queue.has(found.id):
+            self._queue.put(found, bounce.to_message(mail.read()))
+        self._queue.write_record(envelope.id, replace(record, bounced=attempt))
+        return found.id

@@ -1,0 +1,130 @@
+"""One mail over a session: MAIL, RCPT, DATA (RFC 5321, section 3.3), and what the server said of each recipient.
+
+A 4xx leaves a recipient waiting, a 5xx fails it. Nothing here knows of retries or files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from skitaid.agents.smtpda.envelope import Envelope
+from skitaid.agents.smtpda.errors import DeliveryError
+from skitaid.agents.smtpda.replies import Abilities, Reply
+from skitaid.agents.smtpda.retry import Answer, Status
+from skitaid.agents.smtpda.session import FINAL_TIMEOUT_S, Session
+from skitaid.agents.smtpda.wire import Traits, stuffed
+
+__all__ = ["Letter", "Transaction"]
+
+RECIPIENTS_MAX = 100
+"""In one go: what every server takes (RFC 5321, section 4.5.3.1.8)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What goes to the server. `read` gives the message from its beginning, in pieces."""
+
+    envelope: Envelope
+    traits: Traits
+    read: Callable[[], Iterable[bytes]] = field(repr=False)
+
+
+class Transaction:
+    """`answers` is right at any time, also after DeliveryError: who has no answer was not decided upon."""
+
+    def __init__(self, session: Session, letter: Letter) -> None:
+        self._session = session
+        self._letter = letter
+        self.answers: dict[str, Answer] = {}
+        self.has_begun = False
+        """A byte of the message was sent, so the server may have it."""
+
+    def run(self, recipients: Sequence[str]) -> None:
+        """Raises DeliveryError."""
+        fault = obstacle(self._letter, self._session.abilities)
+        if fault:
+            self._settle(recipients, Answer(Status.FAILED, fault))
+            return
+        for start in range(0, len(recipients), RECIPIENTS_MAX):
+            self._send_to(recipients[start:start + RECIPIENTS_MAX])
+        self._session.mails += 1
+
+    def _send_to(self, recipients: Sequence[str]) -> None:
+        accepted = self._address(recipients)
+        if not accepted:
+            self._session.command("RSET")
+            return
+        reply = self._session.command("DATA")
+        if reply.code == 354:
+            self.has_begun = True
+            self._session.send(stuffed(self._letter.read()))
+            reply = self._session.reply(FINAL_TIMEOUT_S)
+        elif reply.code < 400:
+            raise self._nonsense("DATA", reply)
+        self._settle(accepted, judge(reply))
+
+    def _address(self, recipients: Sequence[str]) -> list[str]:
+        """MAIL and RCPT, in one go where the server takes that (RFC 2920). The recipients it accepts."""
+        lines = [mail_command(self._letter, self._session.abilities), *(f"RCPT TO:<{each}>" for each in recipients)]
+        if "PIPELINING" in self._session.abilities:
+            self._session.send(["".join(f"{line}\r\n" for line in lines).encode()])
+            replies = [self._session.reply() for _ in lines]
+        else:
+            replies = [self._session.command(lines[0])]
+            if replies[0].code < 300:
+                replies += [self._session.command(line) for line in lines[1:]]
+        if replies[0].code >= 300:
+            self._settle(recipients, judge(replies[0]))
+            return []
+        return self._accepted(dict(zip(recipients, replies[1:], strict=True)))
+
+    def _accepted(self, replies: dict[str, Reply]) -> list[str]:
+        accepted = []
+        for recipient, reply in replies.items():
+            if reply.code < 300:
+                accepted.append(recipient)
+            elif reply.code == 552 and len(replies) > 1:  # too many recipients, of old (RFC 5321, section 4.5.3.1.10)
+                self.answers[recipient] = Answer(Status.WAITING, str(reply))
+            else:
+                self.answers[recipient] = judge(reply)
+        return accepted
+
+    def _settle(self, recipients: Sequence[str], answer: Answer) -> None:
+        self.answers.update(dict.fromkeys(recipients, answer))
+
+    def _nonsense(self, command: str, reply: Reply) -> DeliveryError:
+        self._session.close()
+        return DeliveryError(f"{self._session.route} answers {command} with {reply}")
+
+
+def judge(reply: Reply) -> Answer:
+    """What a reply means for the recipients that it is about."""
+    if reply.code < 300:
+        return Answer(Status.DELIVERED, str(reply))
+    return Answer(Status.FAILED if reply.is_permanent else Status.WAITING, str(reply))
+
+
+def mail_command(letter: Letter, abilities: Abilities) -> str:
+    """With the parameters that the server knows: SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531)."""
+    words = [f"MAIL FROM:<{letter.envelope.sender}>"]
+    if "SIZE" in abilities:
+        words.append(f"SIZE={letter.traits.size}")
+    if letter.traits.is_8bit and "8BITMIME" in abilities:
+        words.append("BODY=8BITMIME")
+    if letter.envelope.is_utf8:
+        words.append("SMTPUTF8")
+    return " ".join(words)
+
+
+def obstacle(letter: Letter, abilities: Abilities) -> str:
+    """Why this server can never get this mail unchanged; "" when it can. Codes: RFC 3463."""
+    if letter.traits.fault:
+        return f"554 5.6.0 not sent: {letter.traits.fault}"
+    if letter.envelope.is_utf8 and "SMTPUTF8" not in abilities:
+        return "553 5.6.7 not sent: the server does not take international addresses (SMTPUTF8)"
+    if letter.traits.is_8bit and "8BITMIME" not in abilities:
+        return "554 5.6.3 not sent: the server does not take 8-bit messages (8BITMIME)"
+    if 0 < abilities.size_limit < letter.traits.size:
+        return f"552 5.3.4 not sent: {letter.traits.size} octets, the server takes {abilities.size_limit}"
+    return ""

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+
+from skitaid.agents.smtpda.auth import Login, choose
+from skitaid.agents.smtpda.errors import DeliveryError
+
+ALL = frozenset({"PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2"})
+
+
+def test_the_password_is_not_shown_to_who_can_read_along() -> None:
+    assert choose(ALL, is_private=True) == "PLAIN"
+    assert choose(ALL, is_private=False) == "CRAM-MD5"
+
+
+def test_a_server_that_knows_none_of_ours() -> None:
+    with pytest.raises(DeliveryError, match="GSSAPI"):
+        choose(frozenset({"GSSAPI"}), is_private=True)
+
+
+def test_plain() -> None:
+    assert Login("PLAIN", "tim", "tanstaaftanstaaf").command == "AUTH PLAIN AHRpbQB0YW5zdGFhZnRhbnN0YWFm"
+
+
+def test_login() -> None:
+    login = Login("LOGIN", "ann", "secret")
+    assert [login.command, login.answer("VXNlcm5hbWU6"), login.answer("UGFzc3dvcmQ6")] == \
+        ["AUTH LOGIN", "YW5u", "c2VjcmV0"]
+    with pytest.raises(DeliveryError):
+        login.answer("more")
+
+
+def test_cram_md5_as_rfc_2195_has_it() -> None:
+    login = Login("CRAM-MD5", "tim", "tanstaaftanstaaf")
+    assert login.answer("PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+") == \
+        "dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw"
+
+
+def test_a_challenge_that_is_no_base64() -> None:
+    with pytest.raises(DeliveryError, match="base64"):
+        Login("CRAM-MD5", "a", "b").answer("a")
+
+
+def test_the_password_is_in_no_traceback() -> None:
+    assert "secret" not in repr(Login("PLAIN", "ann", "secret"))

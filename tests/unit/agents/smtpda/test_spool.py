@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from skitaid.agents.smtpda.doorbell import Doorbell
+from skitaid.agents.smtpda.envelope import Envelope
+from skitaid.agents.smtpda.errors import MailError, MalformedMailError, SpoolError
+from skitaid.agents.smtpda.queue import Queue
+from skitaid.agents.smtpda.retry import Outcome, Record, Status
+from skitaid.agents.smtpda.spool import Spool, find_spool, new_id
+from skitaid.exceptions import RefusedError
+
+MESSAGE = b"Subject: x\r\n\r\nbody\r\n"
+
+
+def envelope(mail_id: str = "") -> Envelope:
+    return Envelope(mail_id or new_id(), 1.0, "a@x.org", ("b@x.org",))
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Queue:
+    found = Queue(tmp_path / "spool")
+    found.prepare()
+    return found
+
+
+@pytest.fixture
+def put(queue: Queue) -> Callable[[], str]:
+    """Queues a mail and takes it in."""
+
+    def do() -> str:
+        mail_id = Spool(queue.folder).put(envelope(), MESSAGE)
+        assert queue.take_in() == [mail_id]
+        return mail_id
+
+    return do
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+# ---------------------------------------------------------------- senders
+
+
+def test_queued_is_one_private_file_and_nothing_else(queue: Queue) -> None:
+    before = os.umask(0)
+    try:
+        mail_id = Spool(queue.folder).put(envelope(), MESSAGE)
+    finally:
+        os.umask(before)
+    assert names(queue.incoming) == [f"{mail_id}.mail"]
+    assert (queue.incoming / f"{mail_id}.mail").stat().st_mode & 0o777 == 0o600
+
+
+def test_folders_are_for_whom_they_are(queue: Queue) -> None:
+    assert [path.stat().st_mode & 0o7777 for path in (queue.incoming, queue.queue, queue.failed)] == \
+        [0o1777, 0o700, 0o700]
+
+
+def test_ids_sort_by_age() -> None:
+    ids = [new_id() for _ in range(100)]
+    assert sorted(ids) == ids and len(set(ids)) == 100
+
+
+@pytest.mark.parametrize("call", ["write", "fsync", "rename"])
+def test_a_full_disk_is_told_and_leaves_nothing(queue: Queue, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    def full(*args: object, **kargs: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, call, full)
+    with pytest.raises(SpoolError, match="No space left on device") as caught:
+        Spool(queue.folder).put(envelope(), MESSAGE)
+    assert caught.value.errno == 28
+    monkeypatch.undo()
+    assert names(queue.incoming) == []
+
+
+def test_a_mail_is_synced_before_it_is_queued_and_the_folder_after(queue: Queue,
+                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    sync, rename = os.fsync, os.rename
+
+    def noting_sync(fd: int) -> None:
+        seen.append("folder" if os.path.isdir(f"/proc/self/fd/{fd}") else "file")
+        sync(fd)
+
+    def noting_rename(source: str, target: str, **kargs: object) -> None:
+        seen.append("rename")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", noting_sync)
+    monkeypatch.setattr(os, "rename", noting_rename)
+    Spool(queue.folder).put(envelope(), MESSAGE)
+    assert seen == ["file", "rename", "folder"]
+
+
+def test_what_cannot_be_sent_is_not_queued(queue: Queue) -> None:
+    with pytest.raises(MailError):
+        Spool(queue.folder).put(envelope(), b"bare\nnewline\r\n")
+    assert names(queue.incoming) == []
+
+
+def test_the_agent_is_woken(queue: Queue) -> None:
+    bell = Doorbell(queue.folder)
+    os.set_blocking(bell.fd, True)
+    Spool(queue.folder).put(envelope(), MESSAGE)
+    assert os.read(bell.fd, 1) == b"\0"
+    bell.close()
+
+
+def test_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
+    folder = tmp_path / ("x" * 120)
+    queue = Queue(folder)
+    queue.prepare()
+    bell = Doorbell(folder)
+    Spool(folder).wake()
+    assert os.read(bell.fd, 1) == b"\0"
+    bell.close()
+
+
+def test_which_spool(tmp_path: Path) -> None:
+    assert find_spool({"SKITAID_SPOOL_PATH": "/srv/spool"}).folder == Path("/srv/spool")
+    own = find_spool({"XDG_STATE_HOME": str(tmp_path)}).folder
+    assert own in (tmp_path / "skitaid" / "smtpda", Path("/var/local/skitaid/daemons/smtpda"))
+
+
+# ---------------------------------------------------------------- the agent
+
+
+def test_a_second_agent_is_refused(queue: Queue) -> None:
+    queue.lock()
+    with pytest.raises(RefusedError, match="another mail agent"):
+        Queue(queue.folder).lock()
+    queue.unlock()
+    Queue(queue.folder).lock()
+
+
+def test_taken_in_in_order_and_only_what_is_a_mail(queue: Queue, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(envelope().to_line() + MESSAGE)
+    ids = [Spool(queue.folder).put(envelope(), MESSAGE) for _ in range(3)]
+    (queue.incoming / ".part-1.part").write_bytes(b"")
+    (queue.incoming / "0-link.mail").symlink_to(secret)
+    (queue.incoming / "1-link.mail").hardlink_to(secret)
+    (queue.incoming / "2-folder.mail").mkdir()
+    (queue.incoming / "3 blank.mail").write_bytes(b"")
+    assert queue.take_in() == ids == queue.ids()
+    assert len(names(queue.incoming)) == 5
+
+
+def test_read_as_it_was_queued(queue: Queue) -> None:
+    given = envelope()
+    message = b"Subject: x\r\n\r\n" + b".y\r\n" * 50_000
+    mail_id = Spool(queue.folder).put(given, message)
+    queue.take_in()
+    mail = queue.read(mail_id)
+    assert mail.envelope == given and mail.size == len(message)
+    assert b"".join(mail.read()) == message == b"".join(mail.read())
+
+
+def test_the_name_is_the_id_whatever_the_file_says(queue: Queue, put: Callable[[], str]) -> None:
+    (queue.incoming / "own-1.mail").write_bytes(envelope("other-1").to_line() + MESSAGE)
+    queue.take_in()
+    assert queue.read("own-1").envelope.id == "own-1"
+
+
+def test_a_file_that_is_no_mail(queue: Queue) -> None:
+    (queue.queue / "x.mail").write_bytes(b"no envelope")
+    with pytest.raises(MalformedMailError):
+        queue.read("x")
+    with pytest.raises(FileNotFoundError):
+        queue.read("y")
+
+
+def test_given_up_and_back_again(queue: Queue, put: Callable[[], str]) -> None:
+    mail_id = put()
+    record = Record(2, outcomes={"b@x.org": Outcome(Status.FAILED, "550 no", 2)})
+    queue.write_record(mail_id, record)
+    queue.fail(mail_id)
+    assert queue.ids() == [] and queue.failed_ids() == [mail_id]
+    assert queue.record(mail_id) == record
+    queue.revive(mail_id, replace(record, since=2))
+    assert queue.ids() == [mail_id] and queue.failed_ids() == []
+    assert queue.record(mail_id).since == 2
+    queue.remove(mail_id)
+    assert names(queue.queue) == []
+
+
+@pytest.mark.parametrize("where", ["gone", "failed"])
+def test_a_record_follows_its_mail_after_a_crash(queue: Queue, put: Callable[[], str], where: str) -> None:
+    mail_id = put()
+    queue.write_record(mail_id, Record(1))
+    mail = queue.queue / f"{mail_id}.mail"
+    if where == "failed":
+        mail.rename(queue.failed / mail.name)
+    else:
+        mail.unlink()
+    queue.tidy()
+    assert names(queue.queue) == []
+    assert names(queue.failed) == ([f"{mail_id}.json", f"{mail_id}.mail"] if where == "failed" else [])
+
+
+def test_a_record_is_whole_or_not_there(queue: Queue, put: Callable[[], str],
+                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    mail_id = put()
+    queue.write_record(mail_id, Record(1))
+
+    def full(fd: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        queue.write_record(mail_id, Record(2))
+    monkeypatch.undo()
+    assert queue.record(mail_id).attempts == 1
+    assert names(queue.queue) == [f"{mail_id}.json", f"{mail_id}.mail"]
+
+
+def test_what_was_kept_long_enough_goes(queue: Queue, put: Callable[[], str]) -> None:
+    old, young = put(), put()
+    for mail_id in (old, young):
+        queue.write_record(mail_id, Record(1))
+        queue.fail(mail_id)
+    part = queue.incoming / ".x.part"
+    part.write_bytes(b"")
+    for path in (queue.failed / f"{old}.json", part):
+        os.utime(path, (1000.0, 1000.0))
+    now = (queue.failed / f"{young}.json").stat().st_mtime
+    assert queue.expire(30 * 86400.0, now) == [old]
+    assert queue.failed_ids() == [young] and names(queue.incoming) == []
