@@ -122,6 +122,7 @@ def _settle(task: WorkerTask) -> None:
         SKITAID_ETC=str(conf.main.etc),
         SKITAID_LOG_PATH=str(conf.log_folder),
         SKITAID_VAR_PATH=str(conf.var_folder),
+        SKITAID_SPOOL_PATH=str(conf.main.global_.var_path / "daemons" / "smtpda"),
     )
     _become_user(conf)
     _enter(server.directory or conf.var_folder)

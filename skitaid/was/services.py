@@ -32,6 +32,7 @@ _PLACES: Final = {
 }
 _ALIASES: Final = {
     "Error": ("skitaid.was.errors", "HTTPError"),
+    "email": ("skitaid.agents.smtpda.message", "Email"),
     "futures": ("skitaid.was.promises", "Futures"),
 }
 

@@ -821,7 +821,7 @@ def test_apps_are_told_where_they_are_and_nothing_that_is_the_master_s(place: Pl
     var = place.root / "var"
     assert text(start(SKITAID_RUN_PORT="0", SKITAID_PATH="/nowhere").address).split("\n") == [
         f"SKITAID_ETC={place.etc}", "SKITAID_INSTANCE=site", f"SKITAID_LOG_PATH={var}/log/instances/site",
-        f"SKITAID_VAR_PATH={var}/lib/instances/site"]
+        f"SKITAID_SPOOL_PATH={var}/lib/daemons/smtpda", f"SKITAID_VAR_PATH={var}/lib/instances/site"]
 
 
 def test_pythonpath_comes_first(place: Place, start: Start) -> None:
