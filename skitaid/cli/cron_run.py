@@ -42,7 +42,7 @@ def run_job(work: Work, main: Main) -> int:
     if lock_fd is None:
         raise RefusedError(f"{work.key} runs already (OVERLAP=yes above its line would let it run twice)")
     log = LogFile(main.global_.log_path / "daemons" / "cron" / "cron.log")
-    around = Surroundings(kept, log, show=out, send_mail=lambda done, result: send_mail(done, result, main))
+    around = Surroundings(kept, log, show=out, send_mail=send_mail)
     result = Runner(work, around).run(Occasion())
     os.close(lock_fd)
     if not result.is_well:

@@ -275,8 +275,7 @@ class CronAgent(Agent):
             if self._lock_fd is not None:
                 os.close(self._lock_fd)
             set_title(f"cron job {work.key}")
-            around = Surroundings(self._records, self._log, self._main.state.backend,
-                                  send_mail=lambda done, result: send_mail(done, result, self._main))
+            around = Surroundings(self._records, self._log, self._main.state.backend, send_mail=send_mail)
             result = Runner(work, around).run(Occasion(due.at))
             code = 0 if result.is_well or result.code == NOT_RUN else 1
         except BaseException:  # noqa: BLE001  (the root of a process)

@@ -1,6 +1,6 @@
 """Runs one job to its end, in a process of its own: the agent may be killed, the job and its log go on.
 
-The runner is forked by the agent (`begin_apart`), so it costs what differs from it, some 2 MB as long as the job runs;
+The runner is forked by the agent (`begin_apart`), so it costs what differs from it, some 4 MB as long as the job runs;
 `skitaid -f cron run JOB` is one in the foreground.
 """
 
@@ -22,6 +22,7 @@ from skitaid.agents.cron.machines import ClaimError, claim
 from skitaid.agents.cron.output import Output
 from skitaid.agents.cron.records import Last, Records
 from skitaid.agents.cron.work import Work
+from skitaid.exceptions import SkitaidError
 from skitaid.logs.lines import LogFile
 from skitaid.supervisor.loop import SignalPipe
 
@@ -47,7 +48,7 @@ class Surroundings:
     log: LogFile
     backend: str = "local"
     show: Callable[[str], None] | None = None
-    send_mail: Callable[[Work, Result], None] | None = None
+    send_mail: Callable[[Work, Result], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,9 +244,11 @@ class Runner:
         is_wanted = self._work.job.mail_to and (result.output or not result.is_well)
         if is_wanted and self._around.send_mail is not None:
             try:
-                self._around.send_mail(self._work, result)
-            except Exception:  # noqa: BLE001  (the job is done: a mail that cannot be queued is told, and that is all)
-                self._around.log.write_traceback(self._work.key)
+                mail_id = self._around.send_mail(self._work, result)
+            except (SkitaidError, OSError) as error:
+                self._say("error", f"its output cannot be mailed: {error}")
+            else:
+                self._say("info", f"mail {mail_id} to {', '.join(self._work.job.mail_to)} is queued")
 
 
 def describe(result: Result) -> str:

@@ -18,12 +18,15 @@ __all__ = ["PATH", "Work", "collect", "environ_of", "find"]
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
 SHELL = "/bin/sh"
+SPOOL_PATH = "SKITAID_SPOOL_PATH"
+"""Where programs that use skitaid's e-mail find the daemon's queue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
     """A job. `owner` is the instance whose file it stands in, "" for skitaid.conf. `identity` None: as whom we are.
-    `directory` None: its user's home. `python`: an interpreter whose folder comes first on PATH."""
+    `directory` None: its user's home. `python`: an interpreter whose folder comes first on PATH. `spool`: the
+    daemon's mail queue, if it has one."""
 
     job: CronJob
     owner: str = ""
@@ -31,6 +34,7 @@ class Work:
     directory: Path | None = None
     python: str | None = None
     environment: tuple[tuple[str, str], ...] = ()
+    spool: Path | None = None
 
     @property
     def key(self) -> str:
@@ -41,7 +45,8 @@ class Work:
 def collect(main: Main, instances: Iterable[Instance]) -> dict[str, Work]:
     """All jobs by key, those of skitaid.conf first. The confs were checked."""
     # Who it is that [global] names is the same question as for an instance that names nobody.
-    found = [Work(job, identity=identity_of(Server(), main.global_)) for job in _jobs(main.crontab)]
+    identity, spool = identity_of(Server(), main.global_), spool_of(main)
+    found = [Work(job, identity=identity, spool=spool) for job in _jobs(main.crontab)]
     for instance in instances:
         found += of_instance(instance, main)
     return {work.key: work for work in found}
@@ -51,7 +56,11 @@ def of_instance(instance: Instance, main: Main) -> list[Work]:
     """They run as the instance's user, in its folder, with its environment and the programs of its Python's folder."""
     server = instance.server
     return [Work(job, instance.name, identity_of(server, main.global_), server.directory, server.python,
-                 instance.environment) for job in _jobs(instance.crontab)]
+                 instance.environment, spool_of(main)) for job in _jobs(instance.crontab)]
+
+
+def spool_of(main: Main) -> Path | None:
+    return main.global_.var_path / "daemons" / "smtpda" if main.smtpda is not None else None
 
 
 def find(works: Mapping[str, Work], name: str) -> list[Work]:
@@ -73,7 +82,8 @@ def environ_of(work: Work, ours: Mapping[str, str] = os.environ) -> dict[str, st
     made = {"PATH": _path(work), "SHELL": SHELL, "HOME": home, "LOGNAME": user, "USER": user}
     if "TZ" in ours:
         made["TZ"] = ours["TZ"]
-    return made | dict(work.environment) | dict(work.job.environment) | {"SKITAID_JOB": work.key}
+    made |= dict(work.environment) | dict(work.job.environment)
+    return made | {"SKITAID_JOB": work.key} | ({SPOOL_PATH: str(work.spool)} if work.spool is not None else {})
 
 
 def _path(work: Work) -> str:
