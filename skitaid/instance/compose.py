@@ -223,6 +223,8 @@ def _open_proxy(making: Composition, mount: Mount) -> RouteHandler:
 def _app(making: Composition, mount: Mount) -> RouteHandler:
     target = mount.target
     assert isinstance(target, AppTarget)
+    # Also of an app that does not load: its correction is waited for.
+    making.wants_reloader = making.wants_reloader or mount.options.use_reloader
     try:
         loaded = making.loader.load(target.module, target.callable)
         tell_mounted(loaded, mount)
