@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import traceback as stdlib_traceback
@@ -15,6 +16,7 @@ from skitaid.atila.reply import Reply
 __all__ = ["API", "FAULT_CODE", "frames_of", "make_api", "make_fault", "make_jstream"]
 
 FAULT_CODE: Final = 20000
+_OWN_FOLDER: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _STATUS: Final = re.compile(r"[1-5][0-9]{2}(?: |$)").match
 
 
@@ -98,5 +100,6 @@ def frames_of(exc_info: Any) -> list[str]:
     places = [
         f"in file {frame.filename} at line {frame.lineno}, function {frame.name}"
         for frame in stdlib_traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(_OWN_FOLDER)
     ]
     return [said, *places]

@@ -18,6 +18,7 @@ __all__ = ["Headers", "Request", "address_is_private"]
 _FORM: Final = "application/x-www-form-urlencoded"
 _MULTIPART: Final = "multipart/form-data"
 _NO_PREFIX: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
+_PATH: Final = "/:@!$&'()*+,;=~-._"
 _LAZY: Final = ("body", "URL", "FORM", "JSON", "DATA", "ARGS", "headers")
 
 
@@ -82,7 +83,7 @@ class Request:
         target: str | None = self.env.get("REQUEST_URI")
         if target is not None:
             return target
-        path = quote((self.env.get("SCRIPT_NAME", "") + self.env.get("PATH_INFO", "")).encode("latin-1"))
+        path = quote((self.env.get("SCRIPT_NAME", "") + self.env.get("PATH_INFO", "")).encode("latin-1"), safe=_PATH)
         query = self.env.get("QUERY_STRING")
         return f"{path}?{query}" if query else path
 

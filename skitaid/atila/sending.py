@@ -17,6 +17,7 @@ __all__ = ["StartResponse", "failure_of", "respond"]
 StartResponse = Callable[..., Any]
 
 _BODILESS: Final = ("1", "204", "205", "304")
+_OF_BODY: Final = ("content-type", "content-length")
 
 
 def failure_of(was: Was, error: BaseException) -> Reply:
@@ -106,8 +107,13 @@ def _start(was: Was, status: str, fields: Fields, made: Body, start_response: St
             names.add(pair[0].lower())
     if status.startswith(_BODILESS):
         _close(content)
-        start_response(status, [pair for pair in fields if pair[0].lower() != "content-type"])
-        return []
+        if not status.startswith("205"):
+            start_response(status, [pair for pair in fields if pair[0].lower() not in _OF_BODY])
+            return []
+        # RFC 9110 section 15.3.6: it says that it is empty.
+        content = b""
+        fields = [pair for pair in fields if pair[0].lower() != "content-length"]
+        names.discard("content-length")
     if "content-type" not in names:
         fields.append(("Content-Type", made.kind))
     if isinstance(content, bytes) and "content-length" not in names:

@@ -41,10 +41,10 @@ class Caller:
     """A client of one app. `mount`: where it is mounted."""
 
     def __init__(self, app: Callable[..., Any], mount: str = "") -> None:
-        self._app = validator(app)
+        self._app = validator(app)  # type: ignore[arg-type]
         self._mount = mount
 
-    def __call__(self, method: str, target: str, body: bytes = b"", **environ: str) -> Answer:
+    def __call__(self, method: str, target: str, body: bytes = b"", /, **environ: str) -> Answer:
         path, _, query = target.partition("?")
         raw = unquote_to_bytes(path).decode("latin-1")
         assert raw.startswith(self._mount)
@@ -65,11 +65,11 @@ class Caller:
         try:
             content = b"".join(sent)
         finally:
-            sent.close()
+            sent.close()  # type: ignore[attr-defined]
         return Answer(started[0], started[1], content)
 
     def get(self, target: str, **environ: str) -> Answer:
-        return self("GET", target, **environ)
+        return self("GET", target, b"", **environ)
 
     def post(self, target: str, body: bytes | str = b"", kind: str = "", **environ: str) -> Answer:
         raw = body.encode() if isinstance(body, str) else body
