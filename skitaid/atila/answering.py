@@ -141,7 +141,11 @@ def _unwind(was: Was, entered: list[Hooks], content: Any, error: BaseException |
             error = another
         _tear_down(was, scope)
     if error is not None:
-        raise error
+        try:
+            raise error
+        finally:
+            # Its traceback has this frame, which would have it in turn, and the request with it.
+            del error
     return content
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
+from weakref import proxy
 
 import skitaid.was as services
 from skitaid.atila.app_registry import APPS
@@ -45,7 +46,7 @@ class Globals(SimpleNamespace):
 
     def __init__(self, was: Context) -> None:
         super().__init__()
-        object.__setattr__(self, "_was", was)
+        object.__setattr__(self, "_was", proxy(was))
 
     def bind(self, event: int, function: Callable[[Any], Any]) -> None:
         """Have `function(was)` called at the end of this request: EVOK if it went well, EVEXCEPT if not, EVREQEND in

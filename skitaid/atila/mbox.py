@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
+from weakref import proxy
 
 from skitaid.atila.contracts import Was
 from skitaid.atila.cookies import CookieOptions
@@ -82,7 +83,8 @@ class MessageBox:
     """The one that was mounted last; that of the app, if none was."""
 
     def __init__(self, was: Was, clock: Callable[[], float] = time.time) -> None:
-        self._was = was
+        # Weakly: was has this, and both are to be gone with the request, without the garbage collector.
+        self._was: Was = proxy(was)
         self._clock = clock
         self._kept = _Kept(was, SignedCookie.of_app(was, "mbox", None, None), clock())
         self._mounted: dict[str | None, _Kept] = {None: self._kept}

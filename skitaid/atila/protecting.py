@@ -35,11 +35,6 @@ class Protecting:
 
     # ---------------------------------------------------------------- authentication
 
-    def route_guards(self, route: Any) -> list[Guard]:
-        """What is asked before a route's own guards: who it is, if the route or the app demands that."""
-        demanded = route.options.authenticate
-        return [self.authentication_guard(demanded)] if demanded or (demanded is None and self.authenticate) else []
-
     def authentication_guard(self, demanded: str | bool | None) -> Guard:
         """What a route asks first. `demanded`: as route(authenticate=...) has it; None: what the app demands."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
+from weakref import proxy
 
 from skitaid.atila.binding import defaults_of
 from skitaid.atila.contracts import Was
@@ -48,7 +49,8 @@ class Request:
     """One request. What is read from its body raises HTTPError 400 or 413 where it is asked for."""
 
     def __init__(self, was: Was) -> None:
-        self._was = was
+        # Weakly: was has this, and both are to be gone with the request, without the garbage collector.
+        self._was: Was = proxy(was)
         self.env = was.env
         self.route = was.route
         self.PARAMS: dict[str, Any] = was.values or {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
+from weakref import proxy
 
 from skitaid.atila.contracts import Was
 from skitaid.atila.reply import Fields, Reply, check_field, status_line
@@ -16,7 +17,8 @@ class Response:
     """What is set here goes along with whatever the function returns. `error`: that of send_error."""
 
     def __init__(self, was: Was) -> None:
-        self._was = was
+        # Weakly: was has this, and both are to be gone with the request, without the garbage collector.
+        self._was: Was = proxy(was)
         self.status = "200 OK"
         self.headers: Fields = []
         self.error: Reply | None = None

@@ -85,6 +85,8 @@ def _of_reply(was: Was, reply: Reply) -> tuple[str | None, Fields, Body]:
     if reply.status[:3].startswith(_BODILESS) or (reply.status[0] in "23" and not reply.explain):
         return reply.status, fields, Body(b"")
     page = error_content(was, reply)
+    # Its traceback has frames that have the reply: they would wait for the garbage collector.
+    reply.exc_info = None
     if isinstance(page, Reply):
         status, more, body = _of_reply(was, page) if page.body is not None else (None, [], Body(b""))
         return status or reply.status, [*fields, *_not_in(fields, more)], body

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Sequence, ValuesView
 from dataclasses import replace
 from typing import Any
+from weakref import proxy
 
 from skitaid.atila import tagged
 from skitaid.atila.contracts import Was
@@ -60,7 +61,8 @@ class Session:
     """The one that was mounted last; that of the app, if none was. Reading and writing is that of a dict."""
 
     def __init__(self, was: Was, clock: Callable[[], float] = time.time) -> None:
-        self._was = was
+        # Weakly: was has this, and both are to be gone with the request, without the garbage collector.
+        self._was: Was = proxy(was)
         self._clock = clock
         self._mounted: dict[str | None, _Kept] = {}
         self._kept = self._mount(SignedCookie.of_app(was, "session", None, None), was.app.session_timeout)

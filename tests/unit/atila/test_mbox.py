@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -79,23 +80,28 @@ def test_when_there_are_too_many_the_oldest_are_lost(app: Atila) -> None:
     assert 0 < len(kept) < 10
 
 
-def box(now: float = 1000.0, address: str = "192.0.2.7", cookie: str = "") -> MessageBox:
+def request(address: str = "192.0.2.7", cookie: str = "") -> Context:
     app = Atila("app")
     app.securekey = "key"
-    environ = {"HTTP_COOKIE": cookie, "REMOTE_ADDR": address, "wsgi.url_scheme": "http"}
-    return MessageBox(Context(app, environ), clock=lambda: now)
+    return Context(app, {"HTTP_COOKIE": cookie, "REMOTE_ADDR": address, "wsgi.url_scheme": "http"})
 
 
-def test_a_message_is_a_tuple_of_six() -> None:
-    found = box()
+@pytest.fixture
+def found() -> Iterator[MessageBox]:
+    """A box at the time of 1000 seconds."""
+    was = request()
+    yield MessageBox(was, clock=lambda: 1000.0)
+    assert was.app.securekey
+
+
+def test_a_message_is_a_tuple_of_six(found: MessageBox) -> None:
     sent = found.send("hello", "notice", 60, icon="bell")
     ((message_id, category, created, valid, msg, extra),) = found.get()
     assert (message_id, category, created, valid, msg) == (sent, "notice", 1000, 60, "hello")
     assert extra == {"icon": "bell"}
 
 
-def test_messages_are_chosen() -> None:
-    found = box()
+def test_messages_are_chosen(found: MessageBox) -> None:
     one = found.send("one", "notice")
     two = found.send("two", "news", icon="bell")
     three = found.send("three", "error", icon="fire")
@@ -117,14 +123,14 @@ def test_a_message_is_over_after_its_time(valid: float, now: float, is_over: boo
 
 
 def test_who_comes_from_another_address_is_told_apart() -> None:
-    first = box()
-    first.send("secret", "notice")
-    was: Any = first._was
-    for function in was.at_commit:
+    was = request()
+    was.mbox.send("secret", "notice")
+    for function in was.at_commit or ():
         function(was)
     (field,) = [value for name, value in was.response.headers if name == "Set-Cookie"]
     cookie = field.partition(";")[0]
-    here, elsewhere = box(cookie=cookie), box(cookie=cookie, address="198.51.100.1")
+    same, other = request(cookie=cookie), request("198.51.100.1", cookie)
+    here, elsewhere = same.mbox, other.mbox
     assert here.source_verified()
     assert len(here.getv()) == 1
     assert not elsewhere.source_verified()
