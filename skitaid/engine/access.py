@@ -60,8 +60,7 @@ def _texts(head: RequestHead) -> tuple[str, str]:
     """What stands in a line between client and size, and between transaction and worker."""
     line, fields = head.line, head.fields
     host, others = fields.log_texts or _field_texts(fields)
-    version = "1.1" if line.minor else "1.0"
-    head.log_texts = f"{host} {plain(line.method)} {plain(line.target)} HTTP/{version}", others
+    head.log_texts = f"{host} {plain(line.method)} {plain(line.target)} HTTP/{line.version}", others
     return head.log_texts
 
 
@@ -90,7 +89,7 @@ def record_of(stream: Stream, connections: int) -> Record:
     client = stream.connection.peer if heard is None or heard.client is None else heard.client[0]
     return (
         stream.started_at, client or "unix", host, line.method, line.target,
-        "1.1" if line.minor else "1.0", body.received if body is not None else stream.head.content_length or 0,
+        line.version, body.received if body is not None else stream.head.content_length or 0,
         int(stream.status or 499), stream.reply_bytes, stream.gtxnid,
         FIRST_LTXNID if heard is None else heard.ltxnid, user, token, referer, agent, forwarded,
         connections, (handled - stream.started_at) * 1000.0, (now - handled) * 1000.0,

@@ -10,6 +10,7 @@ import socket
 from typing import Final, Protocol
 
 from skitaid.engine.channel import Channel, ChannelEngine
+from skitaid.engine.exchange import Fields
 from skitaid.engine.listener import Listener, Peer
 from skitaid.engine.phase import Phase
 from skitaid.engine.poller import ERROR, HANG_UP, READ, WRITE
@@ -29,7 +30,7 @@ class ConnectionEngine(ChannelEngine, StreamEngine, Protocol):
 
     def dispatch(self, stream: Stream) -> None: ...
     def note_done(self, stream: Stream) -> None: ...
-    def refuse(self, stream: Stream | None, peer: str, error: ProtocolError) -> bytes: ...
+    def refuse(self, stream: Stream | None, peer: str, error: ProtocolError) -> tuple[str, Fields, bytes]: ...
     def closed(self, connection: Connection) -> None: ...
 
 

@@ -21,6 +21,7 @@ from skitaid.exceptions import PeerError
 from skitaid.protocols.errors import ProtocolError
 from skitaid.protocols.headers import FieldLine
 from skitaid.protocols.http1.head import RequestHead
+from skitaid.protocols.http1.response import Http1Exchange
 from skitaid.protocols.http1.server import Http1Server, State, Unread
 
 __all__ = ["Http1Connection"]
@@ -218,7 +219,8 @@ class Http1Connection(Connection):
     # ------------------------------------------------------------ the protocol's calls (Receiver)
 
     def request(self, head: RequestHead) -> None:
-        stream = self.stream = Stream(self, head)
+        exchange = Http1Exchange(head.line.method, head.line.minor, head.is_persistent)
+        stream = self.stream = Stream(self, head, exchange)
         self.served += 1
         self.engine.dispatch(stream)
 
@@ -266,7 +268,7 @@ class Http1Connection(Connection):
             self._fail_body(stream, error)
             return
         self.is_closing = True
-        reply = self.engine.refuse(stream, self.peer, error)
+        reply = Http1Exchange("GET", 1, False).respond(*self.engine.refuse(stream, self.peer, error), self.engine.stamp)
         self.stream = None
         try:
             self.send(reply)

@@ -30,7 +30,7 @@ from skitaid.engine.transaction import gtxnid_source
 from skitaid.logs.request import Record
 from skitaid.protocols.dates import http_date
 from skitaid.protocols.errors import ProtocolError
-from skitaid.protocols.http1.response import Http1Exchange, Stamp
+from skitaid.protocols.http1.response import Stamp
 
 __all__ = ["Engine", "EngineSettings", "Handler"]
 
@@ -219,19 +219,19 @@ class Engine:
             fields = [*fields, ("Retry-After", str(RETRY_AFTER_S))]
         stream.respond(status, fields, body)
 
-    def refuse(self, stream: Stream | None, peer: str, error: ProtocolError) -> bytes:
-        """The answer to bytes that are no request, or no longer one; it is counted and logged."""
+    def refuse(self, stream: Stream | None, peer: str, error: ProtocolError) -> tuple[str, Fields, bytes]:
+        """The answer to bytes that are no request, or no longer one: status, fields and body. It is counted and
+        logged."""
         status, fields, body = self.handler.error_page(stream, error.status, error.reason)
         if error.status == _NO_ROOM:
             fields = [*fields, ("Retry-After", str(ROOM_AFTER_S))]
-        data = Http1Exchange("GET", 1, is_persistent=False).respond(status, fields, body, self.stamp)
         if stream is not None:
             stream.status = status[:3]
             stream.reply_bytes = len(body)
             self.note_done(stream)
         else:
             self._note_refused(peer, status, len(body))
-        return data
+        return status, fields, body
 
     def note_done(self, stream: Stream) -> None:
         """A response is done: count and log it. From any thread."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
 from skitaid.engine.body import START_BYTES, RequestBody
 from skitaid.engine.coded_body import MIN_BYTES, CodedBody, choose_for_pieces, code_whole
 from skitaid.engine.coding import Choice
 from skitaid.engine.errors import ClientGoneError
+from skitaid.engine.exchange import Exchange, Fields
 from skitaid.engine.file_segment import FileSegment
 from skitaid.engine.forwarded import Heard
 from skitaid.engine.listener import Listener
@@ -24,11 +25,9 @@ from skitaid.engine.transaction import FIRST_LTXNID
 from skitaid.exceptions import PeerError
 from skitaid.protocols.errors import ProtocolError
 from skitaid.protocols.http1.head import RequestHead
-from skitaid.protocols.http1.response import Http1Exchange, Stamp, interim
+from skitaid.protocols.http1.response import Stamp
 
 __all__ = ["BodySink", "Fields", "Stream", "StreamConnection", "StreamEngine"]
-
-Fields = Sequence[tuple[str, str]] | Sequence[tuple[bytes, bytes]]
 
 
 class BodySink(Protocol):
@@ -113,10 +112,10 @@ class Stream:
         "is_on_loop", "job", "may_code", "note", "reply_bytes", "started_at", "status",
     )
 
-    def __init__(self, connection: StreamConnection, head: RequestHead) -> None:
+    def __init__(self, connection: StreamConnection, head: RequestHead, exchange: Exchange) -> None:
         self.connection = connection
         self.head = head
-        self.exchange = Http1Exchange(head.line.method, head.line.minor, head.is_persistent)
+        self.exchange = exchange
         self.body: BodySink | None = None
         self.is_on_loop = True
         self.is_dispatched = False
@@ -244,7 +243,7 @@ class Stream:
             connection = self.connection
             # The client's time to send the body begins.
             connection.touched = connection.engine.now
-            connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            connection.send(self.exchange.interim("100 Continue", ()))
 
     # ------------------------------------------------------------ the response
 
@@ -371,7 +370,7 @@ class Stream:
         """On the loop: an interim response, such as `103 Early Hints`; nothing to a client of HTTP/1.0, which knows
         none, or once the head is sent. Raises ResponseError, ClientGoneError."""
         if self.head.line.minor and not self.is_started:
-            self.connection.send(interim(status, fields))
+            self.connection.send(self.exchange.interim(status, fields))
 
     def switch(self, status: str, fields: Fields, protocol: bytes | None = None) -> None:
         """On the loop: the head after which the connection speaks another protocol (Http1Exchange.switch). From here on

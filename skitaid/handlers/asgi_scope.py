@@ -56,8 +56,8 @@ class ScopeMaker:
             scope["scheme"] = heard.scheme
         scope["state"] = state.copy()
         scope["extensions"] = {}
-        if not line.minor:
-            scope["http_version"] = "1.0"
+        if line.version != "1.1":
+            scope["http_version"] = line.version
         return scope
 
 

@@ -76,8 +76,8 @@ class EnvironMaker:
         environ["PATH_INFO"] = line.path[len(route.path) :]
         environ["QUERY_STRING"] = line.query
         environ["REQUEST_URI"] = line.target
-        if not line.minor:
-            environ["SERVER_PROTOCOL"] = "HTTP/1.0"
+        if line.version != "1.1":
+            environ["SERVER_PROTOCOL"] = f"HTTP/{line.version}"
         environ.update(head.fields.environ)
         head.kept = _Kept(self, route, listener.fd, environ.copy()) if head.kept is self else self
         return environ

@@ -1,0 +1,33 @@
+"""A response as a stream sees it: what an app gives, to what its connection sends. Each protocol has its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from skitaid.protocols.http1.response import Stamp
+
+__all__ = ["Exchange", "Fields"]
+
+Fields = Sequence[tuple[str, str]] | Sequence[tuple[bytes, bytes]]
+
+
+class Exchange(Protocol):
+    """See protocols.http1.response.Http1Exchange. Each call gives what goes through the connection's `send`; HTTP/2
+    keeps heads for the connection, and gives bodies alone."""
+
+    is_persistent: bool
+    is_started: bool
+    left: int | None
+
+    @property
+    def is_complete(self) -> bool: ...
+    def respond(self, status: str, fields: Fields, body: bytes, stamp: Stamp) -> bytes: ...
+    def respond_prepared(self, head: bytes, body: bytes, stamp: Stamp) -> bytes: ...
+    def respond_rendered(self, head: bytes, body: bytes) -> bytes: ...
+    def start(self, status: str, fields: Fields, stamp: Stamp) -> bytes: ...
+    def data(self, piece: bytes) -> bytes: ...
+    def pass_over(self, length: int) -> bool: ...
+    def end(self, trailers: Fields = ()) -> bytes: ...
+    def interim(self, status: str, fields: Fields) -> bytes: ...
+    def switch(self, status: str, fields: Fields, protocol: bytes | None) -> bytes: ...
