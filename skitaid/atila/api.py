@@ -35,7 +35,7 @@ def make_api(was: Was, *args: Any, **named: Any) -> Any:
         status, args = args[0], args[1:]
     content: Any = API(**named)
     if args and args[0] is not None:
-        content = API({**args[0], **named}) if isinstance(args[0], Mapping) else Document(args[0])
+        content = API(args[0], **named) if isinstance(args[0], Mapping) else Document(args[0])
     return content if status is None else Reply(status, content)
 
 

@@ -7,6 +7,7 @@ is closed when it is sent, or the client is gone.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
@@ -65,9 +66,7 @@ def body_of(thing: Any) -> Body:
 
 def to_json(thing: Any) -> bytes:
     """JSON; dates, decimals and the like become texts."""
-    import json
-
-    return json.dumps(thing, ensure_ascii=False, default=_plain).encode("utf-8", "surrogatepass")
+    return _encode(thing).encode("utf-8", "surrogatepass")
 
 
 class _Pieces:
@@ -147,3 +146,6 @@ def _plain(thing: Any) -> Any:
         if hasattr(thing, name):
             return getattr(thing, name)()
     return str(thing)
+
+
+_encode: Final = json.JSONEncoder(ensure_ascii=False, default=_plain).encode

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from skitaid.was.errors import HTTPError
@@ -38,10 +39,9 @@ def read_body(environ: dict[str, Any], most: int) -> bytes:
 
 def read_json(body: bytes) -> Any:
     """Raises HTTPError 400."""
-    import json
-
     try:
-        return json.loads(body)
+        # RFC 8259 section 8.1: it is UTF-8, so nobody need look.
+        return json.loads(body.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise HTTPError("400 Bad Request", f"the body is no JSON: {error}") from error
 
