@@ -18,7 +18,7 @@ from skitaid.handlers.body_rules import BodyRules
 from skitaid.handlers.forward_connect import CONNECT_S, Connecting
 from skitaid.handlers.forward_policy import ForwardSettings, TargetPolicy, is_this_machine, may_be_asked
 from skitaid.handlers.proxy_body import Keeping, Upload
-from skitaid.handlers.proxy_fields import MAX_HOPS, client_fields, count_hops, passed_lines, via_line
+from skitaid.handlers.proxy_fields import MAX_HOPS, client_fields, count_hops, may_go_on, passed_lines, via_line
 from skitaid.handlers.proxy_passage import Passage
 from skitaid.handlers.proxy_tunnel import Tunnels
 from skitaid.handlers.proxy_way import Reply, Way
@@ -133,6 +133,9 @@ class ForwardProxy:
             raise ProtocolError(405, "TRACE is not passed on.")
         if count_hops(head.fields) >= MAX_HOPS:
             raise ProtocolError(508, "This request goes round in circles.")
+        if not may_go_on(head.line.method, head.fields):
+            stream.respond("204 No Content", [], b"")
+            return
         way = ForwardWay(self, head, "https" if head.line.target[:5].lower() == "https" else "http")
         self._check_target(way.name)
         if not may_be_asked(way.port):

@@ -12,7 +12,7 @@ from skitaid.engine.trust import TrustedPeers
 from skitaid.handlers.body_rules import NO_RULES, BodyRules
 from skitaid.handlers.proxy_body import Keeping, Upload
 from skitaid.handlers.proxy_failure import FailureLog, page_text
-from skitaid.handlers.proxy_fields import MAX_HOPS, client_fields, count_hops
+from skitaid.handlers.proxy_fields import MAX_HOPS, client_fields, count_hops, may_go_on
 from skitaid.handlers.proxy_passage import Passage
 from skitaid.handlers.proxy_target import Remap
 from skitaid.handlers.proxy_tunnel import Tunnels
@@ -90,6 +90,9 @@ class ReverseProxy:
         try:
             way = (head.frame or head).kept
             if type(way) is not Way or way.owner is not self:
+                if not may_go_on(head.line.method, head.fields):
+                    stream.respond("204 No Content", [], b"")
+                    return True
                 way = self._find_way(stream)
             if self._source is not None:
                 self._check_source(self._source, stream)

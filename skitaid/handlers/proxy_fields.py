@@ -9,6 +9,7 @@ To the client go the end-to-end fields of the member. Date is the member's, Serv
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -18,8 +19,8 @@ from skitaid.engine.transaction import FIRST_LTXNID, next_ltxnid
 from skitaid.protocols.headers import FieldLine, HeaderBlock, tokens
 
 __all__ = [
-    "LTXNID_LINE", "MAX_HOPS", "Hop", "client_fields", "count_hops", "id_lines", "named_by_connection", "passed_lines",
-    "told_lines", "via_line",
+    "LTXNID_LINE", "MAX_HOPS", "Hop", "client_fields", "count_hops", "id_lines", "may_go_on", "named_by_connection",
+    "passed_lines", "told_lines", "via_line",
 ]
 
 MAX_HOPS: Final = 20
@@ -42,6 +43,7 @@ _KEPT_BACK: Final = _HOP_BY_HOP | _MADE_ANEW | _TOLD | {b"proxy"}
 _NOT_FOR_CLIENTS: Final = frozenset({
     b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"server",
 })  # fmt: skip
+_NUMBER: Final = re.compile(rb"[0-9]{1,9}").fullmatch
 _PORTS: Final = {"http": b"80", "https": b"443"}
 _LTXNID: Final = next_ltxnid(FIRST_LTXNID, 1).encode("ascii")
 LTXNID_LINE: Final = b"x-ltxn-id: %b\r\n" % _LTXNID
@@ -88,6 +90,9 @@ def _passed_lines(fields: HeaderBlock) -> bytes:
             continue
         if name == b"cookie":
             cookies.append(line.value)
+        elif name == b"max-forwards":
+            if (left := _forwards(line.value)) is not None:
+                parts.append(b"max-forwards: %d\r\n" % max(0, left - 1))
         else:
             parts.append(b"%b: %b\r\n" % (name, line.value))
     if cookies:
@@ -100,6 +105,16 @@ def id_lines(gtxnid: str, ltxnid: str) -> bytes:
     """The ids of the transaction, for a call out of a request that has these."""
     called = _LTXNID if ltxnid == FIRST_LTXNID else next_ltxnid(ltxnid, 1).encode("ascii")
     return b"x-gtxn-id: %b\r\nx-ltxn-id: %b\r\n" % (gtxnid.encode("ascii"), called)
+
+
+def may_go_on(method: str, fields: HeaderBlock) -> bool:
+    """Whether a request may be passed on: OPTIONS says how often, and is ours to answer at last (RFC 9110 section
+    7.6.2; TRACE is not passed on at all)."""
+    return method != "OPTIONS" or _forwards(fields.get(b"max-forwards") or b"") != 0
+
+
+def _forwards(value: bytes) -> int | None:
+    return int(value) if _NUMBER(value) else None
 
 
 def via_line(minor: int) -> bytes:

@@ -212,5 +212,9 @@ def test_who_is_no_user_is_asked_who_it_is(make: Make, field: str, line: str) ->
     assert not forwarding.rig.asked
 
 
+def test_options_that_may_not_go_on_is_answered_here(make: Make) -> None:
+    assert make().refused("OPTIONS http://a.example/", "Max-Forwards: 0") == 204
+
+
 def test_it_does_not_go_round_in_circles(make: Make) -> None:
     assert make().refused("GET http://a.example/", "Via: " + ", ".join(["1.1 skitaid"] * 20)) == 508

@@ -118,6 +118,13 @@ def test_what_is_not_passed_on(proxied: ProxyRig, request_: bytes, status: int) 
     assert not proxied.asked
 
 
+def test_options_that_may_not_go_on_is_answered_here(proxied: ProxyRig) -> None:
+    assert proxied.client().get("/", "Max-Forwards: 0", method="OPTIONS").code == 204
+    assert not proxied.asked
+    assert asking(proxied, request_bytes("/", "Max-Forwards: 1", method="OPTIONS"))[1].fields["max-forwards"] == "0"
+    asking(proxied, request_bytes("/", "Max-Forwards: 0"))
+
+
 def test_who_may_ask(make_proxy_rig: MakeProxyRig) -> None:
     rig = make_proxy_rig(trusted=("192.0.2.7",))
     rig.proxy(source=("192.0.2.0/24",))

@@ -66,6 +66,13 @@ def test_fields_that_connection_names_stay_here() -> None:
     assert passed("Connection: X-A, close", "X-A: 1", "X-B: 2", "connection: x-c", "X-C: 3") == ["x-b: 2"]
 
 
+@pytest.mark.parametrize(
+    ("value", "left"), [("5", ["max-forwards: 4"]), ("0", ["max-forwards: 0"]), ("x", []), ("-1", [])]
+)
+def test_how_often_a_request_may_be_passed_on_is_counted(value: str, left: list[str]) -> None:
+    assert passed(f"Max-Forwards: {value}") == left
+
+
 def test_cookies_go_in_one_line() -> None:
     assert passed("Cookie: a=1", "X-A: 1", "Cookie: b=2") == ["x-a: 1", "cookie: a=1; b=2"]
 
