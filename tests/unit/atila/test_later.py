@@ -6,8 +6,6 @@ import asyncio
 import threading
 from collections.abc import Callable
 from typing import Any
-from urllib.request import urlopen
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 
@@ -88,27 +86,6 @@ def test_a_coroutine(world: World) -> None:
     assert world.seen[:3] == ["before", "finish", "teardown"]
     assert call.get("/2").code == 409
     assert world.seen[-2:] == ["failed", "teardown"]
-
-
-def test_under_another_server() -> None:
-    """wsgiref's knows nothing of us."""
-    app = Atila(__name__)
-
-    @app.route("/")
-    async def index(was: Any) -> Any:
-        was.g.name = "Hans"
-        return f"{was.g.name} {was.ab('index')} {was.timestamp() > 0}"
-
-    class Quiet(WSGIRequestHandler):
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    with make_server("127.0.0.1", 0, app, handler_class=Quiet) as server:
-        thread = threading.Thread(target=server.handle_request)
-        thread.start()
-        with urlopen(f"http://127.0.0.1:{server.server_port}/", timeout=10) as answer:
-            assert answer.read() == b"Hans / True"
-        thread.join()
 
 
 def test_nothing_stays_behind() -> None:
