@@ -488,7 +488,8 @@ def test_visitors_do_not_notice_when_members_die(tmp_path: Path) -> None:
             begun = time.monotonic()
             for process in processes:
                 visitors.sees(process.process.pid)
-            assert time.monotonic() - begun < 5.0
+            # A second at most until the next probe; the rest is the machine.
+            assert time.monotonic() - begun < 10.0
             visitors.stop()
     executed = Counter(line for number in range(3) for line in (tmp_path / f"{number}").read_bytes().split())
     assert visitors.failed["GET"] == []
