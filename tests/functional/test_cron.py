@@ -103,7 +103,7 @@ def is_there(pid: int) -> bool:
 
 
 def test_a_minute_begins(cron: Cron) -> None:
-    cron.crontab("A = some text\n* * * * *  echo $A; echo $SKITAID_JOB >&2; cat; exit 3%from stdin\n"
+    cron.crontab("A = some text\nJITTER = 300ms\n* * * * *  echo $A; echo $SKITAID_JOB >&2; cat; exit 3%from stdin\n"
                  "JOB = other\n0 0 1 1 * true")
     cron.set_clock(58.5)
     cron.start()
