@@ -22,7 +22,7 @@ import pytest
 
 ETC = Path(__file__).parents[2] / "etc" / "skitaid"
 SAMPLE = ETC / "sample"
-APPS = ("front", "hello", "guestbook", "live", "host", "flask_site")
+APPS = ("front", "hello", "guestbook", "live", "host", "flask_site", "desk")
 LINE = (
     '2026.03.05 10:20:3{second} 192.0.2.7 site.example GET /shop?token=hidden HTTP/1.1 0 200 512 gtxn-1 1000 "ada" '
     'bearer-secret "http://other/\\"x y" "Mozilla/5.0 (X11)" 198.51.100.1 W0 3 12 0\n'
@@ -149,7 +149,7 @@ def test_an_unknown_path_is_404_and_cannot_inject_markup(name: str, client: Clie
 
 
 @pytest.mark.usefixtures("no_site")
-@pytest.mark.parametrize("name", ["front", "live"])
+@pytest.mark.parametrize("name", ["front", "live", "desk"])
 def test_without_skitaid_the_page_says_so(name: str, client: ClientOf) -> None:
     reply = client(name)()
     assert reply.status == 200
@@ -157,7 +157,7 @@ def test_without_skitaid_the_page_says_so(name: str, client: ClientOf) -> None:
 
 
 @pytest.mark.usefixtures("site")
-@pytest.mark.parametrize("name", ["front", "guestbook", "host"])
+@pytest.mark.parametrize("name", ["front", "guestbook", "host", "desk"])
 def test_pages_need_nothing_from_elsewhere_and_nothing_inline(name: str, client: ClientOf) -> None:
     reply = client(name)()
     assert "default-src 'none'" in reply.headers["Content-Security-Policy"]
@@ -203,9 +203,9 @@ def test_the_front_page_knows_every_line_of_the_sample_conf(
     monkeypatch.setenv("SKITAID_ETC", str(ETC))
     monkeypatch.setenv("SKITAID_INSTANCE", "sample")
     text = client("front")().text
-    assert text.count('class="where"') == 8
+    assert text.count('class="where"') == 9
     assert "A line of your own." not in text
-    for title in ("Plain WSGI", "Flask", "Guestbook", "Static files", "Virtual host"):
+    for title in ("Plain WSGI", "Flask", "Guestbook", "Atila", "Static files", "Virtual host"):
         assert f">{title}</a>" in text
 
 

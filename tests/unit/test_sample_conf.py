@@ -26,7 +26,7 @@ def test_the_sample_is_what_is_enabled_and_loads_without_a_word() -> None:
     assert list(instance_files(ETC)) == ["sample"]
     sample = parse(SAMPLE_CONF.read_text())
     assert sample.warnings == ()
-    assert [len(host.mounts) for host in sample.hosts] == [6, 2]
+    assert [len(host.mounts) for host in sample.hosts] == [7, 2]
     assert load_main(ETC).warnings == ()
 
 

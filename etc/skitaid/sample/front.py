@@ -39,6 +39,7 @@ _KNOWN = (
     Card(DEFAULT_HOST, "/hello", "Plain WSGI", "One function and no framework. Add a name: /hello/you"),
     Card(DEFAULT_HOST, "/flask", "Flask", "A Flask app, unchanged. Its routes begin below the path it is mounted at."),
     Card(DEFAULT_HOST, "/guestbook", "Guestbook", "Entries in SQLite, in the folder where this site may write."),
+    Card(DEFAULT_HOST, "/desk", "Atila", "A desk for files: signing in, uploads, an API, calls to other pages."),
     Card(DEFAULT_HOST, "/static", "Static files", "A folder: the style sheet, the script and the logo of this site."),
     Card(DEFAULT_HOST, "/live", "Request log as JSON", "What the live view below asks for every two seconds."),
     Card(_VIRTUAL_HOST, "/", "Virtual host", "Another site at the same address, chosen by the name in front of it."),

@@ -16,7 +16,7 @@ HTML = "text/html; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
 
-_PROTECTION = (
+PROTECTION = (
     # Nothing from elsewhere and nothing inline: an entry that slipped through the escaping could still not run.
     ("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
                                 "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"),
@@ -34,7 +34,7 @@ class Response:
 
     def header_list(self) -> list[tuple[str, str]]:
         about_body = [("Content-Type", self.content_type), ("Content-Length", str(len(self.body)))]
-        return [*about_body, *self.headers, *_PROTECTION]
+        return [*about_body, *self.headers, *PROTECTION]
 
 
 def wsgi(handler: Callable[[WSGIEnvironment], Response], *, methods: tuple[str, ...] = ("GET",)) -> WSGIApplication:
