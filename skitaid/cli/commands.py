@@ -11,13 +11,15 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Command:
     """One command. `module` is the name of the module in this package whose `run(session)` carries it out. `argument`
-    is what stands after the command, "" when nothing may. `aliases` are older names."""
+    is what stands after the command, "" when nothing may, `words` how many words that are at most. `aliases` are older
+    names."""
 
     name: str
     module: str
     summary: str
     one: str = ""
     argument: str = ""
+    words: int = 1
     aliases: tuple[str, ...] = ()
 
 
@@ -63,6 +65,8 @@ COMMANDS = (
     Command("list", "cron_list", "with -f cron: show the jobs, when they run next and how they ended last"),
     Command("next", "cron_next", "with -f cron: print when a crontab expression, or every job, runs next",
             argument="[EXPRESSION]"),
+    Command("queue", "queue", "with -f smtpda: list the mails that wait, show one, retry, hold or remove it",
+            argument="[WHAT [ID]]", words=2),
     Command("doctor", "doctor", "look for what is wrong with this machine's set-up, with the fix for each",
             one="look at one instance"),
 )

@@ -39,16 +39,21 @@ class Bounce:
     host: str
     now: float
 
+    @property
+    def is_utf8(self) -> bool:
+        """Only if its recipient is international: a mail that came back for want of SMTPUTF8 must find its way."""
+        return not self.envelope.sender.isascii()
+
     def to_envelope(self) -> Envelope:
         """From nobody, so that it is never answered by another bounce (RFC 5321, section 4.5.5)."""
         mail = self.envelope
-        return Envelope(bounce_id(mail.id, self.attempt), self.now, "", (mail.sender,), mail.route, mail.is_utf8)
+        return Envelope(bounce_id(mail.id, self.attempt), self.now, "", (mail.sender,), mail.route, self.is_utf8)
 
     def to_message(self, message: Iterable[bytes]) -> bytes:
         boundary = f"=_{self.envelope.id}"
         returned = header_of(message)
-        kind = "message/global-headers" if self.envelope.is_utf8 else "text/rfc822-headers"
-        if not self.envelope.is_utf8:
+        kind = "message/global-headers" if self.is_utf8 else "text/rfc822-headers"
+        if not self.is_utf8:
             returned = bytes(octet if octet < 128 else ord("?") for octet in returned)
         lines = [
             *self._header(boundary),
@@ -59,13 +64,14 @@ class Bounce:
         return self._joined(lines) + returned + f"\r\n--{boundary}--\r\n".encode()
 
     def _joined(self, lines: Iterable[str]) -> bytes:
-        """What a server said may hold anything: what does not print, what this bounce's way may not take, and what is
-        too long for a line is left out."""
-        def is_fit(c: str) -> bool:
-            return c.isprintable() and (self.envelope.is_utf8 or c.isascii())
+        """What a server said may hold anything: what is too long for a line is left out."""
+        return "".join(f"{''.join(map(self._fit, line))[:LINE_MAX // 4]}\r\n" for line in lines).encode()
 
-        clean = ("".join(c if is_fit(c) else "?" for c in line)[:LINE_MAX // 4] for line in lines)
-        return "".join(f"{line}\r\n" for line in clean).encode()
+    def _fit(self, c: str) -> str:
+        """A character, or, for who can read ASCII alone, how RFC 6533 (section 3) writes it."""
+        if not c.isprintable():
+            return "?"
+        return c if c.isascii() or self.is_utf8 else f"\\x{{{ord(c):X}}}"
 
     def _header(self, boundary: str) -> list[str]:
         return [

@@ -20,7 +20,7 @@ from skitaid.agents.smtpda.retry import Record
 from skitaid.agents.smtpda.spool import INCOMING, MAIL_SUFFIX, PART_SUFFIX, sync_folder
 from skitaid.exceptions import RefusedError
 
-__all__ = ["Mail", "Queue"]
+__all__ = ["Mail", "Queue", "mail_ids", "read_mail"]
 
 RECORD_SUFFIX = ".json"
 PIECE_BYTES = 64 * 1024
@@ -102,10 +102,10 @@ class Queue:
         return False
 
     def ids(self) -> list[str]:
-        return _ids(self.queue)
+        return mail_ids(self.queue)
 
     def failed_ids(self) -> list[str]:
-        return _ids(self.failed)
+        return mail_ids(self.failed)
 
     def read(self, mail_id: str) -> Mail:
         """Raises FileNotFoundError, MalformedMailError."""
@@ -135,8 +135,10 @@ class Queue:
     def remove(self, mail_id: str) -> None:
         """Delivered, or not wanted. Durable when it returns."""
         for folder in (self.queue, self.failed):
-            (folder / f"{mail_id}{MAIL_SUFFIX}").unlink(missing_ok=True)
-            (folder / f"{mail_id}{RECORD_SUFFIX}").unlink(missing_ok=True)
+            for suffix in (MAIL_SUFFIX, RECORD_SUFFIX):
+                # No detour: until the first of these is done, a crash sends the mail again.
+                with suppress(FileNotFoundError):
+                    os.unlink(f"{folder}/{mail_id}{suffix}")
         sync_folder(self.queue)
 
     def fail(self, mail_id: str) -> None:
@@ -214,7 +216,7 @@ def read_mail(path: Path) -> Mail:
     return Mail(path, envelope, len(line), size)
 
 
-def _ids(folder: Path) -> list[str]:
+def mail_ids(folder: Path) -> list[str]:
     """Oldest first."""
     return sorted(name.removesuffix(MAIL_SUFFIX) for name in os.listdir(folder) if _NAME.fullmatch(name))
 

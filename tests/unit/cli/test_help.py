@@ -16,7 +16,7 @@ PAGE = (Path(__file__).resolve().parents[3] / "docs" / "commands.md").read_text(
 
 def test_the_overview_names_every_command_and_option() -> None:
     text = help_text.overview("skitaid")
-    listed = re.findall(r"^  ([a-z]+)(?: \[?[A-Z]+\]?)?(?:  |$)", text, re.MULTILINE)
+    listed = re.findall(r"^  ([a-z]+)(?: \[?[A-Z]+(?: \[[A-Z]+\])?\]?)?(?:  |$)", text, re.MULTILINE)
     assert listed == [command.name for command in COMMANDS]
     assert all(option.spelling in text for option in OPTIONS)
     assert all(alias in text for command in COMMANDS for alias in command.aliases)
