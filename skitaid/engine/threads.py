@@ -79,6 +79,11 @@ class AppThreads:
         return True
 
     @property
+    def count(self) -> int:
+        """Threads that there are places for."""
+        return self._count
+
+    @property
     def waiting(self) -> int:
         """Jobs that no thread has begun."""
         return len(self._jobs)
