@@ -19,7 +19,27 @@ _PLACES: Final = {
     "EVEXCEPT": "skitaid.atila.context",
     "EVOK": "skitaid.atila.context",
     "EVREQEND": "skitaid.atila.context",
+    "Package": "skitaid.atila.part",
+    "Preferences": "skitaid.atila.preferences",
     "Saddle": "skitaid.atila.app",
+    "Saddlery": "skitaid.atila.part",
+    **dict.fromkeys(
+        (
+            "app_mounted",
+            "app_restarted",
+            "app_restarting",
+            "app_started",
+            "app_starting",
+            "app_unmounting",
+            "request_failed",
+            "request_finished",
+            "request_starting",
+            "request_success",
+            "request_tearing_down",
+            "template_rendering",
+        ),
+        "skitaid.atila.bus",
+    ),
 }
 
 

@@ -10,13 +10,18 @@ from typing import Any
 
 from skitaid.atila.answering import Deferred, Plan, answer
 from skitaid.atila.app_registry import register
+from skitaid.atila.bus import Bus
 from skitaid.atila.configuration import apply_preferences, make_config
 from skitaid.atila.context import Context, bind, unbind
 from skitaid.atila.cors import Cors, cors_of
 from skitaid.atila.errors import ErrorHandlers
 from skitaid.atila.hooks import Hooks
+from skitaid.atila.life import Life
+from skitaid.atila.lifecycle import Lifecycle
+from skitaid.atila.maintenance import Maintenance
 from skitaid.atila.marks import Marks, read_marks
 from skitaid.atila.missing import options_reply, reply_to_missing
+from skitaid.atila.mounting import Mounting
 from skitaid.atila.preferences import Preferences, bootstrap
 from skitaid.atila.preworks import Preworks
 from skitaid.atila.protecting import Protecting
@@ -24,13 +29,19 @@ from skitaid.atila.routes import Route
 from skitaid.atila.routing import Missing
 from skitaid.atila.routing_api import Routing
 from skitaid.atila.sending import failure_of, respond
+from skitaid.atila.store import Store
 from skitaid.atila.templating import Templating
 from skitaid.was.errors import HTTPError
 
 __all__ = ["Atila", "Saddle"]
 
 
-class Atila(Routing, Hooks, ErrorHandlers, Preworks, Protecting, Templating):
+_PARTS = (Routing, Mounting, Hooks, ErrorHandlers, Preworks, Protecting, Templating, Lifecycle, Bus, Maintenance)
+
+
+class Atila(  # each part is one concern
+    Mounting, Routing, Hooks, ErrorHandlers, Preworks, Protecting, Templating, Lifecycle, Bus, Maintenance
+):
     """An app. `app_name`: the name of its module, `Atila(__name__)`: its folder has templates, resources and services.
 
     `debug`: where an exception happened is shown to the client. `config`: the app's own settings, and limits in bytes.
@@ -38,7 +49,7 @@ class Atila(Routing, Hooks, ErrorHandlers, Preworks, Protecting, Templating):
     """
 
     def __init__(self, app_name: str) -> None:
-        for part in (Routing, Hooks, ErrorHandlers, Preworks, Protecting, Templating):
+        for part in _PARTS:
             part.__init__(self)
         self.app_name = app_name
         self.home = _home_of(app_name)
@@ -48,6 +59,8 @@ class Atila(Routing, Hooks, ErrorHandlers, Preworks, Protecting, Templating):
         self.access_control_allow_origin: list[str] | None = None
         self.access_control_max_age: int | None = None
         self._cors: tuple[Any, Cors | None] = (None, None)
+        self.store = self.storage = Store()
+        self._life = Life(self)
         register(_short_name(app_name, self.home), self)
 
     # ------------------------------------------------------------ settings
@@ -62,15 +75,22 @@ class Atila(Routing, Hooks, ErrorHandlers, Preworks, Protecting, Templating):
         given = Preferences(preferences)
         bootstrap(self.app_name, given)
         self.set_preferences(given)
+        self._life.begin()
 
     def get_resource(self, *parts: str) -> str:
         """The path of a file in the app's folder `resources`."""
         return os.path.join(self.home, "resources", *parts)
 
+    def make_was(self) -> Context:
+        """`was` outside of requests: for what the app does by itself."""
+        return Context(self, {"SCRIPT_NAME": self.mount_path})
+
     # ------------------------------------------------------------ requests
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """PEP 3333."""
+        if not self._life.is_begun:
+            self._life.begin()
         was = Context(self, environ)
         is_ours = bind(was)
         try:

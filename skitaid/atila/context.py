@@ -16,6 +16,7 @@ from skitaid.atila.app_registry import APPS
 from skitaid.atila.parts import METHODS, OBJECTS, PROPERTIES, load
 from skitaid.atila.request import Request
 from skitaid.atila.response import Response
+from skitaid.atila.wac import REGISTERED
 from skitaid.was.context import Bound, bound_request
 from skitaid.was.context import cell as cell_of_thread
 from skitaid.was.services import SERVICES
@@ -96,6 +97,8 @@ class Context:
             return load(PROPERTIES[name])(self)
         elif name in SERVICES:
             return getattr(services, name)
+        elif name in REGISTERED:
+            return REGISTERED[name]
         else:
             raise AttributeError(f"was has no {name!r}")
         setattr(self, name, made)
@@ -126,6 +129,16 @@ class Context:
         urls, mount, thing = self._urls_of(thing)
         path: str = urls.base(mount, thing)
         return path
+
+    # ------------------------------------------------------------ other apps
+
+    def emit(self, event: str, *args: Any, **named: Any) -> None:
+        """app.emit."""
+        self.app.emit(event, *args, **named)
+
+    def broadcast(self, event: str, *args: Any, **named: Any) -> None:
+        """app.broadcast."""
+        self.app.broadcast(event, *args, **named)
 
     @property
     def apps(self) -> Any:

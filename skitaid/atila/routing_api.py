@@ -12,7 +12,7 @@ from skitaid.atila.routes import Route, RouteOptions, methods_of
 from skitaid.atila.routing import Router
 from skitaid.atila.urls import UrlBuilder
 
-__all__ = ["Routing"]
+__all__ = ["Routing", "read_options"]
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -37,10 +37,14 @@ class Routing:
         `access_control_allow_origin`, `access_control_max_age`: as those of the app. Raises RuleError."""
 
         def decorate(function: Decorated) -> Decorated:
-            self.add_route(rule, function, _options(methods, content_types, options))
+            self.make_route(rule, function, read_options(methods, content_types, dict(options)))
             return function
 
         return decorate
+
+    def make_route(self, rule: str, function: Callable[..., Any], options: RouteOptions) -> None:
+        """A route that stands in the app's own code. Raises RuleError."""
+        self.add_route(rule, function, options)
 
     def add_route(
         self, rule: str, function: Callable[..., Any], options: RouteOptions, *, name: str = "", scope: Any = None
@@ -67,7 +71,8 @@ class Routing:
         return self.urls.base(self.mount_path, thing)
 
 
-def _options(methods: Any, content_types: Any, given: dict[str, Any]) -> RouteOptions:
+def read_options(methods: Any, content_types: Any, given: dict[str, Any]) -> RouteOptions:
+    """What a decorator was given. `given` is emptied of what is known."""
     types = [content_types] if isinstance(content_types, str) else content_types
     origins = given.pop("access_control_allow_origin", None)
     max_age = given.pop("access_control_max_age", None)

@@ -147,7 +147,8 @@ def test_bootstrap_and_the_reloader(tmp_path: Path) -> None:
     (place.apps / "urls").write_text("one\ntwo\n")
     place.app(
         "shop/__init__",
-        "def bootstrap(pref):\n    with open(pref.config.urlfile) as f:\n        pref.config.urllist = f.read().split()\n",
+        "def bootstrap(pref):\n    with open(pref.config.urlfile) as f:\n"
+        "        pref.config.urllist = f.read().split()\n",
     )
     place.app("shop/app", source.replace("ANSWER", "first"))
     more = f"[/shop]\nconfig.urlfile = {place.apps}/urls\n"
