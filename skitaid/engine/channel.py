@@ -18,6 +18,7 @@ from skitaid.engine.disk import DiskThreads
 from skitaid.engine.errors import ClientGoneError
 from skitaid.engine.file_segment import BURST_BYTES, FileSegment
 from skitaid.engine.poller import READ, WRITE
+from skitaid.engine.secure import SecureSocket
 from skitaid.engine.selector import EngineSelector
 from skitaid.engine.spool import Spool, SpoolFile
 
@@ -47,7 +48,7 @@ class Channel:
         "_outgoing", "_receive", "_send", "_socket", "engine", "fd", "input_ended", "outgoing_bytes", "touched",
     )
 
-    def __init__(self, engine: ChannelEngine, sock: socket.socket) -> None:
+    def __init__(self, engine: ChannelEngine, sock: socket.socket | SecureSocket) -> None:
         self.engine = engine
         self.fd = sock.fileno()
         self._socket = sock

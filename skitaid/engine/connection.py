@@ -11,9 +11,11 @@ from typing import Final, Protocol
 
 from skitaid.engine.channel import Channel, ChannelEngine
 from skitaid.engine.exchange import Fields
+from skitaid.engine.guest import Guest
 from skitaid.engine.listener import Listener, Peer
 from skitaid.engine.phase import Phase
 from skitaid.engine.poller import ERROR, HANG_UP, READ, WRITE
+from skitaid.engine.secure import SecureSocket
 from skitaid.engine.stream import Stream, StreamEngine
 from skitaid.protocols.errors import ProtocolError
 
@@ -31,7 +33,7 @@ class ConnectionEngine(ChannelEngine, StreamEngine, Protocol):
     def dispatch(self, stream: Stream) -> None: ...
     def note_done(self, stream: Stream) -> None: ...
     def refuse(self, stream: Stream | None, peer: str, error: ProtocolError) -> tuple[str, Fields, bytes]: ...
-    def closed(self, connection: Connection) -> None: ...
+    def closed(self, connection: Guest) -> None: ...
 
 
 class Connection(Channel):
@@ -46,7 +48,9 @@ class Connection(Channel):
         "served",
     )
 
-    def __init__(self, engine: ConnectionEngine, listener: Listener, sock: socket.socket, peer: Peer) -> None:
+    def __init__(
+        self, engine: ConnectionEngine, listener: Listener, sock: socket.socket | SecureSocket, peer: Peer
+    ) -> None:
         super().__init__(engine, sock)
         self.listener = listener
         self.peer, self.peer_port = peer
@@ -165,6 +169,9 @@ class Connection(Channel):
         except OSError:
             self._close()
             return
+        if isinstance(self._socket, SecureSocket):
+            # Nobody is going to read it: not worth being decrypted.
+            self._receive = self._socket.discard
         self.set_reading(True)
 
     def _linger(self, data: bytes) -> None:

@@ -11,6 +11,8 @@ import socket
 import threading
 from typing import Final
 
+from skitaid.engine.secure import SecureSocket
+
 __all__ = ["BURST_BYTES", "FileSegment", "FileShrunkError", "OpenFile"]
 
 BURST_BYTES: Final = 1 << 20
@@ -72,14 +74,17 @@ class FileSegment:
     def __len__(self) -> int:
         return self.left
 
-    def send(self, sock: socket.socket, limit: int = BURST_BYTES) -> int:
+    def send(self, sock: socket.socket | SecureSocket, limit: int = BURST_BYTES) -> int:
         """Send what the socket takes, at most `limit` bytes; gives how many it took. Raises BlockingIOError when it
         takes none, FileShrunkError, OSError."""
         count = min(self.left, limit)
         if not count:
             return 0
         self.is_brought = False
-        sent = self._send_by_kernel(sock, count) if self._has_sendfile else self._send_read(sock, count)
+        if self._has_sendfile and isinstance(sock, socket.socket):
+            sent = self._send_by_kernel(sock, count)
+        else:
+            sent = self._send_read(sock, count)
         self.offset += sent
         self.left -= sent
         return sent
@@ -120,7 +125,7 @@ class FileSegment:
             raise self._shrunk()
         return sent
 
-    def _send_read(self, sock: socket.socket, count: int) -> int:
+    def _send_read(self, sock: socket.socket | SecureSocket, count: int) -> int:
         data = os.pread(self.file.fd, min(count, _READ_BYTES), self.offset)
         if not data:
             raise self._shrunk()

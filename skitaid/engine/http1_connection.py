@@ -16,6 +16,7 @@ from skitaid.engine.errors import ClientGoneError
 from skitaid.engine.listener import Listener, Peer
 from skitaid.engine.phase import Phase
 from skitaid.engine.poller import READ
+from skitaid.engine.secure import SecureSocket
 from skitaid.engine.stream import Stream
 from skitaid.exceptions import PeerError
 from skitaid.protocols.errors import ProtocolError
@@ -40,7 +41,9 @@ class Http1Connection(Connection):
 
     __slots__ = ("_discarded", "_parser", "_to_finish", "stream")
 
-    def __init__(self, engine: ConnectionEngine, listener: Listener, sock: socket.socket, peer: Peer) -> None:
+    def __init__(
+        self, engine: ConnectionEngine, listener: Listener, sock: socket.socket | SecureSocket, peer: Peer
+    ) -> None:
         super().__init__(engine, listener, sock, peer)
         self._parser = Http1Server(self)
         self._to_finish: Stream | None = None

@@ -6,10 +6,12 @@ import errno
 import socket
 from typing import Final, Protocol
 
+from skitaid.engine.guest import Guest
 from skitaid.engine.poller import EXCLUSIVE, READ
+from skitaid.engine.secure import SecureSocket
 from skitaid.engine.selector import EngineSelector
 
-__all__ = ["Listener", "ListenerEngine", "Peer"]
+__all__ = ["Listener", "ListenerEngine", "Peer", "Security", "SecurityEngine"]
 
 ACCEPTS_PER_EVENT: Final = 64
 _UNSENT_BYTES: Final = 524288
@@ -35,13 +37,35 @@ class ListenerEngine(Protocol):
         """No descriptors left to accept with."""
 
 
+class SecurityEngine(Protocol):
+    """The engine, as a handshake sees it. `batch`: how many batches of events there were."""
+
+    now: float
+    batch: int
+    selector: EngineSelector
+
+    def secured(self, guest: Guest, listener: Listener, sock: SecureSocket, peer: Peer) -> None:
+        """TLS is agreed on: `guest` gives its place to a connection."""
+
+    def closed(self, connection: Guest) -> None:
+        """Its last word."""
+
+
+class Security(Protocol):
+    """What a listener's connections begin with, before any protocol."""
+
+    def begin(self, engine: SecurityEngine, listener: Listener, sock: socket.socket, peer: Peer) -> Guest: ...
+
+
 class Listener:
     """Accepts connections and hands them to the engine. `host` and `port` as apps see them (SERVER_NAME,
-    SERVER_PORT)."""
+    SERVER_PORT). `security`: what connections begin with, None: in the clear; `scheme` follows from it."""
 
-    __slots__ = ("_accept", "_engine", "_is_stream_inet", "_socket", "fd", "host", "is_paused", "port")
+    __slots__ = (
+        "_accept", "_engine", "_is_stream_inet", "_socket", "fd", "host", "is_paused", "port", "scheme", "security",
+    )  # fmt: skip
 
-    def __init__(self, engine: ListenerEngine, sock: socket.socket) -> None:
+    def __init__(self, engine: ListenerEngine, sock: socket.socket, security: Security | None = None) -> None:
         sock.setblocking(False)
         self._engine = engine
         self._socket = sock
@@ -52,6 +76,8 @@ class Listener:
             sock.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, _UNSENT_BYTES)
         self.fd = sock.fileno()
         self.is_paused = False
+        self.security = security
+        self.scheme = "http" if security is None else "https"
         self.host, self.port = self._name(sock)
 
     @property

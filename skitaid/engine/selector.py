@@ -84,6 +84,10 @@ class EngineSelector(selectors.BaseSelector):
             self.poller.register(fd, mask & ~EXCLUSIVE)
         self._served[fd] = served
 
+    def hand_over(self, fd: int, served: Served) -> None:
+        """Have another one serve `fd`, for the same events."""
+        self._served[fd] = served
+
     def forget(self, fd: int) -> None:
         """Undo `serve`; fine if the descriptor is unknown already."""
         if self._served.pop(fd, None) is not None:

@@ -15,12 +15,14 @@ from skitaid.engine.access import AccessLog, record_of, refusal_record
 from skitaid.engine.body import RequestBody
 from skitaid.engine.connection import Connection
 from skitaid.engine.disk import DiskThreads
+from skitaid.engine.guest import Guest
 from skitaid.engine.hearing import Hearing
 from skitaid.engine.http1_connection import Http1Connection
-from skitaid.engine.listener import Listener, Peer
+from skitaid.engine.listener import Listener, Peer, Security
 from skitaid.engine.phase import Phase
 from skitaid.engine.portal import Portal
 from skitaid.engine.quota import Admission, Quota, QuotaSettings
+from skitaid.engine.secure import SecureSocket
 from skitaid.engine.selector import EngineLoop, EngineSelector
 from skitaid.engine.spool import Spool, SpoolSettings
 from skitaid.engine.stream import Fields, Stream
@@ -39,6 +41,8 @@ RETRY_AFTER_S: Final = 1
 ROOM_AFTER_S: Final = 60
 """A disk that is full is not empty a second later."""
 _NO_ROOM: Final = 507
+FRESH_S: Final = 1.0
+"""How long a connection that was made secure while the worker drains is not taken for an idle one."""
 ROOM_SHARE: Final = 16
 """Of the idle connections, one in so many goes when room is needed: looking for them costs as much as closing them."""
 
@@ -95,6 +99,7 @@ class Engine:
         self.is_draining = False
         self.requests = 0
         self._done = count(1)
+        self.batch = 0
         self.on_tick: list[Callable[[], None]] = []
         self._note: Callable[[Stream, int], None] | None = None
         self._note_record: Callable[[Record], None] | None = None
@@ -105,7 +110,8 @@ class Engine:
         self._is_unlogged = settings.is_unlogged
         self.next_gtxnid = gtxnid_source()
         self.hearing = Hearing(settings.trusted)
-        self._connections: set[Connection] = set()
+        self._connections: set[Guest] = set()
+        self._spared_until: dict[Guest, float] = {}
         self._quota = Quota(settings.quota)
         self._listeners: list[Listener] = []
         self.threads = _make_threads(settings)
@@ -115,9 +121,9 @@ class Engine:
 
     # ------------------------------------------------------------ sockets
 
-    def listen(self, sock: socket.socket) -> None:
-        """Accept on a socket that is bound and listening."""
-        listener = Listener(self, sock)
+    def listen(self, sock: socket.socket, security: Security | None = None) -> None:
+        """Accept on a socket that is bound and listening. `security`: what connections begin with, such as TLS."""
+        listener = Listener(self, sock, security)
         self._listeners.append(listener)
         listener.open()
 
@@ -126,19 +132,36 @@ class Engine:
         """Connections open now."""
         return len(self._connections)
 
-    def accepted(self, listener: Listener, sock: socket.socket, peer: Peer) -> Connection | None:
+    def accepted(self, listener: Listener, sock: socket.socket, peer: Peer) -> Guest | None:
         """A listener's new connection, which does not block. None: it is not let in."""
         address = peer[0]
         is_counted = not self.hearing.may_pass_on(address)
         if self._quota.enter(address, is_counted=is_counted) is not Admission.WELCOME:
             sock.close()
             return None
-        connection = Http1Connection(self, listener, sock, peer)
-        self.selector.serve(connection.fd, connection)
-        self._connections.add(connection)
+        guest: Guest
+        if listener.security is None:
+            guest = self._connect(listener, sock, peer)
+        else:
+            guest = listener.security.begin(self, listener, sock, peer)
+        self.selector.serve(guest.fd, guest)
+        self._connections.add(guest)
         if self._quota.is_full:
             self._make_room()
-        return connection
+        return guest
+
+    def secured(self, guest: Guest, listener: Listener, sock: SecureSocket, peer: Peer) -> None:
+        """A handshake is done: in its place stands the connection that it was for."""
+        connection = self._connect(listener, sock, peer)
+        self.selector.hand_over(connection.fd, connection)
+        self._connections.discard(guest)
+        self._connections.add(connection)
+        if self.is_draining:
+            # The client's request is on its way: it begins when the client has heard that the handshake is done.
+            self._spared_until[connection] = self.now + FRESH_S
+
+    def _connect(self, listener: Listener, sock: socket.socket | SecureSocket, peer: Peer) -> Connection:
+        return Http1Connection(self, listener, sock, peer)
 
     def _make_room(self) -> None:
         """There are as many connections as there may be: those that have been idle for longest go, if for a tick at
@@ -152,7 +175,7 @@ class Engine:
             for listener in self._listeners:
                 listener.pause()
 
-    def closed(self, connection: Connection) -> None:
+    def closed(self, connection: Guest) -> None:
         """A connection's last word."""
         self._connections.discard(connection)
         self._quota.leave(connection.peer)
@@ -172,7 +195,8 @@ class Engine:
     def close_idle(self) -> None:
         """Close the connections on which nothing is in flight."""
         for connection in list(self._connections):
-            connection.close_idle()
+            if self.now >= self._spared_until.get(connection, 0.0):
+                connection.close_idle()
 
     # ------------------------------------------------------------ requests
 
@@ -254,6 +278,7 @@ class Engine:
 
     def begin(self, event_count: int) -> None:
         self.now = self._clock()
+        self.batch += 1
         if self.threads is not None:
             self.threads.begin_batch(event_count)
 
@@ -286,7 +311,7 @@ class Engine:
         """Look for connections that waited too long. 0.3 µs each."""
         timeouts = self.settings.timeouts
         now = self.now
-        late: list[tuple[Connection, Phase]] = []
+        late: list[tuple[Guest, Phase]] = []
         for connection in self._connections:
             # The shortest time-out there is: most connections need no closer look.
             if now - connection.touched > 1.0 or now - connection.head_at > timeouts.head_s:
