@@ -25,11 +25,12 @@ class Binder:
     """For one function. `takes_was`: its first parameter is named `was`. `names`: the others, in their order.
     `defaults`: those that have one."""
 
-    __slots__ = ("_allowed", "_required", "defaults", "names", "takes_any", "takes_was")
+    __slots__ = ("_allowed", "_required", "_reserved", "defaults", "names", "takes_any", "takes_was")
 
     def __init__(self, function: Callable[..., Any]) -> None:
         parameters = list(inspect.signature(function).parameters.values())
         self.takes_was = bool(parameters) and parameters[0].name in _WAS_NAMES
+        self._reserved = frozenset({parameters[0].name}) if self.takes_was else frozenset()
         parameters = parameters[1:] if self.takes_was else parameters
         self.takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters)
         self.names = tuple(each.name for each in parameters if each.kind in _NAMED)
@@ -67,7 +68,7 @@ class Binder:
             if name in values:
                 # What is in the path decides, who may do it does too.
                 continue
-            if not self.takes_any and name not in self._allowed:
+            if not self._takes(name):
                 raise HTTPError("400 Bad Request", f"unknown parameter {name}")
             taken[name] = value
 
@@ -76,8 +77,11 @@ class Binder:
             # JSON that is no object has no names; the function finds it in was.request.JSON.
             return
         for name, value in data.items():
-            if name not in values and (self.takes_any or name in self._allowed):
+            if name not in values and self._takes(name):
                 taken[name] = value
+
+    def _takes(self, name: str) -> bool:
+        return name in self._allowed or (self.takes_any and name not in self._reserved)
 
 
 def defaults_of(function: Callable[..., Any]) -> dict[str, Any]:

@@ -62,6 +62,11 @@ class Bus:
         for function in self.listeners.get(event, ()):
             function(_subject(self), *args, **named)
 
+    def template_rendering(self, was: Any, template: str, values: Any) -> None:
+        """A template is about to be rendered: tell who listens to `template_rendering`."""
+        for function in self.listeners.get(template_rendering, ()):
+            function(was, template, values)
+
     def emit_after(self, event: str) -> Decorator[Any]:
         """The event is emitted after the function, that of a route or any other, if it does not raise."""
         return self._after(functools.partial(self.emit, event))

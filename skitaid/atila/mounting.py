@@ -79,7 +79,7 @@ class Mounting:
         mount = self.current or Mount()
         if options.authenticate is None and "authenticate" in mount.options:
             options = replace(options, authenticate=mount.options["authenticate"])
-        name = mount.namespace + function.__name__
+        name = mount.namespace + getattr(function, "__name__", rule)
         self.add_route(mount.prefix + rule, function, options, name=name)  # type: ignore[attr-defined]
 
     def mount_all(self) -> None:

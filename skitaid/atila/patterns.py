@@ -22,6 +22,9 @@ WORDS: Final = frozenset({"me", "notme", "new"})
 KINDS: Final = ("int", "float", "string", "path")
 """In the order in which they are tried."""
 
+_LONGEST_MIXED: Final = 256
+"""Characters of a segment of several pieces."""
+
 _VARIABLE: Final = re.compile(r"<(?:([a-z]+):)?([^\W\d]\w*)>")
 _INT: Final = re.compile(r"-?[0-9]{1,18}").fullmatch
 _FLOAT: Final = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?").fullmatch
@@ -65,7 +68,8 @@ class Mixed:
 
     def read(self, text: str) -> list[Any] | None:
         """The values in their order; None: `text` is none of these."""
-        match = self.regex.fullmatch(text)
+        # Several texts side by side can be told apart in many ways: a long one would take its time.
+        match = self.regex.fullmatch(text) if len(text) <= _LONGEST_MIXED else None
         if match is None:
             return None
         values = [each.read(match[each.name]) for each in self.pieces if isinstance(each, Variable)]

@@ -52,7 +52,7 @@ class Routing:
         """A route for a function. Raises RuleError."""
         pattern = parse(rule)
         variables = pattern.variables
-        route = Route(pattern, function, name or function.__name__, options, scope=scope)
+        route = Route(pattern, function, name or getattr(function, "__name__", rule), options, scope=scope)
         if variables and isinstance(pattern.segments[-1], type(variables[-1])):
             route.may_lack_last = variables[-1].name in Binder(function).defaults
         route.routable = _routable(options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -101,6 +102,21 @@ def test_events_of_the_app(app: Atila) -> None:
         "starting", "started or mounted", "started or mounted", "begin", "success", "tear down", "end", "begin",
         "failed ZeroDivisionError('integer division or modulo by zero')", "tear down", "end",
     ]  # fmt: skip
+
+
+def test_templates_that_are_rendered(app: Atila, tmp_path: Path) -> None:
+    seen: list[Any] = []
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "index.html").write_text("{{ choice }}")
+    app.home = str(tmp_path)
+
+    @app.on(atila.template_rendering)
+    def template_rendering_handler(was: Any, template: str, params: Any) -> None:
+        seen.append((template, params["choice"]))
+
+    app.route("/")(lambda was: was.render("index.html", choice=2))
+    assert Caller(app).get("/").text == "2"
+    assert seen == [("index.html", 2)]
 
 
 def test_events_of_ones_own(app: Atila) -> None:

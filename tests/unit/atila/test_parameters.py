@@ -247,3 +247,22 @@ def test_the_request(app: Atila) -> None:
         "kind": "application/json; charset=utf-8", "main": "application", "sub": "json", "host": "example.com",
         "has": False, "headers": headers, "all": headers, "body": "{}", "env": "q=1",
     }  # fmt: skip
+
+
+def test_a_name_that_is_taken(app: Atila) -> None:
+    """`was` is not the client's to give."""
+
+    @app.route("/a")
+    def a(was: Any, **named: Any) -> Any:
+        return was.API(named)
+
+    call = Caller(app)
+    assert call.get("/a?was=1").code == 400
+    assert call.json("/a", {"was": 1, "x": 2}).data == {"x": 2}
+
+
+def test_a_segment_that_could_be_read_in_many_ways(app: Atila) -> None:
+    app.route("/<a>-<b>-<c>-<d>")(lambda was, a, b, c, d: a)
+    call = Caller(app)
+    assert call.get("/" + "-" * 5000).code == 404
+    assert call.get("/w-x-y-z").text == "w"
