@@ -65,6 +65,7 @@ def _read(was: Was, token: object) -> Any:
     if not isinstance(token, str):
         return None
     try:
-        return verify(token, _keys(was), _PURPOSE)
+        # As the value `<token>` of a path it has blanks in place of underscores, and a token has no blanks.
+        return verify(token.replace(" ", "_"), _keys(was), _PURPOSE)
     except UnverifiedError:
         return None

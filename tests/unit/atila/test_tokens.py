@@ -134,7 +134,7 @@ def context(cookie: str = "") -> Any:
 def test_a_token_without_a_session_works_anywhere_until_it_is_over() -> None:
     token = context().mkott({"user": ("hans", 1)}, 3600)
     assert re.fullmatch(r"[\w.-]+", token)
-    assert context().deott(token) == {"user": ("hans", 1)}
+    assert context().deott(token) == context().deott(token.replace("_", " ")) == {"user": ("hans", 1)}
     assert context().deott(context().mkott("hans", 0)) is None
     with pytest.raises(ValueError, match="made with a session key"):
         context().rvott(token)
