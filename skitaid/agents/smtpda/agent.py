@@ -97,7 +97,12 @@ class MailAgent(Agent):
 
     def _look_into_incoming(self) -> None:
         """When something was put there: the folder has changed, or somebody said so."""
-        changed_ns = os.stat(self._queue.incoming).st_mtime_ns
+        try:
+            changed_ns = os.stat(self._queue.incoming).st_mtime_ns
+        except FileNotFoundError:
+            self._queue.prepare()
+            self._frame.log.write("warn", f"{self._queue.incoming} was removed, and is made anew")
+            return
         if changed_ns == self._seen_ns:
             return
         for mail_id in self._queue.take_in():
@@ -120,12 +125,7 @@ class MailAgent(Agent):
 
     def _enlist(self, mail_id: str) -> None:
         """A mail that is in the queue: when it is due, or that it is held."""
-        try:
-            record = self._queue.record(mail_id)
-        except MalformedMailError as error:
-            self._frame.log.write("warn", f"it is begun anew: {error}", mail_id)
-            self._schedule.add(mail_id, 0.0)
-            return
+        record = self._books.record(mail_id)
         if record.is_held:
             self._schedule.hold(mail_id)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -20,6 +21,9 @@ from skitaid.logs.lines import LogFile
 
 __all__ = ["Delivery"]
 
+TRY_AGAIN_S = 60.0
+"""After a fault of our own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -36,17 +40,20 @@ class Delivery:
         """See `couriers.Serve`."""
         try:
             return self._serve(mail_id, route, session)
-        except FileNotFoundError:
-            self.tell(Settled(mail_id))  # removed by hand
-        except MalformedMailError as error:
-            self._set_aside(mail_id, error)
         except Exception:  # noqa: BLE001  (a mail that we fail at must not stop the others)
             self.log.write_traceback(mail_id)
-            self.tell(Settled(mail_id, self.books.next_try_s(mail_id)))
+            self.tell(Settled(mail_id, time.time() + TRY_AGAIN_S))
         return Round(None, is_reachable=True)
 
     def _serve(self, mail_id: str, route: Route, session: Session | None) -> Round:
-        mail = self.queue.read(mail_id)
+        try:
+            mail = self.queue.read(mail_id)
+        except FileNotFoundError:
+            self.tell(Settled(mail_id))  # removed by hand
+            return Round(session, is_reachable=True)
+        except MalformedMailError as error:
+            self._set_aside(mail_id, error)
+            return Round(session, is_reachable=True)
         record = self.books.record(mail_id)
         recipients = record.waiting(mail.envelope.recipients)
         if not recipients:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from skitaid.agents.smtpda.queue import Queue
+from skitaid.agents.smtpda.queue import Queue, is_mail_id
 from skitaid.agents.smtpda.retry import Record, anew
 from skitaid.exceptions import RefusedError
 
@@ -17,6 +17,8 @@ COMMANDS = ("retry", "hold", "remove")
 
 def perform(queue: Queue, command: str, mail_id: str) -> str:
     """What was done, in a sentence. Raises RefusedError, OSError, MalformedMailError."""
+    if not is_mail_id(mail_id):
+        raise _unknown(mail_id)
     if command == "retry":
         retry(queue, mail_id)
         return f"{mail_id} will be tried at once"

@@ -6,7 +6,7 @@ hold up one mail of another, and a server that is down only its own.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -28,28 +28,33 @@ class Line:
 
     def __init__(self) -> None:
         self._queues: dict[Key, deque[str]] = {}
+        self._routes: Counter[Route] = Counter()
 
     def __len__(self) -> int:
-        return sum(map(len, self._queues.values()))
+        return self._routes.total()
 
     def add(self, key: Key, mail_id: str) -> None:
         self._queues.setdefault(key, deque()).append(mail_id)
+        self._routes[key.route] += 1
 
     def has_room_for(self, may: Callable[[Route], bool]) -> bool:
         """Whether `take` would give something."""
-        return any(may(key.route) for key in self._queues)
+        return any(may(route) for route in self._routes)
 
     def take(self, may: Callable[[Route], bool], prefer: Route | None = None) -> tuple[Key, str] | None:
         """The next mail whose server `may` get one more courier, None: there is none; one for the server `prefer`, if
         there is any. Its queue goes to the end."""
-        able = [key for key in self._queues if may(key.route)]
-        key = next((key for key in able if key.route == prefer), able[0] if able else None)
+        able = {route for route in self._routes if may(route)}
+        if prefer in able:
+            able = {prefer}
+        key = next((key for key in self._queues if key.route in able), None)
         if key is None:
             return None
         queue = self._queues.pop(key)
         mail_id = queue.popleft()
         if queue:
             self._queues[key] = queue
+        self._took(key)
         return key, mail_id
 
     def drop(self, mail_id: str) -> bool:
@@ -59,6 +64,7 @@ class Line:
                 queue.remove(mail_id)
                 if not queue:
                     del self._queues[key]
+                self._took(key)
                 return True
         return False
 
@@ -66,4 +72,10 @@ class Line:
         """All of them, taken out."""
         left = [mail_id for queue in self._queues.values() for mail_id in queue]
         self._queues.clear()
+        self._routes.clear()
         return left
+
+    def _took(self, key: Key) -> None:
+        self._routes[key.route] -= 1
+        if not self._routes[key.route]:
+            del self._routes[key.route]

@@ -20,7 +20,7 @@ from skitaid.agents.smtpda.retry import Record
 from skitaid.agents.smtpda.spool import INCOMING, MAIL_SUFFIX, PART_SUFFIX, sync_folder
 from skitaid.exceptions import RefusedError
 
-__all__ = ["Mail", "Queue", "mail_ids", "read_mail"]
+__all__ = ["Mail", "Queue", "is_mail_id", "mail_ids", "read_mail"]
 
 RECORD_SUFFIX = ".json"
 PIECE_BYTES = 64 * 1024
@@ -214,6 +214,11 @@ def read_mail(path: Path) -> Mail:
     # The name is the id, whatever the file says: records and bounces are found by it.
     envelope = replace(Envelope.from_line(line), id=path.name.removesuffix(MAIL_SUFFIX))
     return Mail(path, envelope, len(line), size)
+
+
+def is_mail_id(text: str) -> bool:
+    """Whether a file of the spool can have it for its name."""
+    return _NAME.fullmatch(f"{text}{MAIL_SUFFIX}") is not None
 
 
 def mail_ids(folder: Path) -> list[str]:

@@ -130,12 +130,19 @@ class Session:
         """The next one, waited for at most that long in all."""
         wait_s = timeout_s or self._terms.timeout_s
         deadline = time.monotonic() + wait_s
-        while (reply := self._reader.next()) is None:
+        while (reply := self._next()) is None:
             self._reader.feed(self._receive(deadline))
         if reply.code == 421:
             self.close()
             raise DeliveryError(f"{self.route}: {reply}")
         return reply
+
+    def _next(self) -> Reply | None:
+        try:
+            return self._reader.next()
+        except DeliveryError:
+            self.close()  # whose answer is the next one?
+            raise
 
     def _receive(self, deadline: float) -> bytes:
         try:
@@ -153,7 +160,7 @@ class Session:
     def _acknowledge(self) -> None:
         """Each piece at once: a server that sends its replies to a group of commands one by one waits for that with
         the second (Nagle's algorithm), 40 ms a mail. The kernel forgets it, so it is said each time."""
-        if _QUICKACK is not None:
+        if _QUICKACK is not None and self._channel.family != socket.AF_UNIX:
             self._channel.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
     def _broken(self, error: OSError) -> DeliveryError:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from random import random
 
 from skitaid.agents.smtpda.bounce import Bounce
+from skitaid.agents.smtpda.errors import MalformedMailError
 from skitaid.agents.smtpda.queue import Mail, Queue
-from skitaid.agents.smtpda.retry import Answer, Policy, Record, Status, after_attempt, back_off_s
+from skitaid.agents.smtpda.retry import Answer, Policy, Record, Status, after_attempt
 
 __all__ = ["Books", "Settled"]
 
@@ -39,12 +40,13 @@ class Books:
         self._unwritten: dict[str, Record] = {}
 
     def record(self, mail_id: str) -> Record:
-        """Where there was no room to write it, from memory. Raises MalformedMailError."""
-        return self._unwritten.get(mail_id) or self._queue.record(mail_id)
-
-    def next_try_s(self, mail_id: str) -> float:
-        """When to try a mail again that we failed at ourselves."""
-        return time.time() + back_off_s(self._queue.record(mail_id).attempts + 1, self.policy, random())
+        """Where there was no room to write it, from memory. One that cannot be read is begun anew: better twice than
+        never."""
+        try:
+            return self._unwritten.get(mail_id) or self._queue.record(mail_id)
+        except MalformedMailError as error:
+            self._log("error", f"{mail_id}: begun anew, its record is damaged: {error}")
+            return Record()
 
     def enter(self, mail: Mail, record: Record, answers: Mapping[str, Answer]) -> Settled:
         """After an attempt. Never raises for a full disk."""

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from skitaid.agents.smtpda.envelope import Envelope
-from skitaid.agents.smtpda.errors import MailError, SpoolError
+from skitaid.agents.smtpda.envelope import ENVELOPE_MAX_BYTES, Envelope
+from skitaid.agents.smtpda.errors import MailError, MalformedMailError, SpoolError
 from skitaid.agents.smtpda.wire import inspect
 
 __all__ = ["INCOMING", "MAIL_SUFFIX", "PART_SUFFIX", "SPOOL_PATH", "WAKE", "Spool", "find_spool", "new_id",
@@ -59,8 +59,10 @@ class Spool:
         traits = inspect((message,))
         if traits.fault:
             raise MailError(f"the message cannot be sent: {traits.fault}")
+        line = envelope.to_line()
+        _check(line)
         try:
-            self._write(envelope, message)
+            self._write(envelope.id, line, message)
         except FileNotFoundError as error:
             raise SpoolError(f"no mail spool at {self.folder}: it is there when skitaid.conf has [smtpda] and the "
                              "mail agent has started once") from error
@@ -76,13 +78,13 @@ class Spool:
             with socket_address(self.folder, WAKE) as address:
                 channel.sendto(b"\0", address)
 
-    def _write(self, envelope: Envelope, message: bytes) -> None:
+    def _write(self, mail_id: str, *parts: bytes) -> None:
         incoming = self.folder / INCOMING
-        part, mail = incoming / f".{envelope.id}{PART_SUFFIX}", incoming / f"{envelope.id}{MAIL_SUFFIX}"
+        part, mail = incoming / f".{mail_id}{PART_SUFFIX}", incoming / f"{mail_id}{MAIL_SUFFIX}"
         fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             try:
-                _write_all(fd, envelope.to_line(), message)
+                _write_all(fd, *parts)
                 os.fsync(fd)
             finally:
                 os.close(fd)
@@ -102,6 +104,16 @@ class Spool:
             with suppress(OSError):
                 mail.unlink()
             raise
+
+
+def _check(line: bytes) -> None:
+    """Would the agent understand it? Raises MailError."""
+    if len(line) > ENVELOPE_MAX_BYTES:
+        raise MailError("too many recipients for one mail: send several")
+    try:
+        Envelope.from_line(line)
+    except MalformedMailError as error:
+        raise MailError(f"the envelope cannot be sent: {error}") from error
 
 
 def _write_all(fd: int, *parts: bytes) -> None:

@@ -234,3 +234,11 @@ def test_what_was_kept_long_enough_goes(queue: Queue, put: Callable[[], str]) ->
     now = (queue.failed / f"{young}.json").stat().st_mtime
     assert queue.expire(30 * 86400.0, now) == [old]
     assert queue.failed_ids() == [young] and names(queue.incoming) == []
+
+
+@pytest.mark.parametrize("fields", [{"recipients": ()}, {"recipients": ("b@x.org>\r\nRCPT TO:<c@x.org",)},
+                                    {"sender": "a b"}, {"recipients": tuple(f"{n:060}@x.org" for n in range(20_000))}])
+def test_an_envelope_that_the_agent_would_not_understand_is_not_queued(queue: Queue, fields: dict[str, object]) -> None:
+    with pytest.raises(MailError):
+        Spool(queue.folder).put(replace(envelope(), **fields), MESSAGE)  # type: ignore[arg-type]
+    assert names(queue.incoming) == []
