@@ -11,7 +11,7 @@ from typing import Any
 from skitaid.atila.answering import Deferred, Plan, answer
 from skitaid.atila.app_registry import register
 from skitaid.atila.bus import Bus
-from skitaid.atila.configuration import apply_preferences, make_config
+from skitaid.atila.configuration import BODY_LIMITS, apply_preferences, make_config
 from skitaid.atila.context import Context, bind, unbind
 from skitaid.atila.cors import Cors, cors_of
 from skitaid.atila.errors import ErrorHandlers
@@ -64,6 +64,20 @@ class Atila(  # each part is one concern
         register(_short_name(app_name, self.home), self)
 
     # ------------------------------------------------------------ settings
+
+    @property
+    def packagename(self) -> str:
+        """The older name of app_name."""
+        return self.app_name
+
+    @property
+    def max_client_body_size(self) -> int:
+        """In bytes, of any body; to set it sets the limits of `config` for bodies of all kinds."""
+        return max(self.config[name] for name in BODY_LIMITS)
+
+    @max_client_body_size.setter
+    def max_client_body_size(self, size: int) -> None:
+        self.config.update(dict.fromkeys(BODY_LIMITS, size))
 
     def set_preferences(self, preferences: Any) -> None:
         """Settings of who runs the app go before its own: attributes, and items of `config`."""

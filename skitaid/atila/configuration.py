@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from skitaid.atila.values import Values
 
-__all__ = ["Config", "apply_preferences", "make_config"]
+__all__ = ["BODY_LIMITS", "Config", "apply_preferences", "make_config"]
 
 _DEFAULTS: Final[Mapping[str, Any]] = {
     "max_post_body_size": 5 * 1024 * 1024,
@@ -16,6 +16,8 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
     "max_upload_file_size": 20_000_000,
     "maintain_interval": 60,
 }
+
+BODY_LIMITS: Final = ("max_post_body_size", "max_multipart_body_size", "max_upload_file_size")
 
 Config = Values
 
@@ -33,10 +35,6 @@ def apply_preferences(app: Any, preferences: Any) -> None:
             app.config.update({key: _like(app.config.get(key), each) for key, each in value.items()})
         elif not name.startswith("_"):
             setattr(app, name, value)
-    size = given.get("max_client_body_size")
-    if size is not None:
-        for name in ("max_post_body_size", "max_multipart_body_size", "max_upload_file_size"):
-            app.config[name] = size
 
 
 def _like(default: Any, value: Any) -> Any:

@@ -32,6 +32,13 @@ def test_the_conf_goes_before_the_app() -> None:
     assert (app.config.urlfile, app.config.max_post_body_size, app.config.own) == ("urls.txt", 1000, "theirs")
 
 
+def test_one_limit_for_all_bodies() -> None:
+    app = Atila("nothing")
+    app.set_preferences({"max_client_body_size": 1000})
+    assert app.max_client_body_size == app.config.max_post_body_size == app.config.max_upload_file_size == 1000
+    assert app.packagename == "nothing"
+
+
 def test_what_the_conf_leaves_open_is_the_apps_to_say() -> None:
     app = Atila("nothing")
     app.debug = app.use_reloader = True
