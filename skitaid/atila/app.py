@@ -73,7 +73,7 @@ class Atila(  # each part is one concern
     @property
     def max_client_body_size(self) -> int:
         """In bytes, of any body; to set it sets the limits of `config` for bodies of all kinds."""
-        return max(self.config[name] for name in BODY_LIMITS)
+        return max(int(self.config[name]) for name in BODY_LIMITS)
 
     @max_client_body_size.setter
     def max_client_body_size(self, size: int) -> None:

@@ -16,7 +16,7 @@ from skitaid.was.errors import HTTPError
 
 __all__ = ["Binder", "defaults_of"]
 
-_WAS_NAMES: Final = frozenset({"was", "context"})
+_WAS: Final = "was"
 _NAMED: Final = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _EMPTY: Final = inspect.Parameter.empty
 
@@ -29,8 +29,8 @@ class Binder:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         parameters = list(inspect.signature(function).parameters.values())
-        self.takes_was = bool(parameters) and parameters[0].name in _WAS_NAMES
-        self._reserved = frozenset({parameters[0].name}) if self.takes_was else frozenset()
+        self.takes_was = bool(parameters) and parameters[0].name == _WAS
+        self._reserved = frozenset({_WAS}) if self.takes_was else frozenset()
         parameters = parameters[1:] if self.takes_was else parameters
         self.takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters)
         self.names = tuple(each.name for each in parameters if each.kind in _NAMED)

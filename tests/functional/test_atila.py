@@ -14,7 +14,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 import pytest
 
 from skitaid.atila import Atila
-from tests.functional.running import WAIT_S, Client, Master, Place, wait_for
+from tests.functional.running import WAIT_S, Client, Master, Place, free_port, wait_for
 
 EXAMPLES = Path(__file__).parent / "atila_examples"
 SERVER = "threads = 2"
@@ -25,7 +25,9 @@ MORE = "[/search]\nconfig.save_path = /data\nconfig.max_post_body_size = 1000\n"
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Master]:
     place = Place(tmp_path_factory.mktemp("atila"))
-    place.site(SERVER, routes=ROUTES, more=MORE)
+    upstream = free_port()
+    alias = f"[@myupstream]\ntype = http\nmembers = 127.0.0.1:{upstream}\n"
+    place.site(f"listen = 127.0.0.1:0, 127.0.0.1:{upstream}\n{SERVER}", routes=ROUTES, more=MORE + alias)
     master = Master(place)
     try:
         yield master.ready()
@@ -110,6 +112,13 @@ def test_what_the_conf_says_of_another_app(site: Master) -> None:
     url = "/search/query?q=Your%20Name"
     assert json.loads(ask(site, "/apps")[2]) == {"url": url, "same": url, "path": "/data", "limit": 1000}
     assert ask(site, url)[2] == "Your Name"
+
+
+def test_what_another_server_answers(site: Master) -> None:
+    status, fields, text = ask(site, "/passed/stream")
+    assert (status, fields["Content-Type"], text) == (200, "text/csv", "0,GET\n1,GET\n2,GET\n")
+    assert ask(site, "/passed/none")[0] == 404
+    assert ask(site, "/passed/stream", "POST")[0] == 405
 
 
 def test_bodies(site: Master) -> None:

@@ -95,3 +95,8 @@ def echo(was, **form):
 def pause(was):
     time.sleep(0.01)
     return sys.version
+
+
+@app.route("/passed/<path:path>")
+def proxy(was, path=None):
+    return was.proxypass("@myupstream", path)
