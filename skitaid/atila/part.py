@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
+import skitaid.was as services
 from skitaid.atila.hooks import Hooks
 from skitaid.atila.lifecycle import Lifecycle
 from skitaid.atila.preworks import Preworks
@@ -51,6 +52,14 @@ class Saddlery(Hooks, Lifecycle, Preworks):
             return function
 
         return decorate
+
+    def render2(self, *args: Any, **values: Any) -> str:
+        """As was.render, with the templates beside the part's module. `was` may be the first argument, or not."""
+        from skitaid.atila.templates import render_beside
+
+        was: Any = services if isinstance(args[0], str) else args[0]
+        rest = args if was is services else args[1:]
+        return render_beside(was, self.module_name, *rest, **values)
 
     def mount(self, path: str, module: Any, name: str = "part") -> None:
         """Take another part in. A path that begins with this part's own is one of the app's."""

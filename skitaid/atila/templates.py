@@ -15,7 +15,15 @@ from jinja2.runtime import Context as TemplateContext
 from skitaid.atila.contracts import Was
 from skitaid.atila.overlay import OverlayEnvironment, overlay_options
 
-__all__ = ["NotInstalledError", "make_environment", "make_overlay", "render", "render2", "template_global"]
+__all__ = [
+    "NotInstalledError",
+    "make_environment",
+    "make_overlay",
+    "render",
+    "render2",
+    "render_beside",
+    "template_global",
+]
 
 _PLAIN_TEXT: Final = (".txt", ".text", ".md", ".csv")
 _CHAMELEON: Final = (".pt", ".ptal")
@@ -71,8 +79,15 @@ def render(was: Was, template: str, values: Mapping[str, Any] | None = None, /, 
 
 def render2(was: Was, template: str, values: Mapping[str, Any] | None = None, /, **named: Any) -> str:
     """`was.render2`: as `render`, with the templates beside the module whose function answers."""
-    module = sys.modules[was.request.routed_function.__module__]
-    folder = os.path.join(os.path.dirname(os.path.abspath(module.__file__ or ".")), "templates")
+    return render_beside(was, was.request.routed_function.__module__, template, values, **named)
+
+
+def render_beside(
+    was: Was, module_name: str, template: str, values: Mapping[str, Any] | None = None, /, **named: Any
+) -> str:
+    """As `render`, with the templates beside a module."""
+    module = sys.modules.get(module_name)
+    folder = os.path.join(os.path.dirname(os.path.abspath(getattr(module, "__file__", None) or ".")), "templates")
     return _render(was, was.app.templates_of(folder), template, values, named)
 
 

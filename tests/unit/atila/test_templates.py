@@ -232,6 +232,24 @@ def test_templates_beside_a_module(app: Atila, tmp_path: Path, monkeypatch: pyte
         del sys.modules["members_part"]
 
 
+def test_templates_beside_a_part(app: Atila, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "admin"
+    (folder / "templates").mkdir(parents=True)
+    (folder / "templates" / "show.htm").write_text("{{ name }} {{ was.request.method }}")
+    (folder / "admin_part.py").write_text(
+        "from skitaid.atila import Saddlery\npart = Saddlery(__name__)\n"
+        "@part.route('/<name>')\ndef hello(was, name):\n    return part.render2('show.htm', name=name)\n"
+        "@part.route('/with/<name>')\ndef given(was, name):\n    return part.render2(was, 'show.htm', {'name': name})\n"
+    )
+    monkeypatch.syspath_prepend(str(folder))
+    app.mount("/admin", __import__("admin_part"), "part")
+    try:
+        assert Browser(app).get("/admin/Hans_Roh").text == "Hans Roh GET"
+        assert Browser(app).get("/admin/with/Hans").text == "Hans GET"
+    finally:
+        del sys.modules["admin_part"]
+
+
 def test_chameleon_is_said_to_be_missing(app: Atila, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "chameleon", None)
     with pytest.raises(ImportError, match="pip install chameleon"):
