@@ -16,10 +16,10 @@ from skitaid.engine.stream import Stream
 from skitaid.exceptions import PeerError
 from skitaid.handlers.proxy_tunnel import SwitchHead, Tunnels
 from skitaid.handlers.proxy_way import Reply, Way
-from skitaid.protocols.errors import ProtocolError
+from skitaid.protocols.errors import ProtocolError, ResponseError
 from skitaid.protocols.response_head import ResponseHead
 from skitaid.upstream.call import Exchange, Fields, Tunnel
-from skitaid.upstream.errors import UpstreamError
+from skitaid.upstream.errors import Failure, UpstreamError
 
 __all__ = ["Passage", "PassageProxy"]
 
@@ -112,6 +112,8 @@ class Passage:
             self.stream.inform(reply.status, reply.fields)
         except ClientGoneError:
             self._leave()
+        except ResponseError as error:
+            self._refuse_response(error)
 
     def _asked_for_body(self) -> None:
         """The member wants the body that the client announced."""
@@ -130,6 +132,8 @@ class Passage:
             self._write(data)
         except ClientGoneError:
             self._leave()
+        except ResponseError as error:
+            self._refuse_response(error)
 
     def on_flush(self) -> None:
         """Nothing more for now."""
@@ -140,6 +144,8 @@ class Passage:
             self._write(piece)
         except ClientGoneError:
             self._leave()
+        except ResponseError as error:
+            self._refuse_response(error)
 
     def on_end(self, trailers: Fields) -> None:
         """The response is complete."""
@@ -152,6 +158,9 @@ class Passage:
                 stream.finish(trailers)
         except ClientGoneError:
             stream.abandon()
+        except ResponseError as error:
+            self._refuse_response(error)
+            return
         self._let_go()
 
     def on_failure(self, error: UpstreamError) -> None:
@@ -166,6 +175,13 @@ class Passage:
         else:
             self._proxy.answer_failure(stream, error)
         self._let_go()
+
+    def _refuse_response(self, error: ResponseError) -> None:
+        """What the member says is nothing that we could say."""
+        exchange = self._exchange
+        member = "" if exchange is None else exchange.member
+        self._cancel()
+        self.on_failure(UpstreamError(Failure.INVALID, str(error), member=member))
 
     def on_writable(self) -> None:
         """There is no body to be sent."""
@@ -182,9 +198,9 @@ class Passage:
         """Send what is held, and `data`. Raises ClientGoneError."""
         stream = self.stream
         if self._stage is _HELD:
-            self._stage = _STREAMING
             piece, self._piece = self._piece, b""
             stream.start(self._reply.status, self._reply.fields)
+            self._stage = _STREAMING
             if piece:
                 stream.write(piece)
         # Also an empty piece: the head waits for one.

@@ -7,6 +7,8 @@ import gzip
 import pytest
 
 from skitaid.handlers.body_rules import BodyRules
+from skitaid.protocols.headers import FieldLine
+from skitaid.protocols.response_head import ResponseFields, ResponseHead
 from skitaid.upstream.affinity import Affinity
 from skitaid.upstream.errors import Failure, UpstreamError
 from tests.unit.engine.rig import Client, request_bytes
@@ -360,6 +362,33 @@ def test_a_response_that_breaks_off_never_looks_whole(
     # A socket that is broken is reset when it is closed, which a pair of unix sockets does not show.
     assert client.connection.is_broken
     assert proxied.told[0].endswith(f"(GET /, broken off, {asked.fields['x-gtxn-id']})")
+
+
+def _unspeakable() -> ResponseHead:
+    """What no parser of ours lets through, but the writer of responses would refuse."""
+    return ResponseHead(200, b"OK", ResponseFields([FieldLine(b"a", b"b\0c")]))
+
+
+@pytest.mark.parametrize("ending", ["end", "flush", "pieces"])
+def test_a_response_that_can_not_be_said_is_answered_all_the_same(proxied: ProxyRig, ending: str) -> None:
+    client, asked = asking(proxied)
+    asked.receiver.on_response(_unspeakable())
+    if ending == "pieces":
+        asked.receiver.on_data(b"abc")
+        asked.receiver.on_data(b"def")
+    elif ending == "flush":
+        asked.receiver.on_flush()
+    else:
+        asked.receiver.on_end(())
+    assert client.reply().code == 502
+    assert asked.done == ["cancel"]
+    assert proxied.told[0].startswith("/ @back: 10.0.0.1:80: what came is no response: the header field 'a'")
+
+
+def test_an_interim_response_that_can_not_be_said(proxied: ProxyRig) -> None:
+    client, asked = asking(proxied)
+    asked.receiver.on_information(ResponseHead(103, b"Early", ResponseFields([FieldLine(b"a", b"b\0c")])))
+    assert client.reply().code == 502
 
 
 def test_the_log_is_not_flooded(proxied: ProxyRig) -> None:
