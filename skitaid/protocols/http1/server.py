@@ -66,6 +66,10 @@ class Http1Server:
         self._chunked: ChunkedDecoder | None = None
         self.state = _HEAD
 
+    def tell(self, receiver: Receiver) -> None:
+        """Another is told from here on."""
+        self._receiver = receiver
+
     @property
     def buffered(self) -> int:
         """Bytes held back: a part of a head, or requests pipelined behind the one in flight. While the receiver is told

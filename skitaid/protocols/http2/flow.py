@@ -27,7 +27,8 @@ class Flow:
     In: `window` is what the client may still send, `owed` what was taken in and not given back to it yet, `expected`
     what is to come by Content-Length, None if nobody said; `is_paused`: nothing is given back for now.
     Out: `out_window` is what may still be sent, `waiting` what has to wait, `waiting_bytes` of it in memory;
-    `is_ending`: the end follows behind what waits, after `trailers` if there are some.
+    `is_ending`: the end follows behind what waits, after `trailers` if there are some; `sent`: bytes of what had to
+    wait that were sent.
     """
 
     __slots__ = (
@@ -39,6 +40,7 @@ class Flow:
         "is_queued",
         "out_window",
         "owed",
+        "sent",
         "stream_id",
         "trailers",
         "waiting",
@@ -55,6 +57,6 @@ class Flow:
         self.is_in_ended = False
         self.out_window = out_window
         self.waiting: deque[Piece] | None = None
-        self.waiting_bytes = 0
+        self.waiting_bytes = self.sent = 0
         self.is_ending = self.is_out_ended = self.is_queued = False
         self.trailers = b""

@@ -42,6 +42,11 @@ class Outflow:
         # Streams that have something to send and may, as far as they go.
         self._turns: deque[Flow] = deque()
 
+    @property
+    def has_more(self) -> bool:
+        """Whether `pump` would make more frames, given room."""
+        return bool(self._turns) and self.window > 0
+
     def take(self) -> bytes:
         """All that is to be sent."""
         frames = self.frames
@@ -114,7 +119,8 @@ class Outflow:
             self._turns.append(flow)
 
     def pump(self, room: int) -> list[Flow]:
-        """Make frames of what waits, of about `room` bytes. Gives the streams that have come to their end by it."""
+        """Make frames of what waits, of about `room` bytes. Gives the streams that have come to their end by it; one
+        whose piece can't be read (it raises StreamFault) is reset."""
         ended: list[Flow] = []
         turns = self._turns
         # A stream that can't go on leaves the queue: what lets it go on puts it there again.
@@ -125,7 +131,10 @@ class Outflow:
                 break
             turns.popleft()
             flow.is_queued = False
-            room -= self._next(flow)
+            try:
+                room -= self._next(flow)
+            except StreamFault as fault:
+                self.reset(flow, fault.code)
             if flow.is_out_ended:
                 ended.append(flow)
         return ended
@@ -169,6 +178,7 @@ class Outflow:
     def _frame(self, flow: Flow, data: bytes | memoryview) -> None:
         size = len(data)
         flow.out_window -= size
+        flow.sent += size
         self.window -= size
         is_last = flow.is_ending and not flow.waiting
         is_end = is_last and not flow.trailers

@@ -149,11 +149,12 @@ class Http2Server(FrameReader, Generic[_Stream]):
         more = limits.window - INITIAL_WINDOW
         return settings_frame(pairs) + (window_frame(0, more) if more > 0 else b"")
 
-    def upgrade(self, settings: bytes) -> None:
-        """The client came by Upgrade, with this payload in HTTP2-Settings (RFC 7540 section 3.2). Raises
-        ConnectionFault."""
-        self._take_settings(settings)
+    def upgrade(self, settings: bytes, stream: _Stream) -> None:
+        """The client came by Upgrade, with this payload in HTTP2-Settings; its request is stream 1 (RFC 7540 section
+        3.2). Raises ConnectionFault."""
         self.last_id = 1
+        self.flows[1] = stream
+        self._take_settings(settings)
 
     def refill(self) -> None:
         """A second went by."""

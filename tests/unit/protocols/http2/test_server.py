@@ -507,5 +507,6 @@ def test_too_many_fields_are_told_so() -> None:
 
 def test_settings_of_an_upgrade() -> None:
     played = Played()
-    played.server.upgrade(struct.pack(">HI", 4, 100))
-    assert (played.out.peer.initial_window, played.server.last_id) == (100, 1)
+    stream = played.open(1)
+    played.server.upgrade(struct.pack(">HI", 4, 100), stream)
+    assert (stream.out_window, played.server.last_id, played.server.flows) == (100, 1, {1: stream})
