@@ -18,6 +18,8 @@ from skitaid.engine.poller import ERROR, HANG_UP, READ, WRITE
 from skitaid.engine.secure import SecureSocket
 from skitaid.engine.stream import Stream, StreamEngine
 from skitaid.protocols.errors import ProtocolError
+from skitaid.protocols.http1.head import RequestHead
+from skitaid.protocols.http1.server import Http1Server
 
 __all__ = ["Connection", "ConnectionEngine"]
 
@@ -34,6 +36,8 @@ class ConnectionEngine(ChannelEngine, StreamEngine, Protocol):
     def note_done(self, stream: Stream) -> None: ...
     def refuse(self, stream: Stream | None, peer: str, error: ProtocolError) -> tuple[str, Fields, bytes]: ...
     def closed(self, connection: Guest) -> None: ...
+    def begin_http2(self, connection: Connection, data: bytes) -> bool: ...
+    def upgrade_to_http2(self, connection: Connection, head: RequestHead, parser: Http1Server) -> bool: ...
 
 
 class Connection(Channel):
@@ -74,7 +78,16 @@ class Connection(Channel):
             return Phase.LINGERING
         return Phase.SENDING if self._outgoing else self._phase_of_requests()
 
+    def release(self) -> socket.socket | SecureSocket:
+        """On the loop: the socket goes to another connection, and this one is nobody's any more."""
+        self._is_closed = True
+        self._is_registered = False
+        return self._socket
+
     # ------------------------------------------------------------ the protocol's part, on the loop thread
+
+    def begin(self, data: bytes) -> None:
+        """The connection is registered: say what is to be said first, and take what came before there was one."""
 
     def _phase_of_requests(self) -> Phase:
         """While nothing waits to be sent."""

@@ -32,6 +32,10 @@ PIPELINE_BYTES: Final = 65536
 _HEAD: Final = State.HEAD
 _BODY: Final = State.BODY
 _COMPLETE: Final = State.COMPLETE
+_OTHER_VERSION: Final = 505
+_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\n"
+"""What HTTP/1 takes for a head of what HTTP/2 begins with."""
+_H2C: Final = b"h2c"
 
 
 class Http1Connection(Connection):
@@ -152,9 +156,15 @@ class Http1Connection(Connection):
             if self.stream is None and parser.held:
                 self._go_on()
         except ProtocolError as error:
+            if error.status == _OTHER_VERSION and self._begin_http2(parser.held + data):
+                return
             self._refuse(error)
         if len(parser.held) > PIPELINE_BYTES and parser.state is _COMPLETE:
             self.set_reading(False)
+
+    def _begin_http2(self, data: bytes) -> bool:
+        """Whether what is no request of HTTP/1 is the beginning of HTTP/2 (RFC 9113 section 3.4)."""
+        return not self.served and data.startswith(_PREFACE) and self.engine.begin_http2(self, data)
 
     def _go_on(self) -> None:
         """Take the requests that wait in the parser, as long as each is answered at once."""
@@ -222,9 +232,12 @@ class Http1Connection(Connection):
     # ------------------------------------------------------------ the protocol's calls (Receiver)
 
     def request(self, head: RequestHead) -> None:
+        served = self.served
+        self.served = served + 1
+        if not served and head.fields.upgrade == _H2C and self.engine.upgrade_to_http2(self, head, self._parser):
+            return
         exchange = Http1Exchange(head.line.method, head.line.minor, head.is_persistent)
         stream = self.stream = Stream(self, head, exchange)
-        self.served += 1
         self.engine.dispatch(stream)
 
     def body(self, data: bytes) -> None:

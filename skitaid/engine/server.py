@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from skitaid.engine.access import AccessLog, record_of, refusal_record
 from skitaid.engine.body import RequestBody
@@ -32,7 +32,13 @@ from skitaid.engine.transaction import gtxnid_source
 from skitaid.logs.request import Record
 from skitaid.protocols.dates import http_date
 from skitaid.protocols.errors import ProtocolError
+from skitaid.protocols.http1.head import RequestHead
 from skitaid.protocols.http1.response import Stamp
+from skitaid.protocols.http1.server import Http1Server
+from skitaid.protocols.http2.limits import Http2Limits
+
+if TYPE_CHECKING:
+    from skitaid.engine.http2_connection import Http2Connection
 
 __all__ = ["Engine", "EngineSettings", "Handler"]
 
@@ -62,7 +68,8 @@ class EngineSettings:
     """`threads` 0: apps run on the loop. `queue_limit`: requests that may wait for a thread before 503 is said.
     `trusted`: the peers that are believed about whom they pass on, see engine.trust. `spool` None: bodies wait
     nowhere but in memory. `slow_client_threads`: so many threads may wait for slow clients, beside those that run.
-    `is_unlogged`: whether requests for a target stay out of the log; it is asked before their record is made."""
+    `is_unlogged`: whether requests for a target stay out of the log; it is asked before their record is made. `http2`
+    None: it is not spoken."""
 
     threads: int = 4
     queue_limit: int = 1000
@@ -72,6 +79,7 @@ class EngineSettings:
     quota: QuotaSettings = field(default_factory=QuotaSettings)
     slow_client_threads: int = 128
     is_unlogged: Callable[[str], bool] | None = None
+    http2: Http2Limits | None = field(default_factory=Http2Limits)
 
 
 class Engine:
@@ -112,6 +120,7 @@ class Engine:
         self.hearing = Hearing(settings.trusted)
         self._connections: set[Guest] = set()
         self._spared_until: dict[Guest, float] = {}
+        self._of_http2: set[Http2Connection] = set()
         self._quota = Quota(settings.quota)
         self._listeners: list[Listener] = []
         self.threads = _make_threads(settings)
@@ -156,11 +165,14 @@ class Engine:
         self.selector.hand_over(connection.fd, connection)
         self._connections.discard(guest)
         self._connections.add(connection)
+        connection.begin(b"")
         if self.is_draining:
             # The client's request is on its way: it begins when the client has heard that the handshake is done.
             self._spared_until[connection] = self.now + FRESH_S
 
     def _connect(self, listener: Listener, sock: socket.socket | SecureSocket, peer: Peer) -> Connection:
+        if isinstance(sock, SecureSocket) and sock.alpn == "h2" and self.settings.http2 is not None:
+            return self._make_http2(listener, sock, peer, limits=self.settings.http2)
         return Http1Connection(self, listener, sock, peer)
 
     def _make_room(self) -> None:
@@ -175,9 +187,45 @@ class Engine:
             for listener in self._listeners:
                 listener.pause()
 
+    def begin_http2(self, connection: Connection, data: bytes) -> bool:
+        """A client's first bytes are those of HTTP/2. False: it is not spoken here."""
+        if self.settings.http2 is None:
+            return False
+        self._take_over(connection, self.settings.http2).begin(data)
+        return True
+
+    def upgrade_to_http2(self, connection: Connection, head: RequestHead, parser: Http1Server) -> bool:
+        """A client asks for HTTP/2 with its first request. False: it gets its answer by HTTP/1."""
+        from skitaid.protocols.http2.upgrade import upgrade_settings
+
+        settings = None if self.settings.http2 is None else upgrade_settings(head)
+        if self.settings.http2 is None or settings is None:
+            return False
+        self._take_over(connection, self.settings.http2).upgrade(head, settings, parser)
+        return True
+
+    def _take_over(self, old: Connection, limits: Http2Limits) -> Http2Connection:
+        new = self._make_http2(old.listener, old.release(), (old.peer, old.peer_port), limits=limits)
+        self.selector.hand_over(new.fd, new)
+        self._connections.discard(old)
+        self._connections.add(new)
+        return new
+
+    def _make_http2(
+        self, listener: Listener, sock: socket.socket | SecureSocket, peer: Peer, *, limits: Http2Limits
+    ) -> Http2Connection:
+        # Imported by those whose clients speak it.
+        from skitaid.engine.http2_connection import Http2Connection
+
+        connection = Http2Connection(self, listener, sock, peer, limits=limits)
+        self._of_http2.add(connection)
+        return connection
+
     def closed(self, connection: Guest) -> None:
         """A connection's last word."""
         self._connections.discard(connection)
+        if self._of_http2:
+            self._of_http2.discard(connection)
         self._quota.leave(connection.peer)
 
     def on_shortage(self, listener: Listener, error: OSError) -> None:
@@ -320,6 +368,8 @@ class Engine:
                     late.append((connection, phase))
         for connection, phase in late:
             connection.time_out(phase)
+        for of_http2 in list(self._of_http2):
+            of_http2.sweep(timeouts)
 
     # ------------------------------------------------------------ the end
 

@@ -1,0 +1,338 @@
+"""HTTP/2 on a connection: many requests at a time, each with a `Lane` for its connection. What comes in, time, and the
+end; all of it on the loop thread. `http2_output` says who sends.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Final
+
+from skitaid.engine.channel import LOW_BYTES
+from skitaid.engine.connection import ConnectionEngine
+from skitaid.engine.http2_output import Http2Output
+from skitaid.engine.http2_prelude import Prelude
+from skitaid.engine.lane import Lane
+from skitaid.engine.listener import Listener, Peer
+from skitaid.engine.phase import Phase
+from skitaid.engine.poller import READ, WRITE
+from skitaid.engine.secure import SecureSocket
+from skitaid.engine.stream import Stream
+from skitaid.engine.timeouts import Timeouts
+from skitaid.exceptions import PeerError
+from skitaid.protocols.errors import ProtocolError
+from skitaid.protocols.headers import FieldLine
+from skitaid.protocols.http1.head import RequestHead
+from skitaid.protocols.http1.server import Http1Server
+from skitaid.protocols.http2.errors import ConnectionFault, ErrorCode, StreamFault
+from skitaid.protocols.http2.frames import MAX_WINDOW, goaway_frame
+from skitaid.protocols.http2.limits import Http2Limits
+from skitaid.protocols.http2.response import Http2Exchange
+from skitaid.protocols.http2.server import Http2Server
+from skitaid.protocols.http2.settings import PeerSettings
+
+__all__ = ["Http2Connection"]
+
+LEAVE_S: Final = 0.25
+"""Between saying that we are about to go and going: requests that are on their way are still taken."""
+_SWITCHING: Final = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+
+
+class Http2Connection(Http2Output):
+    """What comes in, and when it ends; what goes out is Http2Output's."""
+
+    __slots__ = ("_limits", "_prelude", "_seen")
+
+    def __init__(
+        self, engine: ConnectionEngine, listener: Listener, sock: socket.socket | SecureSocket, peer: Peer, *,
+        limits: Http2Limits,
+    ) -> None:  # fmt: skip
+        super().__init__(engine, listener, sock, peer)
+        self._limits = limits
+        self.protocol = Http2Server(self, limits)
+        self.flows = self.protocol.flows
+        self._seen = 0
+        self._prelude: Http1Server | None = None
+        self.out.emit(self.protocol.begin())
+
+    # ------------------------------------------------------------ input, on the loop thread
+
+    def begin(self, data: bytes) -> None:
+        self._feed(data)
+        if self.is_closing:
+            self._begin_close()
+
+    def on_event(self, mask: int) -> None:
+        if mask & WRITE and not self._outgoing:
+            self._flush()
+        super().on_event(mask)
+
+    def upgrade(self, head: RequestHead, settings: bytes, prelude: Http1Server) -> None:
+        """The client came by Upgrade, with these SETTINGS: its request is stream 1 (RFC 7540 section 3.2). What is left
+        of its body comes by `prelude`."""
+        self.out.frames.insert(0, _SWITCHING)
+        lane = self.open(1)
+        self._prelude = prelude
+        prelude.tell(Prelude(self, lane, prelude))
+        self._is_feeding = True
+        try:
+            self.protocol.upgrade(settings, lane)
+            lane.is_in_ended = head.content_length == 0
+            self.request(lane, head)
+        except ConnectionFault as fault:
+            self._fail(fault)
+        finally:
+            self._end_feed()
+        if self.is_closing:
+            self._begin_close()
+
+    def leave_prelude(self, rest: bytes) -> None:
+        """HTTP/1 is over, and `rest` came behind it."""
+        self._prelude = None
+        if rest:
+            self._feed(rest)
+
+    def _feed(self, data: bytes) -> None:
+        if self.is_closing:
+            return
+        if self._prelude is not None:
+            self._prelude.feed(data)
+            return
+        protocol, out = self.protocol, self.out
+        # A client has to say that it took what it got.
+        protocol.earn(2 * (out.sent_frames - self._seen))
+        self._seen = out.sent_frames
+        self._is_feeding = True
+        try:
+            protocol.feed(data)
+        except ConnectionFault as fault:
+            self._fail(fault)
+        finally:
+            self._end_feed()
+        if not protocol.is_midway:
+            self.head_at = self.engine.now
+
+    def _end_feed(self) -> None:
+        with self.lock:
+            self._is_feeding = False
+            ended = self._pump()
+            self._transmit()
+        self.settle(ended)
+        if self.is_congested and self._interest & READ:
+            # It asks for more than it takes.
+            self.set_reading(False)
+
+    def _fail(self, fault: ConnectionFault) -> None:
+        """Say why, and close."""
+        self._say_goodbye(fault.code, fault.reason)
+        self.is_closing = True
+
+    def _say_goodbye(self, code: ErrorCode, reason: str = "") -> None:
+        self.protocol.accepts = self.protocol.last_id
+        self.emit(goaway_frame(self.protocol.last_id, code, reason))
+        if code is not ErrorCode.NO_ERROR:
+            self._lose_lanes("the client broke the protocol")
+
+    def _input_ended(self) -> None:
+        self.input_ended = True
+        self.set_reading(False)
+        for lane in list(self.flows.values()):
+            if not lane.is_in_ended:
+                self.protocol.flows.pop(lane.stream_id, None)
+                self.lost(lane, StreamFault(lane.stream_id, ErrorCode.CANCEL, "the client closed the connection"))
+            elif lane.stream is not None and lane.stream.body is not None and lane.stream.is_on_loop:
+                # An app that waits for the client to go is told.
+                lane.stream.body.fail(PeerError("the client closed its side of the connection"))
+        self._proceed()
+
+    def _flush(self) -> None:
+        self._send_queued()
+        if self._is_broken:
+            self._lose()
+            return
+        with self.lock:
+            ended = self._pump()
+            self._transmit()
+        self.settle(ended)
+        if self.outgoing_bytes <= LOW_BYTES and not self._interest & READ and not self.input_ended:
+            self.set_reading(True)
+
+    # ------------------------------------------------------------ the protocol's calls (Receiver)
+
+    def open(self, stream_id: int) -> Lane:
+        return Lane(self, stream_id, self._limits.stream_window, self.out.peer.initial_window)
+
+    def may_open(self) -> bool:
+        return len(self.flows) + len(self._lost) < self._limits.max_streams
+
+    def request(self, lane: Lane, head: RequestHead) -> None:
+        exchange = lane.exchange = Http2Exchange(head.line.method)
+        stream = lane.stream = Stream(lane, head, exchange)
+        self.served += 1
+        try:
+            self.engine.dispatch(stream)
+        except ProtocolError as error:
+            lane.refuse_request(error)
+        if lane.is_in_ended and stream.body is not None:
+            stream.body.end()
+
+    def refuse(self, lane: Lane, error: ProtocolError) -> None:
+        exchange = lane.exchange = Http2Exchange("GET")
+        body = exchange.respond(*self.engine.refuse(None, self.peer, error), self.engine.stamp)
+        with self.lock:
+            self.out.respond(lane, exchange.block, body)
+        self._release(lane)
+
+    def body(self, lane: Lane, data: bytes) -> None:
+        lane.touched = self.engine.now
+        stream = lane.stream
+        if stream is not None and stream.body is not None:
+            try:
+                stream.body.feed(data)
+            except ProtocolError as error:
+                lane.refuse_request(error)
+            return
+        lane.discarded += len(data)
+        if lane.discarded > lane.DISCARD_BYTES and stream is None:
+            # The response is out (RFC 9113 section 8.1).
+            self.reset(lane, ErrorCode.NO_ERROR)
+
+    def end(self, lane: Lane, trailers: list[FieldLine]) -> None:
+        stream = lane.stream
+        if stream is not None and stream.body is not None:
+            stream.body.end()
+        if stream is None:
+            self._release(lane)
+
+    def lost(self, lane: Lane, fault: StreamFault) -> None:
+        with self.lock:
+            self._drop(lane)
+            stream = lane.stream
+            # If nobody is at work for it, it is over here and now.
+            is_over = stream is not None and (lane.is_finishing or not stream.is_dispatched)
+            if stream is not None and not is_over:
+                self._lost.add(lane)
+        lane.wake()
+        if stream is None:
+            return
+        if is_over:
+            self.done(lane, stream)
+            return
+        if stream.body is not None:
+            stream.body.fail(PeerError(fault.reason))
+        if stream.is_on_loop:
+            stream.resume()
+
+    def open_window(self, lane: Lane | None, increment: int) -> None:
+        with self.lock:
+            self.out.open_window(lane, increment)
+
+    def set_peer(self, peer: PeerSettings) -> None:
+        with self.lock:
+            self.out.set_peer(peer, list(self.flows.values()))
+
+    # ------------------------------------------------------------ time
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self.flows)
+
+    def _phase_of_requests(self) -> Phase:
+        if self.flows:
+            return Phase.APP
+        return Phase.HEAD if self.protocol.is_midway else Phase.IDLE
+
+    def sweep(self, timeouts: Timeouts) -> None:
+        """Once a second: give back what budgets get by time, and give up streams whose client keeps us waiting."""
+        now = self.engine.now
+        self.protocol.refill()
+        if self.protocol.is_midway and now - self.head_at > timeouts.head_s and not self.is_closing:
+            self.time_out(Phase.HEAD)
+            return
+        for lane in list(self.flows.values()):
+            if lane.sent != lane.noted:
+                lane.noted = lane.sent
+                lane.touched = now
+            if now - lane.touched > timeouts.stall_s:
+                self._look_at(lane)
+
+    def _look_at(self, lane: Lane) -> None:
+        """Nothing went on with this stream for long."""
+        stream = lane.stream
+        if lane.waiting or lane.is_finishing:
+            self._give_up(lane, "the client took nothing for too long")
+        elif not lane.is_in_ended and not lane.is_paused:
+            if stream is None:
+                self.reset(lane, ErrorCode.NO_ERROR)
+            elif stream.body is None or stream.body.before_read is None:
+                lane.refuse_request(ProtocolError(408, "the body of the request did not arrive in time"))
+
+    def _give_up(self, lane: Lane, reason: str) -> None:
+        fault = StreamFault(lane.stream_id, ErrorCode.CANCEL, reason)
+        self.reset(lane, ErrorCode.CANCEL)
+        self.lost(lane, fault)
+
+    def time_out(self, phase: Phase) -> None:
+        if phase is Phase.SENDING:
+            self.on_failure()
+        elif phase is Phase.LINGERING:
+            self._close()
+        else:
+            code = ErrorCode.NO_ERROR if phase is Phase.IDLE else ErrorCode.SETTINGS_TIMEOUT
+            self._say_goodbye(code)
+            self.is_closing = True
+            self.go_out()
+            self._begin_close()
+
+    # ------------------------------------------------------------ ends
+
+    def close_idle(self) -> None:
+        """Section 6.8: first that we are about to go, then what we have looked at."""
+        now = self.engine.loop.time()
+        if self._leave_at is None:
+            self._leave_at = now + LEAVE_S
+            self.emit(goaway_frame(MAX_WINDOW, ErrorCode.NO_ERROR))
+            self.go_out()
+        elif now >= self._leave_at and not self.is_closing:
+            self._leave_at = float("inf")
+            if self.protocol.accepts == MAX_WINDOW:
+                self._say_goodbye(ErrorCode.NO_ERROR)
+                self.go_out()
+            self._proceed()
+
+    def _proceed(self) -> None:
+        """On the loop: close, if that is what is left to do."""
+        if self._is_closed or self.flows:
+            return
+        is_leaving = self.protocol.accepts != MAX_WINDOW
+        if self.is_closing or self.input_ended or is_leaving:
+            self.is_closing = True
+            self._begin_close()
+
+    def _lose_lanes(self, reason: str) -> None:
+        """Nothing more can be sent for any of them."""
+        lanes = list(self.flows.values())
+        self.flows.clear()
+        for lane in lanes:
+            lane.is_in_ended = True
+            self.lost(lane, StreamFault(lane.stream_id, ErrorCode.CANCEL, reason))
+
+    def _lose(self) -> None:
+        self._is_broken = True
+        self.input_ended = True
+        self._close_when_free()
+
+    def _close_when_free(self) -> None:
+        self.is_closing = True
+        with self.lock:
+            # From here on nobody touches the socket.
+            self._is_broken = True
+        self._lose_lanes("the client closed the connection")
+        self._close()
+
+    def stop_waiting(self) -> None:
+        if self._outgoing:
+            self._is_broken = True
+        for lane in list(self.flows.values()):
+            lane.wake()
+            if lane.stream is not None and lane.stream.body is not None and not lane.stream.body.is_complete:
+                lane.stream.body.fail(PeerError("the server stops"))

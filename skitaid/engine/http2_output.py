@@ -1,0 +1,187 @@
+"""What goes out on a connection of HTTP/2.
+
+Whoever answers a request, an app thread or the loop, makes frames of it under `lock`, which is held for the framing and
+the system call alone. The frames of several responses leave in one: while the loop takes requests in, it sends what
+came meanwhile when it is done with them; a thread that is not the last to answer leaves its frames to the last one, and
+to the loop in case that one takes its time.
+
+The socket is used under `lock` by those whose lane is not lost; so a connection can be closed while app threads are
+still at work for lanes that are.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import Final
+
+from skitaid.engine.connection import Connection, ConnectionEngine
+from skitaid.engine.errors import ClientGoneError
+from skitaid.engine.lane import LOW_BYTES, Lane
+from skitaid.engine.listener import Listener, Peer
+from skitaid.engine.poller import WRITE
+from skitaid.engine.secure import SecureSocket
+from skitaid.engine.stream import Stream
+from skitaid.protocols.http2.errors import ErrorCode
+from skitaid.protocols.http2.flow import Flow
+from skitaid.protocols.http2.frames import reset_frame
+from skitaid.protocols.http2.outflow import Outflow
+from skitaid.protocols.http2.server import Http2Server
+
+__all__ = ["Http2Output"]
+
+BURST_BYTES: Final = 262144
+"""What may wait in the channel: the rest waits with its streams, so that those that come later have their turn."""
+
+
+class Http2Output(Connection):
+    """`out` is what goes out, `slow` the lanes that wait until less of theirs does; both under `lock`. `flows`: the
+    lanes of streams that are open."""
+
+    protocol: Http2Server[Lane]
+    flows: dict[int, Lane]
+
+    __slots__ = ("_is_due", "_is_feeding", "_leave_at", "_lost", "flows", "lock", "out", "protocol", "slow")
+
+    def __init__(
+        self, engine: ConnectionEngine, listener: Listener, sock: socket.socket | SecureSocket, peer: Peer
+    ) -> None:
+        super().__init__(engine, listener, sock, peer)
+        self.lock = threading.Lock()
+        self.out = Outflow()
+        self.slow: set[Lane] = set()
+        # Lanes that are lost and whose apps are still at work: they count as streams (CVE-2023-44487).
+        self._lost: set[Lane] = set()
+        self._is_feeding = self._is_due = False
+        self._leave_at: float | None = None
+
+    def _proceed(self) -> None:
+        """On the loop: close, if that is what is left to do."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------ from whoever answers
+
+    def advance(self, lane: Lane) -> list[Flow]:
+        """Under the lock, after frames were added: make frames of what waits, and see to it that all leave. What comes
+        back goes to `settle`, without the lock."""
+        ended = self._pump()
+        if lane.is_finishing and lane.is_out_ended and lane not in ended:
+            ended.append(lane)
+        if self._is_feeding:
+            return ended
+        stream = lane.stream
+        is_on_loop = stream is not None and stream.is_on_loop
+        if not is_on_loop and len(self.flows) <= 1:
+            self._transmit()
+        elif not self._is_due:
+            self._is_due = True
+            if is_on_loop:
+                self.engine.selector.late.append(self)
+            else:
+                self.engine.portal.call(self.go_out)
+        return ended
+
+    def settle(self, ended: list[Flow]) -> None:
+        """Without the lock: what has come to its end is done, and who waited for room goes on."""
+        for flow in ended:
+            assert isinstance(flow, Lane)
+            if flow.is_finishing and flow.stream is not None:
+                self.done(flow, flow.stream)
+        if self.slow:
+            self.engine.portal.call(self._wake_slow)
+
+    def go_out(self) -> None:
+        """On the loop, at the end of a batch or on a thread's behalf: send what waits to be sent."""
+        with self.lock:
+            self._is_due = False
+            self._transmit()
+
+    def done(self, lane: Lane, stream: Stream) -> None:
+        """The response is framed, or given up. On whatever thread did it; of two that did, the second is too late."""
+        with self.lock:
+            if lane.stream is not stream:
+                return
+            lane.stream = None
+            self._lost.discard(lane)
+        self.engine.note_done(stream)
+        self._release(lane)
+
+    def _release(self, lane: Lane) -> None:
+        """The response is over; the stream is when its request is, too."""
+        if lane.is_in_ended or lane.is_lost:
+            self.flows.pop(lane.stream_id, None)
+        # The wait for the next request begins now.
+        self.touched = self.engine.now
+        if (self.is_closing or self.input_ended or self._leave_at is not None) and not self.flows:
+            self.engine.portal.call(self._proceed)
+
+    def reset(self, lane: Lane, code: ErrorCode) -> None:
+        """Give a stream up. From any thread."""
+        with self.lock:
+            is_open = self.flows.pop(lane.stream_id, None) is not None
+            self._drop(lane)
+            if is_open:
+                self.protocol.note_reset(lane.stream_id)
+                self.out.emit(reset_frame(lane.stream_id, code))
+            if not self._is_feeding:
+                self._transmit()
+        lane.wake()
+
+    def resume_lane(self, lane: Lane) -> None:
+        """On the loop: the body of a request is wanted again."""
+        self.protocol.resume(lane)
+        self.go_out()
+
+    def go_on(self, lane: Lane) -> None:
+        """On the loop: what a lane has to send can be had now."""
+        with self.lock:
+            self.out.go_on(lane)
+            ended = self._pump()
+            self._transmit()
+        self.settle(ended)
+
+    def _wake_slow(self) -> None:
+        """On the loop: lanes that waited for room, and have some."""
+        if self.is_congested:
+            return
+        with self.lock:
+            ready = [lane for lane in self.slow if lane.waiting_bytes <= LOW_BYTES]
+            self.slow.difference_update(ready)
+        for lane in ready:
+            lane.wake()
+            stream = lane.stream
+            if stream is not None and stream.is_on_loop and stream.is_dispatched:
+                stream.resume()
+
+    def emit(self, frame: bytes) -> None:
+        """On the loop: a frame that no window holds back."""
+        with self.lock:
+            self.out.emit(frame)
+
+    # ------------------------------------------------------------ output, under the lock
+
+    def _pump(self) -> list[Flow]:
+        """Make frames of what waits, as long as the socket takes them."""
+        room = BURST_BYTES - self.outgoing_bytes - self.out.frames_bytes
+        return self.out.pump(room) if room > 0 else []
+
+    def _transmit(self) -> None:
+        out = self.out
+        if out.frames:
+            try:
+                self.send(out.take())
+            except ClientGoneError:
+                # The poller tells the loop of it in its own time.
+                return
+        if out.has_more and not self._outgoing:
+            # Not all at once: others have their turn before the poller says that the socket takes more.
+            with self._lock:
+                self._watch(self._interest | WRITE)
+
+    def _drop(self, lane: Lane) -> None:
+        """Under the lock: nothing more of it goes out."""
+        lane.is_lost = True
+        if lane.stream is not None:
+            lane.stream.reply_bytes -= sum(map(len, lane.waiting or ()))
+        self.out.drop(lane)
+        self.slow.discard(lane)
