@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hmac
+import os
 import re
 from base64 import b64decode
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from skitaid.atila import digest
 from skitaid.atila.contracts import Was
+from skitaid.atila.nonces import Nonces, Seen, open_table
 from skitaid.was.errors import WasError
 
 __all__ = [
@@ -25,7 +28,6 @@ __all__ = [
 SCHEMES: Final = ("basic", "digest", "bearer")
 _DONE: Final = "skitaid.atila.authenticated"
 _NOBODY: Final = "no such user"
-_nonces: Final = digest.Nonces()
 
 
 class WrongSchemeError(WasError):
@@ -174,10 +176,15 @@ def _judge_digest(was: Was, credentials: str) -> Any:
     secret = _secret_of(was, username)
     if not digest.is_right(fields, was.request.method, (secret or _Secret(_NOBODY)).a1(username, fields["realm"])):
         return _challenge(was, "digest")
-    seen = digest.Seen.STALE if secret is None else _nonces.see(fields["nonce"], fields["nc"])
-    if secret is None or seen is not digest.Seen.NEW:
-        return _challenge(was, "digest", stale=seen is digest.Seen.STALE)
+    seen = Seen.STALE if secret is None else _nonces().see(fields["nonce"], fields["nc"])
+    if secret is None or seen is not Seen.NEW:
+        return _challenge(was, "digest", stale=seen is Seen.STALE)
     return _admit(was, username, secret)
+
+
+@cache
+def _nonces() -> Nonces:
+    return Nonces(*open_table(os.environ.get("SKITAID_VAR_PATH")))
 
 
 # ---------------------------------------------------------------- users and answers
@@ -212,7 +219,7 @@ def _challenge(was: Was, scheme: str, *, stale: bool = False) -> Any:
     realm = _quoted(_realm(was))
     if scheme == "basic":
         return _refuse(was, f'Basic realm={realm}, charset="UTF-8"')
-    asked = f'Digest realm={realm}, qop="auth", algorithm=MD5, nonce="{_nonces.make()}", charset="UTF-8"'
+    asked = f'Digest realm={realm}, qop="auth", algorithm=MD5, nonce="{_nonces().make()}", charset="UTF-8"'
     return _refuse(was, f"{asked}, stale=true" if stale else asked)
 
 
