@@ -24,17 +24,18 @@ _MAX_HEAD_BYTES: Final = 2048
 
 
 class ResponseFields(HeaderBlock):
-    """The fields of a response; `pairs` are all of them."""
+    """The fields of a response; `pairs` are all of them, with one Content-Length for several that agree: a recipient
+    who does not forgive that is not to see it (RFC 9110 section 8.6)."""
 
     __slots__ = ()
 
     def __init__(self, lines: list[FieldLine]) -> None:
         super().__init__([])
-        self.fields = lines
         for line in lines:
             note = _NOTES.get(line.name)
             if note is not None:
                 note(self, line.value)
+        self.fields = lines if self.content_length is None else _with_one_length(lines)
         if self.upgrade is not None and b"upgrade" not in tokens(self.get(b"connection") or b""):
             self.upgrade = None
 
@@ -97,6 +98,13 @@ def parse_response_head(raw: bytes) -> ResponseHead:
     if len(raw) <= _MAX_HEAD_BYTES:
         _KEPT.offer(raw, head, len(raw))
     return head
+
+
+def _with_one_length(lines: list[FieldLine]) -> list[FieldLine]:
+    """Of lengths that agree the first."""
+    first = next(line for line in lines if line.name == b"content-length")
+    one = first.with_value(first.value.partition(b",")[0].strip(b" \t")) if b"," in first.value else first
+    return [one if line is first else line for line in lines if line is first or line.name != b"content-length"]
 
 
 def _keep_alive(value: bytes) -> float | None:

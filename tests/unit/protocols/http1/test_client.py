@@ -108,6 +108,12 @@ def test_a_response_cut_short_has_no_end(data: bytes, how: dict[str, Any]) -> No
         assert "end" not in [call[0] for call in calls]
 
 
+@pytest.mark.parametrize("lines", [b"Content-Length: 1, 1\r\n", b"Content-Length: 1\r\nContent-Length: 1\r\n"])
+def test_lengths_that_agree_are_told_once(lines: bytes) -> None:
+    data = OK + b"A: 1\r\n" + lines + b"B: 2\r\n\r\na"
+    assert heard([data])[0][3:] == (1, ((b"a", b"1"), (b"content-length", b"1"), (b"b", b"2")))
+
+
 def test_lengths_and_fields_are_told() -> None:
     data = OK + b"Set-Cookie: a=1\r\nX-Forwarded-For: me\r\nset-cookie:b=2 \r\nContent-Length: 1\r\n\r\na"
     pairs = (
