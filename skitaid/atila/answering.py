@@ -61,16 +61,16 @@ class Plan:
 def answer(was: Was, plan: Plan, values: dict[str, Any]) -> Any:
     """What the app answers, or a Deferred. Raises whatever the app raises and does not handle."""
     entered: list[Hooks] = []
+    is_stopped = False
     try:
-        content = None
         for scope in plan.scopes:
             if scope.has_hooks:
                 entered.append(scope)
                 content = scope.content_before(was)
                 if content:
+                    is_stopped = True
                     break
-        is_stopped = bool(content)
-        if not is_stopped:
+        else:
             content = plan.call(was, values)
     except BaseException as error:  # noqa: BLE001  # teardown must run; the error goes on if nobody takes it
         return _unwind(was, entered, None, error)

@@ -130,12 +130,14 @@ class Atila(  # each part is one concern
                 found = reply_to_missing(was, self.router, found)
                 if type(found) is not tuple:
                     return found
-            was.route, was.values = found
-            plan = was.route.plan or self._plan(was.route)
-            if method == "OPTIONS" and was.route.options.methods != {"OPTIONS"}:
+            route, values = found
+            was.route, was.values = route, values
+            plan = route.plan or self._plan(route)
+            if method == "OPTIONS" and route.options.methods != {"OPTIONS"}:
                 return options_reply(was, self.router, self._cors_of(was))
-            _check_type(was)
-            return answer(was, plan, was.values)
+            if route.options.content_types is not None:
+                _check_type(was)
+            return answer(was, plan, values)
         except Exception as error:  # noqa: BLE001  # the root of a request
             return failure_of(was, error)
 

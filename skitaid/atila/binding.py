@@ -48,7 +48,7 @@ class Binder:
             self._add_query(taken, was.request.URL, values)
         if has_body(env) and (self.takes_any or any(name not in taken for name in self.names)):
             self._add_body(taken, was.request.DATA, values)
-        if not self._required <= taken.keys():
+        if self._required and not self._required <= taken.keys():
             missing = ", ".join(name for name in self.names if name in self._required and name not in taken)
             raise HTTPError("400 Bad Request", f"parameter {missing} required")
         return taken

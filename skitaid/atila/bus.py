@@ -158,6 +158,7 @@ def _add_to_hooks(app: Any, event: str, function: Callable[..., Any]) -> bool:
         function(was)
 
     hooks[event].append(hear if event == request_failed else hear_one)
+    app.has_hooks = True
     return True
 
 

@@ -63,7 +63,7 @@ class Globals(SimpleNamespace):
 
 
 class Context:
-    """`was`. `at_commit` functions are called with it before the head of the response is sent: what sets cookies adds
+    """`was`. `made_response` is its response, once it was asked for. `at_commit` functions are called with it before the head of the response is sent: what sets cookies adds
     itself there when it is changed. `route` and `values` are those of the path; `bound` is that of was.g.bind."""
 
     if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class Context:
         session: Any
         mbox: Any
 
+    made_response: Response | None = None
     at_commit: list[Callable[[Context], None]] | None = None
     bound: BoundEvents | None = None
     route: Any = None
@@ -161,9 +162,14 @@ class Context:
             self.at_commit.append(function)
 
 
+def _make_response(was: Context) -> Response:
+    made = was.made_response = Response(was)
+    return made
+
+
 _OWN: Final[dict[str, Callable[[Context], Any]]] = {
     "request": Request,
-    "response": Response,
+    "response": _make_response,
     "g": Globals,
     # The older name.
     "temp": lambda was: was.g,

@@ -21,6 +21,7 @@ class Was(Protocol):
     env: dict[str, Any]
     request: Any
     response: Any
+    made_response: Any
 
     def before_commit(self, function: Callable[[Any], None]) -> None:
         """Have `function(was)` called once when the response is known, while fields may still be set."""

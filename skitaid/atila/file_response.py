@@ -5,13 +5,13 @@ from __future__ import annotations
 import mimetypes
 import os
 from collections.abc import Iterable, Iterator
-from email.utils import formatdate
 from typing import IO, Any, Final
 from urllib.parse import quote
 
 from skitaid.atila.bodies import Body
 from skitaid.atila.contracts import Was
 from skitaid.atila.reply import Fields, Reply
+from skitaid.protocols.dates import http_date
 from skitaid.was.errors import HTTPError
 
 __all__ = ["make_file"]
@@ -28,7 +28,7 @@ def make_file(was: Was, path: str, mimetype: str | None = None, filename: str | 
     except OSError as error:
         raise HTTPError("404 Not Found", "there is no such file") from error
     found = os.fstat(file.fileno())
-    modified = formatdate(found.st_mtime, usegmt=True)
+    modified = http_date(found.st_mtime)
     fields: Fields = [("Last-Modified", modified)]
     if was.env.get("HTTP_IF_MODIFIED_SINCE") == modified and was.env["REQUEST_METHOD"] in ("GET", "HEAD"):
         file.close()

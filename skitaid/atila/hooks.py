@@ -16,7 +16,9 @@ Hook = TypeVar("Hook", bound=Callable[..., Any])
 
 
 class Hooks:
-    """The decorators of an app, or of a part of one, and what they were given."""
+    """The decorators of an app, or of a part of one, and what they were given. `has_hooks`: there is anything to run."""
+
+    has_hooks = False
 
     def __init__(self) -> None:
         self.before_hooks: list[Callable[..., Any]] = []
@@ -24,32 +26,28 @@ class Hooks:
         self.failed_hooks: list[Callable[..., Any]] = []
         self.teardown_hooks: list[Callable[..., Any]] = []
 
-    @property
-    def has_hooks(self) -> bool:
-        """Whether there is anything to run."""
-        return bool(self.before_hooks or self.finish_hooks or self.failed_hooks or self.teardown_hooks)
-
     def before_request(self, function: Hook) -> Hook:
         """`function(was)` runs before each request; what it returns, unless it is nothing, is the response."""
-        self.before_hooks.append(function)
-        return function
+        return self._add(self.before_hooks, function)
 
     def finish_request(self, function: Hook) -> Hook:
         """`function(was)` runs after each request that went well."""
-        self.finish_hooks.append(function)
-        return function
+        return self._add(self.finish_hooks, function)
 
     after_request = finish_request
 
     def failed_request(self, function: Hook) -> Hook:
         """`function(was, exc_info)`, or `function(was)`, runs after each request that raised; what it returns, unless
         it is None, is the response."""
-        self.failed_hooks.append(function)
-        return function
+        return self._add(self.failed_hooks, function)
 
     def teardown_request(self, function: Hook) -> Hook:
         """`function(was)` runs at the end of each request, whatever came of it."""
-        self.teardown_hooks.append(function)
+        return self._add(self.teardown_hooks, function)
+
+    def _add(self, hooks: list[Callable[..., Any]], function: Hook) -> Hook:
+        hooks.append(function)
+        self.has_hooks = True
         return function
 
     def content_before(self, was: Any) -> Any:

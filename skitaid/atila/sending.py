@@ -32,7 +32,7 @@ def failure_of(was: Was, error: BaseException) -> Reply:
 
 def respond(was: Was, content: Any, start_response: StartResponse, cors: Any = None) -> Iterable[bytes]:
     """Send what a function returned."""
-    if type(content) is str and cors is None and "response" not in was.__dict__ and was.at_commit is None:
+    if type(content) is str and cors is None and was.made_response is None and was.at_commit is None:
         # What nearly every function returns.
         body = content.encode("utf-8")
         start_response("200 OK", [("Content-Type", HTML), ("Content-Length", str(len(body)))])
@@ -51,7 +51,7 @@ def respond(was: Was, content: Any, start_response: StartResponse, cors: Any = N
 def _made(was: Was, content: Any) -> tuple[str, Fields, Body]:
     """Status, fields and body, with what was.response and others have to add."""
     reply = content if isinstance(content, Reply) else None
-    response = was.__dict__.get("response")
+    response = was.made_response
     if reply is None and response is not None and response.error is not None and not content:
         reply = response.error
     if reply is None:
@@ -65,7 +65,7 @@ def _made(was: Was, content: Any) -> tuple[str, Fields, Body]:
         for function in was.at_commit:
             function(was)
     # A cookie may have been what first asked for it.
-    response = was.__dict__.get("response")
+    response = was.made_response
     if response is not None:
         status = status or response.status
         fields += _not_in(fields, response.headers)
@@ -131,7 +131,7 @@ def _respond_app(was: Was, app: Any, start_response: StartResponse) -> Iterable[
     """A WSGI app in place of a response, as was.proxypass gives one. What was.response has goes along."""
 
     def start(status: str, fields: Fields, exc_info: Any = None) -> Any:
-        response = was.__dict__.get("response")
+        response = was.made_response
         more = [] if response is None else _not_in(fields, response.headers)
         return start_response(status, [*fields, *more], *(() if exc_info is None else (exc_info,)))
 
