@@ -38,7 +38,8 @@ class WrongSchemeError(WasError):
 
 
 class User:
-    """Who was authenticated: `name`, `realm`, and what the app knows besides (`info`). As a text it is the name."""
+    """Who was authenticated: `name`, `realm`, and what the app knows besides (`info`). As a text it is the name. Nobody
+    has an empty one, and is false."""
 
     def __init__(self, name: str, realm: str = "", info: Any = None) -> None:
         self.name = self.username = name
@@ -47,6 +48,9 @@ class User:
 
     def __str__(self) -> str:
         return self.name
+
+    def __bool__(self) -> bool:
+        return bool(self.name)
 
     def __repr__(self) -> str:
         return f"<User {self.name!r}>"
@@ -101,18 +105,19 @@ def _judge(was: Was, scheme: str) -> Any:
     return _judge_basic(was, credentials) if scheme == "basic" else _judge_digest(was, credentials)
 
 
-def user_of(was: Was) -> User | None:
-    """`was.request.user`: who was authenticated; else who a JSON web token that came along says it is from."""
+def user_of(was: Was) -> User:
+    """`was.request.user`: who was authenticated; else who a JSON web token that came along says it is from; else
+    nobody."""
     if was.env.get("HTTP_AUTHORIZATION", "")[:7].lower() != "bearer " or not was.app.securekey:
-        return None
+        return User("")
     claims = was.request.JWT
     name = next((claims[key] for key in ("username", "user", "uid", "sub") if key in claims), None)
-    return None if "err" in claims or name is None else User(str(name), _realm(was), claims)
+    return User("") if "err" in claims or name is None else User(str(name), _realm(was), claims)
 
 
-def current_user(was: Was) -> User | None:
+def current_user(was: Was) -> User:
     """`was.user`: was.request.user."""
-    found: User | None = was.request.user
+    found: User = was.request.user
     return found
 
 

@@ -6,11 +6,11 @@ import re
 import time
 from collections.abc import ItemsView, Iterator, KeysView, ValuesView
 from dataclasses import dataclass, replace
-from email.utils import formatdate
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from skitaid.atila.contracts import Was
+from skitaid.protocols.dates import http_date
 
 __all__ = ["CookieOptions", "Cookies", "cookie_of", "parse_cookies", "set_cookie_field"]
 
@@ -80,7 +80,7 @@ def set_cookie_field(name: str, value: str, options: CookieOptions, expires_s: f
     parts = [f"{name}={quote(value, safe=_SAFE)}"]
     if expires_s is not None:
         seconds = max(0, int(expires_s))
-        date = formatdate(time.time() + seconds if seconds else 0, usegmt=True)
+        date = http_date(time.time() + seconds if seconds else 0)
         parts += [f"Expires={date}", f"Max-Age={seconds}"]
     parts.append(f"Path={options.path}")
     if options.domain:

@@ -31,7 +31,7 @@ def touch(was: Any) -> None:
     was.deott(was.mkott("x"))
     assert was.csrf_token
     assert was.request.JWT["err"]
-    assert was.request.user is None
+    assert not was.request.user
 
 
 @pytest.mark.parametrize("ends", ["text", "response", "json", "stream", "error"])

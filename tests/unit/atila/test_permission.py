@@ -203,7 +203,32 @@ def test_the_example_of_login_and_permission() -> None:
             assert reply.text.startswith("Invalid User Name or Password|")
 
 
-def test_testpassing() -> None:
+def test_the_example_of_testpassing() -> None:
+    app = Atila("app")
+    app.users = {"admin": "1", "hans": "1"}
+
+    def is_superuser(was: Any) -> Any:
+        if was.user.username not in ("admin", "root"):
+            return was.response("403 Permission Denied")
+        return None
+
+    @app.route("/open")
+    @app.testpass_required(is_superuser)
+    def modify_profile(was: Any) -> str:
+        return "modified"
+
+    @app.route("/asked", authenticate="basic")
+    @app.testpass_required(is_superuser)
+    def modify_other(was: Any) -> str:
+        return "modified"
+
+    browser = Browser(app)
+    assert browser.get("/open").line == "403 Permission Denied"
+    assert browser.get("/asked", authorization="Basic aGFuczox").line == "403 Permission Denied"
+    assert browser.get("/asked", authorization="Basic YWRtaW46MQ==").text == "modified"
+
+
+def test_what_a_test_says() -> None:
     app = Atila("app")
 
     @app.route("/profile")
