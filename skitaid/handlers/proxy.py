@@ -42,7 +42,7 @@ class ProxySettings:
     """One mount. `where`: its host and path, for people. `remap`: what stands in front of the path instead of the mount
     point. `origins`: what the members call themselves in redirects (`http://host:port`, lower case). `host`: what they
     are told as Host; None: `passes_host` tells whether that is what the client said, or their own name. `source`: the
-    networks of clients that may ask; empty: all. `tunnel_s`: for websockets, without a byte."""
+    networks of clients that may ask; empty: all. `tunnel_s`: for websockets, without a byte. `deeper`: see Remap."""
 
     where: str
     alias: str
@@ -55,6 +55,7 @@ class ProxySettings:
     timeouts: CallTimeouts = field(default_factory=CallTimeouts)
     affinity: Affinity | None = None
     tunnel_s: float = _TUNNEL_S
+    deeper: tuple[str, ...] = ()
 
 
 class Hits(Protocol):
@@ -75,7 +76,7 @@ class ReverseProxy:
         self._engine = engine
         self._requester = requester
         self._settings = settings
-        self._remap = Remap(mount, settings.remap)
+        self._remap = Remap(mount, settings.remap, deeper=settings.deeper)
         self._source = TrustedPeers(settings.source) if settings.source else None
         self._may_code = settings.bodies.may_code
         self._timeouts = settings.timeouts

@@ -2,7 +2,7 @@
 
 What a client wrote goes on as it is, escapes included: the member's idea of `%2F` is its own business. Only the mount
 point in front is exchanged for the path that the mount maps to. A path that could lead out of that again is refused,
-however the member may read it.
+however the member may read it; and so is one that could lead into another proxy's mount, which may be for others only.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ _MAX_KEPT_BYTES: Final = 256
 
 class Remap:
     """A mount at `mount` (as a Route has it) of an alias, with the path `to` in front; None: nothing in front, the
-    mount point is cut off."""
+    mount point is cut off. `deeper`: mounts below this one that are passed on as well, perhaps not to everybody."""
 
-    def __init__(self, mount: str, to: str | None = None) -> None:
+    def __init__(self, mount: str, to: str | None = None, *, deeper: Sequence[str] = ()) -> None:
+        self._deeper = tuple(f"{path}/" for path in deeper)
         self._length = len(mount)
         self._mount = quote_path(mount.encode("latin-1")).encode("ascii")
         # Escapes in a conf stay escapes.
@@ -41,10 +42,13 @@ class Remap:
         self._kept: dict[str, bytes] = {}
 
     def target(self, line: RequestLine) -> bytes:
-        """Path and query for a member. Raises ProtocolError 400 for a path that leads out of the mount."""
+        """Path and query for a member. Raises ProtocolError 400 for a path that leads out of the mount, or into one
+        below it by another way than its own."""
         kept = self._kept.get(line.target)
         if kept is not None:
             return kept
+        if self._deeper and any(reading.startswith(self._deeper) for reading in _readings(line.path)):
+            raise ProtocolError(400, "the path leads to a place that has a plainer one")
         target = self._path(line.raw_path)
         if "?" in line.target:
             target = b"%b?%b" % (target, line.raw_query)
@@ -109,6 +113,24 @@ def _check(path: bytes) -> None:
             depth += 1
         if depth < 0:
             raise ProtocolError(400, "the path leads out of where it begins")
+
+
+def _readings(path: str) -> tuple[str, str]:
+    """The path as servers may take it that make the most of `.` and `..`, empty segments, backslashes, and parameters
+    behind a semicolon (RFC 3986 sections 3.3 and 5.2.4): `..` takes an empty segment away, or the one before that."""
+    names = [segment.partition(";")[0] for segment in path.replace("\\", "/").split("/")]
+    return _resolved(names), _resolved([name for name in names if name])
+
+
+def _resolved(names: Sequence[str]) -> str:
+    """With a slash at the end."""
+    left: list[str] = []
+    for name in names:
+        if name == "..":
+            del left[-1:]
+        elif name != ".":
+            left.append(name)
+    return "/".join(("", *filter(None, left), ""))
 
 
 def _is_up(segment: bytes) -> bool:

@@ -40,7 +40,8 @@ def _tell_nobody(text: str) -> None:
 @dataclass(slots=True)
 class Composition:
     """What a worker's routes are made with, and what came of it: `failed` says, a line each that begins with host and
-    mount point, which apps could not be loaded. `host` is the one whose mounts are made now. `report` is told, a line
+    mount point, which apps could not be loaded. `host` is the one whose mounts are made now, `proxied` the paths of
+    those of aliases among them. `report` is told, a line
     each, of members of clusters that go and come back. `var_folder`: the instance's own. `wants_reloader`: the conf or
     an app wants apps loaded anew when their files change."""
 
@@ -50,6 +51,7 @@ class Composition:
     loader: AppLoader = field(default_factory=AppLoader)
     failed: list[str] = field(default_factory=list)
     host: str = ""
+    proxied: tuple[str, ...] = ()
     files: FileCache = field(default_factory=FileCache)
     lifespans: Lifespans = field(init=False)
     report: Callable[[str], None] = _tell_nobody
@@ -166,6 +168,7 @@ def make_router(making: Composition) -> Router:
 
 def _table(making: Composition, host: Host) -> HostTable:
     making.host = host.names[0] if host.names else ""
+    making.proxied = tuple(route_path(mount.path) for mount in host.mounts if isinstance(mount.target, ProxyTarget))
     routes = [_route(making, mount) for mount in host.mounts]
     return HostTable(host.names, routes)
 
@@ -209,6 +212,7 @@ def _open_proxy(making: Composition, mount: Mount) -> RouteHandler:
     tunnel_s = making.instance.forward_proxy.tunnel_s
     settings = proxy_settings(alias, mount.target, where=making.where(mount), bodies=bodies, tunnel_s=tunnel_s)
     path, cached = route_path(mount.path), making.cached
+    settings = replace(settings, deeper=tuple(each for each in making.proxied if each.startswith(f"{path}/")))
     if cached is None:
         cluster = making.upstreams.cluster(alias.name)
         return ReverseProxy(making.engine, path, cluster, settings, write=making.report)

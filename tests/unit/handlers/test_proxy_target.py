@@ -55,6 +55,28 @@ def test_at_the_root_nothing_changes(asked: bytes, expected: bytes) -> None:
     assert Remap("").target(line) == expected
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        b"//shop/admin", b"/./shop/admin/x", b"/shop//admin", b"/shop/./admin", b"/shop/x/../admin",
+        b"/x/../shop/admin", b"/shop;a/admin", b"/shop/admin;a", b"/shop\\admin", b"/shop/%2e/%61dmin",
+        b"/shop/%5Cadmin/x?q", b"/shop//admin/", b"/shop/%3bx/admin", b"http://h//shop/admin",
+        b"/x//../shop/admin", b"/shop//../admin", b"/shop/;/../admin",
+    ],
+)  # fmt: skip
+def test_no_other_way_leads_into_a_mount_below(asked: bytes) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        Remap("", deeper=("/b", "/shop/admin")).target(RequestLine("GET", asked, 1))
+    assert caught.value.status == 400
+
+
+@pytest.mark.parametrize(
+    "asked", [b"//shop", b"/shop//a", b"/shop/administer", b"/shop/./x", b"/shop/x/admin", b"/shop?/admin"]
+)
+def test_other_paths_are_as_odd_as_they_like_beside_a_mount_below(asked: bytes) -> None:
+    assert Remap("", deeper=("/shop/admin",)).target(RequestLine("GET", asked, 1)) == asked
+
+
 def test_a_mount_point_that_is_not_ascii() -> None:
     assert target(b"/s%C3%BCche/a", mount="/s\u00fcche") == b"/v2/a"
     assert target("/s\u00fcche/a".encode(), mount="/s\u00fcche") == b"/v2/a"

@@ -12,8 +12,10 @@ from skitaid.config.load import default_main, parse_instance
 from skitaid.config.model import MountOptions, Server
 from skitaid.engine.server import Engine, EngineSettings
 from skitaid.engine.spool import SpoolSettings
+from skitaid.handlers import proxy
 from skitaid.handlers.asgi import AsgiApp
 from skitaid.handlers.body_rules import BodyRules
+from skitaid.handlers.proxy import ProxySettings
 from skitaid.handlers.router import RouteKind, Router
 from skitaid.handlers.static import StaticFolder
 from skitaid.handlers.wsgi import WsgiApp
@@ -143,3 +145,28 @@ def test_nothing_an_app_writes_makes_a_line_of_another_kind(tmp_path: Path) -> N
 def test_a_load_failure_without_a_traceback_is_one_line(tmp_path: Path) -> None:
     AppLog(LogFile(tmp_path / "app.log")).load_failed("site.conf:3: it is not there", "")
     assert lines(tmp_path / "app.log") == ["[expt:load] site.conf:3: it is not there"]
+
+
+def test_a_proxy_knows_the_mounts_below_its_own(making: Composition, monkeypatch: pytest.MonkeyPatch) -> None:
+    conf = """
+[@shop]
+members = 127.0.0.1:9
+[routes:line]
+/ = @shop
+/a = @shop
+/a/b = @shop
+/static = ../static
+: example.com
+/c = @shop
+"""
+    found: dict[str, tuple[str, ...]] = {}
+
+    def noted(engine: Engine, path: str, cluster: object, settings: ProxySettings, **_: object) -> None:
+        found[path] = settings.deeper
+
+    monkeypatch.setattr(proxy, "ReverseProxy", noted)
+    path = making.instance.path
+    making.instance = parse_instance(conf, path, default_main(path.parent.parent), is_root=False)
+    make_router(making)
+    making.close()
+    assert found == {"": ("/a", "/a/b"), "/a": ("/a/b",), "/a/b": (), "/c": ()}
