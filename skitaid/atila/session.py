@@ -34,7 +34,8 @@ class _Kept:
         found = cookie.read(was)
         if isinstance(found, list) and (found[1] is None or found[1] > now):
             self.data, self.expires_at, self.address = found
-        self._before = tagged.dumps(self.data)
+        # What may change inside is compared at the end.
+        self._before = tagged.dumps(self.data) if _may_change_inside(self.data) else None
 
     def extend(self, now: float) -> None:
         """It was changed: it lives for the time-out from now on, or for longer if that was asked for."""
@@ -46,7 +47,7 @@ class _Kept:
         return self.address is None or self.address == address
 
     def commit(self, was: Was, now: float) -> None:
-        if not self.changed and tagged.dumps(self.data) != self._before:
+        if not self.changed and self._before is not None and tagged.dumps(self.data) != self._before:
             self.extend(now)
         if not self.changed:
             return
@@ -55,6 +56,10 @@ class _Kept:
             return
         left_s = None if self.expires_at is None else self.expires_at - now
         self.cookie.write(was, [self.data, self.expires_at, address_of(was)], left_s)
+
+
+def _may_change_inside(data: dict[str, Any]) -> bool:
+    return any(isinstance(value, (list, dict, set, tuple)) for value in data.values())
 
 
 class Session:

@@ -40,12 +40,12 @@ _READERS: Final[dict[str, Callable[[Any], Any]]] = {
 
 def dumps(value: object) -> str:
     """Raises TypeError for what can't be carried."""
-    return json.dumps(_tag(value), separators=(",", ":"), ensure_ascii=False)
+    return _write(_tag(value))
 
 
-def loads(text: str | bytes) -> Any:
+def loads(text: str) -> Any:
     """Raises ValueError, TypeError for what is none of ours."""
-    return json.loads(text, object_hook=_read)
+    return _read(text)
 
 
 def _tag(value: Any) -> Any:
@@ -71,9 +71,14 @@ def _tag_mapping(value: dict[Any, Any]) -> dict[str, Any]:
     return {" k": [[_tag(key), _tag(each)] for key, each in value.items()]}
 
 
-def _read(found: dict[str, Any]) -> Any:
+def _untag(found: dict[str, Any]) -> Any:
     if len(found) == 1:
         ((tag, value),) = found.items()
         if tag in _READERS:
             return _READERS[tag](value)
     return found
+
+
+# Made once: json.dumps and json.loads make one for each call that has options.
+_write: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_read: Final = json.JSONDecoder(object_hook=_untag).decode
