@@ -63,8 +63,9 @@ class Globals(SimpleNamespace):
 
 
 class Context:
-    """`was`. `made_response` is its response, once it was asked for. `at_commit` functions are called with it before the head of the response is sent: what sets cookies adds
-    itself there when it is changed. `route` and `values` are those of the path; `bound` is that of was.g.bind."""
+    """`was`. `made_response` is its response, once it was asked for. `at_commit` functions are called with it before
+    the head of the response is sent: what sets cookies adds itself there when it is changed. `route` and `values` are
+    those of the path; `bound` is that of was.g.bind."""
 
     if TYPE_CHECKING:
         request: Request

@@ -16,7 +16,8 @@ Hook = TypeVar("Hook", bound=Callable[..., Any])
 
 
 class Hooks:
-    """The decorators of an app, or of a part of one, and what they were given. `has_hooks`: there is anything to run."""
+    """The decorators of an app, or of a part of one, and what they were given. `has_hooks`: there is something
+    to run."""
 
     has_hooks = False
 

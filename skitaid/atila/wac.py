@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any, Final
 
 import skitaid.was as services
@@ -16,16 +15,53 @@ REGISTERED: Final[dict[str, Any]] = {}
 """Name: object."""
 
 
+class Logger:
+    """Writes to the app log. `name` stands there for the place."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def log(self, message: object, category: str = "info") -> None:
+        """A line of that type."""
+        services.log(message, category, self.name)
+
+    __call__ = log
+
+    def trace(self) -> None:
+        """The exception that is being handled, with where it happened."""
+        services.traceback(self.name)
+
+    exception = trace
+
+    def debug(self, message: object) -> None:
+        """A line of type debug."""
+        self.log(message, "debug")
+
+    def info(self, message: object) -> None:
+        """A line of type info."""
+        self.log(message)
+
+    def warning(self, message: object) -> None:
+        """A line of type warn."""
+        self.log(message, "warn")
+
+    warn = warning
+
+    def error(self, message: object) -> None:
+        """A line of type error."""
+        self.log(message, "error")
+
+
 class Loggers:
-    """Loggers of the standard library; what goes to them stands in the app log."""
+    """Loggers by name."""
 
-    def get(self, name: str = "app") -> logging.Logger:
+    def get(self, name: str = "app") -> Logger:
         """The logger of that name."""
-        return logging.getLogger(f"skitaid.{name}")
+        return Logger(name)
 
-    def make_logger(self, name: str, freq: str = "daily") -> logging.Logger:
-        """The same; the app log is rotated as the conf says, whatever `freq` is."""
-        return self.get(name)
+    def make_logger(self, name: str, freq: str = "daily") -> Logger:
+        """The same: there is one app log, which is rotated as the conf says, whatever `freq` is."""
+        return Logger(name)
 
 
 class Wac:

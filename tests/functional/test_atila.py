@@ -145,6 +145,23 @@ def test_a_conf_that_an_app_can_not_use(tmp_path: Path) -> None:
         master.end()
 
 
+def test_the_beginning_and_the_end(tmp_path: Path) -> None:
+    """With a server whose loop runs the apps."""
+    place = Place(tmp_path)
+    place.site("threads = 0", routes=ROUTES)
+    master = Master(place)
+    try:
+        master.ready()
+        assert ask(master, "/")[2] == "index"
+        assert json.loads(ask(master, f"/async?port={port(master)}")[2]) == {"text": "b", "thread": False}
+        assert "1 threads" in place.log("app")
+        assert "it is over" not in place.log("app")
+        assert master.stop() == 0
+        assert "it is over" in place.log("app")
+    finally:
+        master.end()
+
+
 def test_bootstrap_and_the_reloader(tmp_path: Path) -> None:
     """The app asks for the reloader itself."""
     place = Place(tmp_path)

@@ -16,6 +16,19 @@ app.debug = True
 HERE = __file__
 
 
+@app.before_mount
+def before_mount(wac):
+    logger = wac.logger.make_logger("login", "daily")
+    logger.info(f"{wac.numthreads} threads")
+    wac.register("searcher", {"logger": logger})
+
+
+@app.umounted
+def umounted(wac):
+    wac.searcher["logger"]("it is over", "warn")
+    wac.unregister("searcher")
+
+
 @app.route("/")
 def index(was):
     was.response["X-Same"] = found.request is was.request
