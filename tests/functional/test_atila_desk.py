@@ -25,7 +25,24 @@ app.users = {"ada": "1234"}
 @app.route("/", authenticate="digest")
 def index(was):
     return f"{was.user} {os.getpid()}"
+
+@app.route("/intro/<page>")
+def intro(was, page):
+    site = f"http://127.0.0.1:{was.env['SERVER_PORT']}"
+    was.g.aa = was.get(site + "/desk/api/files")
+    was.g.bb = was.get(site + "/nowhere")
+    return was.render(page + ".html")
 """
+# The template of the documents: what was asked for is waited for where it is shown.
+TEMPLATES = {
+    "all": """
+{% set response = was.g.aa.dispatch () %}
+{% if response.status == 3 %}{% if response.status_code == 200 %}
+{% for each in response.data["files"] %}{{ each }}{% endfor %}here{% endif %}{% endif %}
+{% if was.g.bb.dispatch ().status_code != 404 %}{{ was.response.throw ("500 Internal Server Error") }}{% endif %}
+""",
+    "throws": '{% set response = was.g.bb.dispatch_or_throw ("503 Service Unavailable") %}',
+}
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +50,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     place = Place(tmp_path_factory.mktemp("desk"))
     (place.root / "temporary").mkdir()
     place.app("secret", DIGEST_APP)
+    (place.apps / "templates").mkdir()
+    for name, text in TEMPLATES.items():
+        (place.apps / "templates" / f"{name}.html").write_text(text)
     routes = f"/desk = {SAMPLE}/desk\n/hello = {SAMPLE}/hello\n/secret = ../../apps/secret"
     place.site("processes = 2\nthreads = 2", routes=routes)
     return place
@@ -118,6 +138,12 @@ def test_other_pages_are_asked_at_once(site: Master) -> None:
     status, text = Visitor(site.address).ask("GET", "/desk/neighbours")
     assert status == 200
     assert re.findall(r'<tr><td>(/\w+)[^<]*<td class="number">(\d+)', text)[0] == ("/hello", "200")
+
+
+def test_a_template_waits_for_what_was_asked(site: Master) -> None:
+    status, text = Visitor(site.address).ask("GET", "/secret/intro/all")
+    assert (status, text.strip()[-4:]) == (200, "here")
+    assert Visitor(site.address).ask("GET", "/secret/intro/throws")[0] == 503
 
 
 def test_digests_are_good_in_both_workers(site: Master) -> None:
