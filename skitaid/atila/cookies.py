@@ -20,6 +20,7 @@ _IS_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _IS_ATTRIBUTE: Final = re.compile(r"[\x20-\x3a\x3c-\x7e]*").fullmatch
 _ESCAPED: Final = re.compile(r"\\([0-3][0-7][0-7]|.)", re.DOTALL)
 _CENTURY_S: Final = 100 * 365 * 86400
+_POSITIONS: Final = ("path", "domain", "secure", "http_only")
 _SAME_SITE: Final = ("Lax", "Strict", "None")
 
 
@@ -33,6 +34,11 @@ class CookieOptions:
     secure: bool | None = None
     http_only: bool = False
     same_site: str = "Lax"
+
+    @classmethod
+    def read(cls, args: tuple[Any, ...], named: dict[str, Any], **defaults: Any) -> CookieOptions:
+        """As they were given, by position (path, domain, secure, http_only) or by name. Raises TypeError."""
+        return cls(**{**defaults, **dict(zip(_POSITIONS, args, strict=False)), **named})
 
     def settled(self, env: dict[str, Any]) -> CookieOptions:
         """With what the request at hand says. Raises ValueError for what can't stand in a field."""
@@ -116,12 +122,12 @@ class Cookies:
         """Every value of that name that came: cookies of several paths may share a name."""
         return self._received.get(name, [])
 
-    def set(self, key: str, val: object, expires: float | str | None = None, **options: Any) -> None:
+    def set(self, key: str, val: object, expires: float | str | None = None, *args: Any, **options: Any) -> None:
         """Have the browser keep `val`. `expires`: seconds; None: until the browser is closed; 0 or "now": away with it;
         "never": a hundred years. Options: path, domain, secure, http_only, same_site, as in CookieOptions. Raises
         ValueError."""
         seconds, text = _seconds(expires), str(val)
-        settled = CookieOptions(**options).settled(self._env)
+        settled = CookieOptions.read(args, options).settled(self._env)
         self._fields[key, settled.path, settled.domain] = set_cookie_field(key, text, settled, seconds)
         if seconds is not None and seconds <= 0:
             self._values.pop(key, None)

@@ -57,7 +57,7 @@ class _Kept:
             self.changed = False
 
     def commit(self, was: Was) -> None:
-        if self.shown and _is_success(was):
+        if self.shown and _is_shown(was):
             self.messages = [each for each in self.messages if each.id not in self.shown]
             self.changed = True
         if self.changed and not self._write(was):
@@ -75,8 +75,9 @@ class _Kept:
         return False
 
 
-def _is_success(was: Was) -> bool:
-    return str(was.response.get_status())[:1] in "123"
+def _is_shown(was: Was) -> bool:
+    """Whether somebody sees the page."""
+    return str(was.response.get_status()).startswith("2") and was.env.get("REQUEST_METHOD") != "HEAD"
 
 
 class MessageBox:
@@ -90,12 +91,14 @@ class MessageBox:
         self._mounted: dict[str | None, _Kept] = {None: self._kept}
         was.before_commit(self._commit)
 
-    def mount(self, name: str | None = None, securekey: str | Sequence[str] | None = None, **options: Any) -> None:
+    def mount(
+        self, name: str | None = None, securekey: str | Sequence[str] | None = None, *args: Any, **options: Any
+    ) -> None:
         """Go on with the box `name`; None: that of the app. `securekey` is that of the app if it is not given; options:
         path, domain, secure, http_only, same_site, as in CookieOptions. Raises NoSecureKeyError."""
-        if name not in self._mounted or options or securekey:
+        if name not in self._mounted or args or options or securekey:
             cookie = SignedCookie.of_app(self._was, "mbox", name, securekey)
-            cookie = replace(cookie, options=CookieOptions(**{"http_only": True, **options}))
+            cookie = replace(cookie, options=CookieOptions.read(args, options, http_only=True))
             if name not in self._mounted:
                 self._mounted[name] = _Kept(self._was, cookie, self._clock())
             self._mounted[name].cookie = cookie

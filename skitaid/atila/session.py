@@ -81,16 +81,16 @@ class Session:
         self,
         name: str | None = None,
         securekey: str | Sequence[str] | None = None,
-        *,
+        *args: Any,
         session_timeout: float | None = None,
         **options: Any,
     ) -> None:
         """Go on with the session `name`, which is made if there is none; None: that of the app. `securekey` and
         `session_timeout`, in seconds, are those of the app if they are not given; options: path, domain, secure,
         http_only, same_site, as in CookieOptions. Raises NoSecureKeyError."""
-        if name not in self._mounted or options or securekey:
+        if name not in self._mounted or args or options or securekey:
             cookie = SignedCookie.of_app(self._was, "session", name, securekey)
-            cookie = replace(cookie, options=CookieOptions(**{"http_only": True, **options}))
+            cookie = replace(cookie, options=CookieOptions.read(args, options, http_only=True))
             self._was.app.named_keys["session", name] = cookie.keys
             kept = self._mounted.get(name)
             if kept is None:

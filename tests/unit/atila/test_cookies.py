@@ -134,6 +134,16 @@ def test_options_of_a_cookie(app: Atila, query: str, expected: str) -> None:
     assert Browser(app, mount="/shop").get("/set" + query)["Set-Cookie"] == expected
 
 
+def test_options_by_position(app: Atila) -> None:
+    @app.route("/positions")
+    def positions(was: Any) -> str:
+        was.cookie.set("key", "value", None, "/", "example.com", True, True)
+        return "set"
+
+    expected = "key=value; Path=/; Domain=example.com; Secure; HttpOnly; SameSite=Lax"
+    assert Browser(app).get("/positions")["Set-Cookie"] == expected
+
+
 def test_it_expires_when_it_is_told_to(app: Atila) -> None:
     browser = Browser(app)
     assert "; Max-Age=60; " in browser.get("/set?expires=60")["Set-Cookie"]

@@ -60,6 +60,7 @@ def test_a_page_that_fails_has_shown_nothing(app: Atila) -> None:
     browser = Browser(app)
     browser.get("/send?msg=one")
     assert browser.get("/fail").text == "1"
+    assert browser.request("HEAD", "/showmsg?name=x").status == 200
     assert browser.get("/fail").text == "1"
     assert browser.get("/showmsg?name=x").json["messages"] == [["error", "one"]]
     assert not browser.cookies

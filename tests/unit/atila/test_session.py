@@ -173,7 +173,7 @@ def test_it_reads_like_a_dict(visits: Visits) -> None:
 def test_named_sessions_are_apart(visits: Visits) -> None:
     def begin(session: Session) -> None:
         session.set("user", "hans")
-        session.mount("ADM", ADMIN_KEY, path="/admin", session_timeout=60)
+        session.mount("ADM", ADMIN_KEY, "/admin", session_timeout=60)
         session.set("admin_login", True)
         session.mount(None, KEY)
         assert session.get("admin_login") is None
@@ -237,6 +237,16 @@ def test_a_key_is_replaced_while_sessions_live(app: Atila, visits: Visits) -> No
 def test_too_much_is_said_before_browsers_drop_it(visits: Visits) -> None:
     with pytest.raises(CookieTooLargeError, match="keep the data elsewhere"):
         visits.at(0, lambda session: session.set("random", list(range(4000))))
+
+
+def test_too_much_is_a_500_that_the_log_explains(app: Atila, caplog: pytest.LogCaptureFixture) -> None:
+    @app.route("/")
+    def index(was: Any) -> str:
+        was.session["random"] = list(range(4000))
+        return "never"
+
+    assert Browser(app).get("/").status == 500
+    assert "keep the data elsewhere" in caplog.text
 
 
 def test_a_cookie_over_tls_is_secure(visits: Visits) -> None:
