@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from _thread import allocate_lock
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,11 +16,14 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 class Templates:
-    """Those of one folder. Jinja2 is imported when the first is asked for."""
+    """Those of one folder. Jinja2 is imported when the first is asked for, and `prepare` called with its environment
+    before anybody has it: the first requests may come at the same time."""
 
-    def __init__(self, folder: str, *, auto_reload: bool) -> None:
+    def __init__(self, folder: str, *, auto_reload: bool, prepare: Callable[[Environment], None]) -> None:
         self.folder = folder
         self.auto_reload = auto_reload
+        self._prepare = prepare
+        self._lock = allocate_lock()
         self._environment: Environment | None = None
         self._chameleon: Any = None
 
@@ -27,14 +31,26 @@ class Templates:
     def environment(self) -> Environment:
         """Jinja2's."""
         if self._environment is None:
-            from skitaid.atila.templates import make_environment
-
-            self._environment = make_environment(self.folder, auto_reload=self.auto_reload)
+            with self._lock:
+                if self._environment is None:
+                    self._environment = self._make()
         return self._environment
 
     @environment.setter
     def environment(self, environment: Environment) -> None:
         self._environment = environment
+
+    def _make(self) -> Environment:
+        from skitaid.atila.templates import make_environment
+
+        environment = make_environment(self.folder, auto_reload=self.auto_reload)
+        self._prepare(environment)
+        return environment
+
+    def prepare_anew(self) -> None:
+        """There is more to prepare it with; nothing happens if it is not made yet."""
+        if self._environment is not None:
+            self._prepare(self._environment)
 
     def get_template(self, name: str) -> Any:
         """Of Jinja2, or of Chameleon by its name. Raises jinja2.TemplateNotFound, NotInstalledError."""
@@ -64,8 +80,8 @@ class Templating:
         """The templates of any folder, with what the app adds to all of its own."""
         found = self._folders.get(folder)
         if found is None:
-            found = self._folders[folder] = Templates(folder, auto_reload=self.debug or self.use_reloader)
-            self._extend(found)
+            made = Templates(folder, auto_reload=self.debug or self.use_reloader, prepare=self._prepare)
+            found = self._folders.setdefault(folder, made)
         return found
 
     @property
@@ -100,16 +116,15 @@ class Templating:
     def _adding(self, place: dict[str, Callable[..., Any]], name: Any) -> Any:
         def add(function: Decorated) -> Decorated:
             place[name if isinstance(name, str) else function.__name__] = function
-            for templates in self._folders.values():
-                self._extend(templates)
+            for templates in list(self._folders.values()):
+                templates.prepare_anew()
             return function
 
         return add(name) if callable(name) else add
 
-    def _extend(self, templates: Templates) -> None:
-        if self._globals or self._filters:
+    def _prepare(self, environment: Environment) -> None:
+        if self._globals:
             from skitaid.atila.templates import template_global
 
-            environment = templates.environment
             environment.globals.update({name: template_global(each) for name, each in self._globals.items()})
-            environment.filters.update(self._filters)
+        environment.filters.update(self._filters)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,25 @@ def test_what_is_added_after_the_first_page(app: Atila) -> None:
     app.template_global("shout")(lambda was, *args, **named: "!")
     app.jinja_env.globals["form_token"] = str
     assert Browser(app).get("/page/filter").text == "olleH global ! "
+
+
+def test_first_requests_at_the_same_time_have_filters_and_globals(app: Atila) -> None:
+    app.template_filter("reverse")(lambda text: "reversed")
+    app.template_global("test_global")(lambda was: "global")
+    together = threading.Barrier(8)
+    found: list[tuple[Any, bool]] = []
+
+    def ask() -> None:
+        together.wait(30)
+        environment = app.jinja_env
+        found.append((environment, "test_global" in environment.globals and environment.filters["reverse"]("") != ""))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert found == [(app.jinja_env, True)] * 8
 
 
 def test_a_page_ends_the_request(app: Atila) -> None:
