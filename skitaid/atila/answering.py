@@ -67,7 +67,7 @@ def answer(was: Was, plan: Plan, values: dict[str, Any]) -> Any:
             if scope.has_hooks:
                 entered.append(scope)
                 content = scope.content_before(was)
-                if content:
+                if content is not None:
                     is_stopped = True
                     break
         else:

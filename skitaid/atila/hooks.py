@@ -8,11 +8,24 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-__all__ = ["Hooks"]
+from skitaid.exceptions import SkitaidError
+
+__all__ = ["HookError", "Hooks"]
+
+_NOTHING: Final = (None, "", False)
 
 Hook = TypeVar("Hook", bound=Callable[..., Any])
+
+
+class HookError(SkitaidError, TypeError):
+    """The author of an app must act: what runs around a request can't be waited for."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(
+            f"{function.__name__} is a coroutine, expected a function: routed functions may be coroutines, hooks not"
+        )
 
 
 class Hooks:
@@ -47,15 +60,17 @@ class Hooks:
         return self._add(self.teardown_hooks, function)
 
     def _add(self, hooks: list[Callable[..., Any]], function: Hook) -> Hook:
+        if inspect.iscoroutinefunction(function):
+            raise HookError(function)
         hooks.append(function)
         self.has_hooks = True
         return function
 
     def content_before(self, was: Any) -> Any:
-        """What the first function gave that gave something."""
+        """What the first function gave that gave something: neither nothing, nor an empty text."""
         for function in self.before_hooks:
             content = function(was)
-            if content:
+            if content not in _NOTHING:
                 return content
         return None
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from skitaid.atila import EVEXCEPT, EVOK, EVREQEND, Atila
+from skitaid.atila.hooks import HookError
 from skitaid.was import states
 from tests.unit.atila.caller import Caller
 
@@ -229,3 +230,19 @@ def test_an_exit_runs_teardown_and_ends_the_request() -> None:
     with pytest.raises(SystemExit):
         Caller(app).get("/")
     assert seen == ["teardown"]
+
+
+def test_an_empty_object_is_something() -> None:
+    app = Atila(__name__)
+    app.before_request(lambda was: was.API() if was.request.args.get("stop") else False)
+    app.route("/")(lambda was, stop="": "index")
+    assert Caller(app).get("/").text == "index"
+    assert Caller(app).get("/?stop=1").text == "{}"
+
+
+def test_a_hook_is_no_coroutine() -> None:
+    async def hook(was: Any) -> None:
+        """Never awaited."""
+
+    with pytest.raises(HookError, match="hook is a coroutine, expected a function"):
+        Atila(__name__).before_request(hook)
