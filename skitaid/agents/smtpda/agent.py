@@ -20,6 +20,7 @@ from skitaid.agents.smtpda.delivery import Delivery
 from skitaid.agents.smtpda.doorbell import Doorbell, Nudge
 from skitaid.agents.smtpda.errors import MalformedMailError
 from skitaid.agents.smtpda.line import Key
+from skitaid.agents.smtpda.memory import give_back
 from skitaid.agents.smtpda.queue import Queue
 from skitaid.agents.smtpda.schedule import Schedule
 from skitaid.agents.smtpda.settings import Settings
@@ -49,6 +50,7 @@ class MailAgent(Agent):
         self._nudge = Nudge()
         self._delivered = 0
         self._failed = 0
+        self._is_busy = False
         self._seen_ns = -1
         self._tidy_at = 0.0
         self._end_at: float | None = None
@@ -86,6 +88,7 @@ class MailAgent(Agent):
         for mail_id in self._schedule.take_due(now):
             self._hand_over(mail_id)
         self._tidy(now)
+        self._save()
         self._tell()
         next_s = self._schedule.next_s()
         return LOOK_EVERY_S if next_s is None else max(0.0, min(LOOK_EVERY_S, next_s - now))
@@ -158,6 +161,11 @@ class MailAgent(Agent):
         self._failed -= len(gone)
         for mail_id in gone:
             self._frame.log.write("info", "removed: it could not be delivered, and was kept long enough", mail_id)
+
+    def _save(self) -> None:
+        was_busy, self._is_busy = self._is_busy, not self._couriers.is_over
+        if was_busy and not self._is_busy:
+            give_back()
 
     def _tell(self) -> None:
         due = self._couriers.waiting

@@ -7,18 +7,22 @@ from dataclasses import dataclass, field
 
 from skitaid.agents.smtpda.errors import DeliveryError
 
-__all__ = ["Login", "choose"]
+__all__ = ["NOT_THIS_WAY", "Login", "choose"]
 
 
-def choose(offered: frozenset[str], *, is_private: bool) -> str:
-    """The mechanism to use. Over a connection that others can read, CRAM-MD5 comes first: it does not show the
-    password. Raises DeliveryError."""
+NOT_THIS_WAY = frozenset({500, 501, 502, 504, 534, 538})
+"""A server that offers a mechanism and does not have it, or not here: another one may do. 535 is for the password."""
+
+
+def choose(offered: frozenset[str], *, is_private: bool) -> tuple[str, ...]:
+    """The mechanisms to try, in order. Over a connection that others can read, CRAM-MD5 comes first: it does not show
+    the password. Raises DeliveryError when there is none."""
     order = ("PLAIN", "LOGIN", "CRAM-MD5") if is_private else ("CRAM-MD5", "PLAIN", "LOGIN")
-    for name in order:
-        if name in offered:
-            return name
-    there = ", ".join(sorted(offered)) or "no way to log in"
-    raise DeliveryError(f"the server offers {there}; we know {', '.join(order)}")
+    found = tuple(name for name in order if name in offered)
+    if not found:
+        there = ", ".join(sorted(offered)) or "no way to log in"
+        raise DeliveryError(f"the server offers {there}; we know {', '.join(order)}")
+    return found
 
 
 @dataclass(slots=True)

@@ -11,10 +11,11 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skitaid.agents.smtpda.auth import Login, choose
+from skitaid.agents.smtpda.auth import NOT_THIS_WAY, Login, choose
 from skitaid.agents.smtpda.envelope import Route, Starttls
 from skitaid.agents.smtpda.errors import DeliveryError
 from skitaid.agents.smtpda.replies import Abilities, Reply, ReplyReader
@@ -95,18 +96,21 @@ class Session:
 
         try:
             context = _context(self._terms.cafile, is_verified=is_verified)
-            self._channel = context.wrap_socket(self._channel, server_hostname=self.route.host)
+            self._channel = context.wrap_socket(self._channel, server_hostname=_name(self.route))
         except (ssl.SSLError, OSError, ValueError) as error:
             self.close()
             raise DeliveryError(f"no TLS with {self.route}: {error}") from error
         self._is_private = True
 
     def _log_in(self, user: str, password: str) -> None:
-        login = Login(choose(self.abilities.mechanisms, is_private=self._is_private), user, password)
-        reply = self.command(login.command)
-        while reply.code == 334:
-            reply = self.command(login.answer(reply.text))
-        self._must(reply, f"it does not let {user} in by {login.mechanism}:")
+        for mechanism in choose(self.abilities.mechanisms, is_private=self._is_private):
+            login = Login(mechanism, user, password)
+            reply = self.command(login.command)
+            while reply.code == 334:
+                reply = self.command(login.answer(reply.text))
+            if reply.code not in NOT_THIS_WAY:
+                break
+        self._must(reply, f"it does not let {user} in by {mechanism}:")
 
     def _must(self, reply: Reply, what: str) -> None:
         if not reply.is_ok:
@@ -198,7 +202,7 @@ class Session:
 def open_session(route: Route, terms: Terms) -> Session:
     """Ready for MAIL. Raises DeliveryError."""
     try:
-        channel = socket.create_connection((route.host, route.port), terms.timeout_s)
+        channel = socket.create_connection((_name(route), route.port), terms.timeout_s)  # type: ignore[arg-type]
     except (OSError, UnicodeError) as error:
         raise DeliveryError(f"cannot connect to {route}: {error}") from error
     session = Session(route, terms, channel)
@@ -211,6 +215,12 @@ def open_session(route: Route, terms: Terms) -> Session:
     return session
 
 
+def _name(route: Route) -> bytes:
+    """The host in bytes: for text Python would import its tables of Unicode, and it is ASCII."""
+    return route.host.encode("ascii")
+
+
+@lru_cache(maxsize=4)
 def _context(cafile: Path | None, *, is_verified: bool) -> SSLContext:
     import ssl
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from random import random
 
 from skitaid.agents.smtpda.bounce import Bounce
 from skitaid.agents.smtpda.errors import MalformedMailError
@@ -53,7 +53,7 @@ class Books:
         envelope = mail.envelope
         if all(found.status is Status.DELIVERED for found in answers.values()) and not record.outcomes:
             return self._everybody_has_it(mail)
-        record = after_attempt(record, answers, self.policy, now=time.time(), chance=random())
+        record = after_attempt(record, answers, self.policy, now=time.time(), chance=_chance())
         if not record.waiting(envelope.recipients) and not record.has_failed:
             return self._everybody_has_it(mail)
         if not self._write(envelope.id, record):
@@ -117,3 +117,8 @@ class Books:
             self._queue.put(found, bounce.to_message(mail.read()))
         self._queue.write_record(envelope.id, replace(record, bounced=attempt))
         return found.id
+
+
+def _chance() -> float:
+    """From 0 to 1. The module random is not imported for it: it brings OpenSSL along."""
+    return int.from_bytes(os.urandom(4)) / (1 << 32)

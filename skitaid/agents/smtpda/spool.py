@@ -5,7 +5,6 @@ is promised and how it is kept.
 from __future__ import annotations
 
 import os
-import secrets
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -31,7 +30,7 @@ _ADDRESS_MAX = 100
 
 def new_id() -> str:
     """The time in nanoseconds, so that names sort by age, and 32 random bits."""
-    return f"{time.time_ns():016x}-{secrets.token_hex(4)}"
+    return f"{time.time_ns():016x}-{os.urandom(4).hex()}"
 
 
 def find_spool(environ: Mapping[str, str] = os.environ) -> Spool:

@@ -9,8 +9,9 @@ ALL = frozenset({"PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2"})
 
 
 def test_the_password_is_not_shown_to_who_can_read_along() -> None:
-    assert choose(ALL, is_private=True) == "PLAIN"
-    assert choose(ALL, is_private=False) == "CRAM-MD5"
+    assert choose(ALL, is_private=True) == ("PLAIN", "LOGIN", "CRAM-MD5")
+    assert choose(ALL, is_private=False) == ("CRAM-MD5", "PLAIN", "LOGIN")
+    assert choose(frozenset({"LOGIN"}), is_private=False) == ("LOGIN",)
 
 
 def test_a_server_that_knows_none_of_ours() -> None:

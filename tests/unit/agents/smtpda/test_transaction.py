@@ -144,6 +144,17 @@ def test_no_session_without_the_tls_that_is_required(script: Callable[..., Scrip
     assert b"AUTH" not in heard and b"MAIL" not in heard
 
 
+def test_a_way_to_log_in_that_is_offered_and_not_there(script: Callable[..., Script]) -> None:
+    route = Route("127.0.0.1", user="ann", password="secret")
+    hello = HELLO.replace(b"HELP", b"AUTH PLAIN CRAM-MD5")
+    found = script(hello + b"504 unknown mechanism\r\n235 welcome\r\n", route)
+    found.session.begin()
+    assert found.heard().endswith(b"AUTH CRAM-MD5\r\nAUTH PLAIN AGFubgBzZWNyZXQ=\r\n")
+    found = script(hello + b"535 wrong\r\n", route)
+    with pytest.raises(DeliveryError, match="by CRAM-MD5: 535 wrong"):
+        found.session.begin()
+
+
 def test_a_kept_connection_that_the_server_has_closed(script: Callable[..., Script]) -> None:
     kept = script(PIPELINING + b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n")
     carried(kept)
