@@ -27,8 +27,11 @@ SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 ERRORS: Final = frozenset({500, 502, 503, 504})
 """Instead of which a stale response may be sent (RFC 5861 section 4)."""
 
-# Responses to what only this one request had: its range, its conditions, its credentials, its haste, its route.
-_ONE_TIME: Final = frozenset({206, 304, 401, 407, 412, 416, 417, 421, 425, 426, 429, 431, 511})
+# Responses to what only this one request had: its range, its conditions, its credentials, its haste, its route, its
+# body, or a field that its member can't stand (with which whoever likes could have an error kept for everybody).
+_ONE_TIME: Final = frozenset({
+    206, 304, 400, 401, 407, 408, 411, 412, 413, 415, 416, 417, 421, 425, 426, 429, 431, 511,
+})  # fmt: skip
 # Section 3.1: fields for the next hop alone; whoever sends the response makes its own Content-Length.
 _NOT_STORED: Final = frozenset({
     b"connection", b"content-length", b"keep-alive", b"proxy-authenticate", b"proxy-authentication-info",

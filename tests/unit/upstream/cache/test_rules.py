@@ -77,6 +77,8 @@ WITH_NAME = asked(authorization="Basic eDp5")
         (PLAIN, 304, control("max-age=60"), Refusal.STATUS),
         (PLAIN, 401, control("max-age=60"), Refusal.STATUS),
         (PLAIN, 412, control("max-age=60"), Refusal.STATUS),
+        (PLAIN, 400, control("max-age=60"), Refusal.STATUS),
+        (PLAIN, 413, control("public, max-age=60"), Refusal.STATUS),
         (PLAIN, 416, control("max-age=60"), Refusal.STATUS),
         (PLAIN, 429, control("max-age=60"), Refusal.STATUS),
         (asked(range="bytes=0-1"), 200, control("max-age=60"), None),
