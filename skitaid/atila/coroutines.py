@@ -37,8 +37,13 @@ class CoroutineLater(Later):
 
     def make(self) -> Any:
         """See Later. Raises what the coroutine raised."""
-        if self._task is not None:
-            return self._task.result()
-        import asyncio
+        task, self._task = self._task, None
+        if task is None:
+            import asyncio
 
-        return asyncio.run(self._coroutine)
+            return asyncio.run(self._coroutine)
+        try:
+            return task.result()
+        finally:
+            # What it raised has this frame in its traceback, which would have it in turn.
+            del task

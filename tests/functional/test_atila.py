@@ -145,6 +145,25 @@ def test_a_conf_that_an_app_can_not_use(tmp_path: Path) -> None:
         master.end()
 
 
+LEFTOVERS = {
+    "text": 200, "stream": 200, "failure": 500, "coroutine": 200, "coroutine/failing": 500, "later": 200,
+    "later/failing": 500, "none": 404,
+}  # fmt: skip
+
+
+def test_nothing_is_left_of_a_request(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.site(SERVER, routes=f"/ = {EXAMPLES}/leftovers.py")
+    master = Master(place)
+    try:
+        master.ready()
+        for path, status in LEFTOVERS.items():
+            assert ask(master, f"/{path}")[0] == status, path
+            wait_for(lambda: ask(master, "/left")[2] == "0", f"nothing to be left of /{path}", 5)
+    finally:
+        master.end()
+
+
 def test_the_beginning_and_the_end(tmp_path: Path) -> None:
     """With a server whose loop runs the apps."""
     place = Place(tmp_path)
