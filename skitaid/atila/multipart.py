@@ -6,6 +6,7 @@ beyond is refused as soon as that is seen, and what was written is removed.
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -131,9 +132,16 @@ class _Form:
             return
         if part.size > self._limits.file:
             raise HTTPError("413 Content Too Large", f"a file of more than {self._limits.file} bytes")
-        rest = memoryview(data)[start:end]
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
+        self._write(memoryview(data)[start:end])
+
+    def _write(self, rest: memoryview) -> None:
+        try:
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise HTTPError("507 Insufficient Storage", "there is no room for the file") from error
+            raise
 
     def _part_end(self) -> None:
         self.close()
@@ -157,7 +165,7 @@ def _text(raw: bytes) -> str:
 
 def read_multipart(pieces: Iterator[bytes], content_type: str, limits: Limits) -> Values:
     """Fields and files by name; one that comes more than once has a list. Raises HTTPError: 400 for a body that is no
-    such form, 413 for one that is too large."""
+    such form, 413 for one that is too large, 507 for one that the disk has no room for."""
     kind, options = parse_options_header(content_type)
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
         raise HTTPError("400 Bad Request", "expected Content-Type: multipart/form-data with a boundary")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
+import random
 import stat
 import time
 import tracemalloc
@@ -184,6 +186,36 @@ def test_abuse_is_refused_at_once_and_costs_no_memory(kind: str, temporary: Path
         assert tracemalloc.get_traced_memory()[1] < 6 << 20
     finally:
         tracemalloc.stop()
+    assert left_in(temporary) == []
+
+
+def test_whatever_comes_is_a_form_or_refused(temporary: Path) -> None:
+    source = random.Random(11)
+    whole = multipart([("a", None, b"1"), ("f", "f.txt", b"x" * 300), ("b", None, b"2\r\n--BOUN")])
+    refused = 0
+    for _ in range(3000):
+        body = bytearray(whole)
+        for _ in range(source.randrange(1, 4)):
+            at = source.randrange(len(body))
+            body[at : at + source.randrange(3)] = source.choice(
+                [b"", b"\r\n", b"--BOUND", b"\0", bytes([source.randrange(256)])]
+            )
+        try:
+            read(bytes(body), LIMITS, piece=source.choice([1, 5, 64, PIECE]))
+        except HTTPError as error:
+            refused += 1
+            assert error.status_code in (400, 413)
+    assert 0 < refused < 3000
+    assert left_in(temporary) == []
+
+
+def test_a_disk_that_is_full_is_told(monkeypatch: pytest.MonkeyPatch, temporary: Path) -> None:
+    def full(descriptor: int, data: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("skitaid.atila.multipart.os.write", full)
+    with pytest.raises(HTTPError, match=r"^507 "):
+        read(multipart([("f", "f", b"x")]))
     assert left_in(temporary) == []
 
 
