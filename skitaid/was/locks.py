@@ -50,6 +50,8 @@ class ProcessLock:
         fd, self._fd = self._fd, None
         if fd is None:
             raise RuntimeError("release of a lock that is not held")
+        # A process that was forked meanwhile has the file too, and with it the lock.
+        fcntl.flock(fd, fcntl.LOCK_UN)
         os.close(fd)
         self._among_threads.release()
 
