@@ -14,6 +14,7 @@ from skitaid.instance.compose import Composition
 from skitaid.instance.messages import say_restart, say_shutdown
 from skitaid.supervisor.proc import rss_bytes
 from skitaid.was.state_table import StateTable
+from skitaid.was.states import registered_names
 from skitaid.was.worker import Controls, Worker, install
 
 __all__ = ["install_was"]
@@ -77,4 +78,5 @@ def _child_setup(making: Composition, var_folder: Path, states: StateTable) -> M
         "title": f"{making.instance.name} process",
         "var_folder": str(var_folder),
         "states_fd": states.fd,
+        "state_names": registered_names(),
     }

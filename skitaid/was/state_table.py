@@ -57,6 +57,10 @@ class StateTable:
         """The table whose descriptor this is."""
         return cls(fd, mmap.mmap(fd, SLOTS * SLOT_BYTES))
 
+    def claim(self, name: str) -> None:
+        """Let it have a slot, so that others find it among the names. Raises StateTableError."""
+        self._index(name)
+
     def value(self, name: str) -> int:
         """0 for a name that was never set."""
         return self._numbers[self._index(name) * _FIELDS + _VALUE]

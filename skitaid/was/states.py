@@ -9,9 +9,12 @@ from typing import Any, Final, TypeVar
 
 from skitaid.was.errors import WasError
 from skitaid.was.state_table import StateTable
-from skitaid.was.worker import premises
+from skitaid.was.worker import Outpost, Worker, premises
 
-__all__ = ["StateNameError", "addgs", "getgs", "getlu", "listeners", "register_states", "setgs", "setlu"]
+__all__ = [
+    "StateNameError", "addgs", "getgs", "getlu", "listeners", "register_states",
+    "registered_names", "setgs", "setlu",
+]  # fmt: skip
 
 _Decorated = TypeVar("_Decorated")
 _NS: Final = 1_000_000_000
@@ -31,12 +34,21 @@ class StateNameError(WasError, KeyError):
 
 def register_states(*names: str) -> Callable[[_Decorated], _Decorated]:
     """Name the states of an app, when it is imported or later. Also a decorator, of the class or function that they
-    belong to. Raises TypeError for a name that is no text."""
+    belong to. Raises TypeError for a name that is no text, StateTableError for
+    one that is too long, or too many."""
     for name in names:
         if not isinstance(name, str):
             raise TypeError(f"{name!r} is no name of a state, expected a text")
         _registered.add(name)
+        shared = premises()
+        if shared is not None and shared.states is not None:
+            shared.states.claim(name)
     return lambda decorated: decorated
+
+
+def registered_names() -> list[str]:
+    """So far."""
+    return sorted(_registered)
 
 
 def setgs(name: str, value: int, *args: Any, **named: Any) -> None:
@@ -72,10 +84,15 @@ def getlu(*names: str) -> float:
 
 
 def _table(name: str) -> StateTable:
-    if name not in _registered:
-        raise StateNameError(f"state {name!r} is not registered: call register_states({name!r}) where the app begins")
     shared = premises()
+    if name not in _registered and not _is_outposts(name, shared):
+        raise StateNameError(f"state {name!r} is not registered: call register_states({name!r}) where the app begins")
     return _own_table() if shared is None or shared.states is None else shared.states
+
+
+def _is_outposts(name: str, shared: Worker | Outpost | None) -> bool:
+    """Whether a process that has not imported the app that registered it knows it from the worker."""
+    return isinstance(shared, Outpost) and shared.states is not None and name in shared.states.names()
 
 
 @cache
