@@ -18,6 +18,8 @@ async def until_done(waited: Iterable[Waited], deadline: float | None) -> None:
     unfinished = unfinished_of(waited)
     if not unfinished:
         return
+    for task in unfinished:
+        task.hurry()
     waiter = _Waiter()
     call_when_done(unfinished, waiter.wake)
     try:

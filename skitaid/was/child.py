@@ -49,6 +49,11 @@ class Child:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether it ended while it had nothing to do: somebody killed it."""
+        return self._process.poll() is not None
+
     def run(self, request: bytes) -> bytes:
         """What the child answers to a function. Raises ChildDiedError."""
         try:

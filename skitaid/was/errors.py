@@ -8,7 +8,10 @@ from typing import Final
 
 from skitaid.exceptions import SkitaidError
 
-__all__ = ["HTTPError", "LoopThreadError", "NoRequestError", "NoWorkerError", "QueueFullError", "WasError"]
+__all__ = [
+    "HTTPError", "LoopThreadError", "NoRequestError", "NoWorkerError", "QueueFullError",
+    "TaskTimeoutError", "WasError",
+]  # fmt: skip
 
 _STATUS: Final = re.compile(r"([1-5][0-9]{2})(?: ([\t\x20-\x7e]*))?").fullmatch
 
@@ -46,6 +49,13 @@ class LoopThreadError(WasError):
             " for: in async code write `await task`; a WSGI app under `threads = 0` returns was.Tasks([…]).then(…), or"
             " gets threads"
         )
+
+
+class TaskTimeoutError(WasError, TimeoutError):
+    """A task was waited for too long, and ended; whoever waited may give it more time."""
+
+    def __init__(self, about: str, seconds: float) -> None:
+        super().__init__(f"{about}: given up after {seconds:.3g} s")
 
 
 class HTTPError(WasError):

@@ -28,6 +28,12 @@ class Flight:
         self.on_over: Callable[[], None] | None = None
         self.patience_s = work.patience_s
 
+    @property
+    def about(self) -> str:
+        """See Work; "" when it is over."""
+        work = self._work
+        return "" if work is None else work.about
+
     def is_fit(self, use_cache: bool | float) -> bool:
         """Whether its result will be for someone who says `use_cache` (result_cache.Entry)."""
         return use_cache is True or (use_cache is not False and self.asked_at > use_cache)
@@ -87,6 +93,10 @@ class Seat:
         self._otherwise = otherwise
         self._done: Done | None = None
         self.patience_s = flight.patience_s
+
+    @property
+    def about(self) -> str:
+        return self._flight.about
 
     def start(self, done: Done) -> None:
         self._done = done

@@ -62,6 +62,10 @@ class HttpWork:
 
     # ------------------------------------------------------------ work.Work
 
+    @property
+    def about(self) -> str:
+        return self._order.about
+
     def start(self, done: Done) -> None:
         self._done = done
         if self._order.streamed is not None:
@@ -160,6 +164,7 @@ class HttpWork:
     def _end(self, result: Result) -> None:
         self._is_over = True
         self._leave()
+        result.about = self._order.about
         self._done(result)
 
     def _fail(self, error: SkitaidError) -> None:
@@ -250,7 +255,7 @@ class HttpWork:
             # All steps together have the time of one.
             left_s = self._deadline - time.monotonic()
             if left_s <= 0:
-                self._end(Result.of_timeout())
+                self._end(Result.of_timeout(self.about, self._order.timeout_s or 0.0))
                 return
             following = replace(following, call=replace(following.call, timeouts=timeouts_for(left_s)))
         if self._member is not None and following.target.origin != self._order.target.origin:

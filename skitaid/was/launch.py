@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,11 @@ from skitaid.was.callback import call_later
 from skitaid.was.context import outgoing_ids
 from skitaid.was.flight import Seat
 from skitaid.was.http_work import HttpWork, members_of
+from skitaid.was.order import without_end
 from skitaid.was.result_cache import KeyMemo, ResultCache
 from skitaid.was.task import Task
 from skitaid.was.tasks import Tasks
+from skitaid.was.watch import watch
 from skitaid.was.worker import Worker, current_worker
 
 if TYPE_CHECKING:
@@ -67,9 +70,16 @@ def _launch_kept(worker: Worker, order: Order, member: int | None, key: Hashable
     found = cache.find(key, order.use_cache)
     if found is not None:
         return Task.of_result(found.result.copy(), memo=KeyMemo(cache, key, found))
+    timeout_s = order.timeout_s
+    if timeout_s is not None:
+        # Others who may share the call have more time perhaps.
+        order = without_end(order)
     make = partial(_work, worker, order, member)
     flight = cache.flight(key, make, use_cache=order.use_cache, is_asked=order.is_cache_asked)
-    return Task(Seat(flight, make), timeout_s=order.timeout_s, memo=KeyMemo(cache, key, flight))
+    task = Task(Seat(flight, make), timeout_s=timeout_s, memo=KeyMemo(cache, key, flight))
+    if timeout_s is not None:
+        watch(worker, time.monotonic() + timeout_s, [task])
+    return task
 
 
 def _work(worker: Worker, order: Order, member: int | None) -> Work:

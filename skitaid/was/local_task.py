@@ -16,12 +16,12 @@ class LocalTask(Task):
     """An exception that nobody hears of is written to app.log: those who leave a task to itself (`returning`) have no
     other way to know. `identifier` stands in front of it."""
 
-    __slots__ = ("_identifier", "_is_heard", "_what")
+    __slots__ = ("_about", "_identifier", "_is_heard")
 
-    def __init__(self, work: Work, what: str, *, identifier: str = "", timeout_s: float | None = None) -> None:
+    def __init__(self, work: Work, *, identifier: str = "", timeout_s: float | None = None) -> None:
         self._is_heard = False
         self._identifier = identifier
-        self._what = what
+        self._about = work.about
         super().__init__(work, timeout_s=timeout_s)
 
     @property
@@ -35,4 +35,4 @@ class LocalTask(Task):
         if result is not None and not self._is_heard and result.status == STA_REQFAIL:
             worker = worker_or_none()
             if worker is not None:
-                worker.controls.log_error(f"{self._what} failed, and nobody asked", result.error, self._identifier)
+                worker.controls.log_error(f"{self._about} failed, and nobody asked", result.error, self._identifier)

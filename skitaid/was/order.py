@@ -5,7 +5,7 @@ carry it out (skitaid.was.http_work). Pure vocabulary.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from skitaid.upstream.call import Call, CallTimeouts
@@ -15,12 +15,17 @@ from skitaid.was.calls.target import Target
 if TYPE_CHECKING:
     from skitaid.was.calls.streamed import StreamedBody
 
-__all__ = ["BACKGROUND_S", "CONNECT_S", "MAX_REPLY_BYTES", "Follow", "Order", "timeouts_for"]
+__all__ = [
+    "BACKGROUND_S", "CONNECT_S", "MAX_REPLY_BYTES", "Follow", "Order", "timeouts_for",
+    "without_end",
+]  # fmt: skip
 
 MAX_REPLY_BYTES: Final = 64 << 20
 CONNECT_S: Final = 3.0
 BACKGROUND_S: Final = 300.0
 """How long a call that nobody waits for, and that has no time-out of its own, may go without a sign of life."""
+
+_ENDLESS: Final = CallTimeouts(connect_s=CONNECT_S, stall_s=BACKGROUND_S)
 
 Follow = Callable[[Reply], "Order | None"]
 
@@ -57,9 +62,19 @@ class Order:
         scheme = "" if target.alias is not None else f"{target.scheme}://"
         return f"{scheme}{target.authority}{target.path}"
 
+    @property
+    def about(self) -> str:
+        """For logs: without the query, where secrets may be."""
+        return f"{self.call.method} {self.url.partition('?')[0]}"
+
+
+def without_end(order: Order) -> Order:
+    """The same, for those who look after its end themselves."""
+    return replace(order, call=replace(order.call, timeouts=_ENDLESS), timeout_s=None)
+
 
 def timeouts_for(timeout_s: float | None) -> CallTimeouts:
     """The call's time-outs for that of an app."""
     if timeout_s is None:
-        return CallTimeouts(connect_s=CONNECT_S, stall_s=BACKGROUND_S)
+        return _ENDLESS
     return CallTimeouts(connect_s=min(CONNECT_S, timeout_s), stall_s=timeout_s, total_s=timeout_s)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from skitaid.was.command_work import COMMAND_S, CommandWork
+from skitaid.was.command_work import COMMAND_S, CommandPool, CommandWork
 from skitaid.was.context import memory
 from skitaid.was.local_task import LocalTask
 from skitaid.was.process_work import ProcessPool, ProcessWork
@@ -20,7 +20,7 @@ from skitaid.was.worker import current_worker, worker_or_none
 
 __all__ = ["Process", "Subprocess", "Thread"]
 
-_Pool = TypeVar("_Pool", ThreadPool, ProcessPool)
+_Pool = TypeVar("_Pool", ThreadPool, ProcessPool, CommandPool)
 _pools: Final[dict[str, Any]] = {}
 _making: Final = allocate_lock()
 
@@ -29,7 +29,7 @@ def Thread(target: Callable[..., Any], *args: Any, **named: Any) -> LocalTask:
     """`target(*args, **named)` in a thread. A wait for it lasts as long as it takes, if no time-out is given. Raises
     QueueFullError."""
     pool = _pool("Thread", lambda: ThreadPool("Thread", _processors()))
-    return LocalTask(ThreadWork(pool, partial(target, *args, **named)), _what("Thread", target), identifier=_ids())
+    return LocalTask(ThreadWork(pool, partial(target, *args, **named)), identifier=_ids())
 
 
 def Process(target: Callable[..., Any], *args: Any, **named: Any) -> LocalTask:
@@ -37,16 +37,15 @@ def Process(target: Callable[..., Any], *args: Any, **named: Any) -> LocalTask:
     A wait for it lasts as long as it takes, if no time-out is given; a process that is waited for too long is killed.
     Raises TypeError for what can't be sent there, QueueFullError, NoWorkerError."""
     pool = _pool("Process", _make_process_pool)
-    return LocalTask(ProcessWork(pool, target, args, named), _what("Process", target), identifier=_ids())
+    return LocalTask(ProcessWork(pool, target, args, named), identifier=_ids())
 
 
 def Subprocess(command: str | Sequence[str], timeout: float = COMMAND_S) -> LocalTask:
     """A command; a text is for the shell. `timeout` in seconds from now on, then it is killed with all that it started.
     The data of the result is what it printed; an exit code that is not 0 is a failure (CalledProcessError). Raises
     QueueFullError."""
-    pool = _pool("Subprocess", lambda: ThreadPool("Subprocess", _processors()))
-    work = CommandWork(pool, command, timeout)
-    return LocalTask(work, f"was.Subprocess({command!r:.100})", identifier=_ids(), timeout_s=timeout)
+    work = CommandWork(_pool("Subprocess", _make_command_pool), command, timeout)
+    return LocalTask(work, identifier=_ids(), timeout_s=timeout)
 
 
 def _pool(name: str, make: Callable[[], _Pool]) -> _Pool:
@@ -68,12 +67,16 @@ def _make_process_pool() -> ProcessPool:
     return pool
 
 
+def _make_command_pool() -> CommandPool:
+    pool = CommandPool(_processors())
+    worker = worker_or_none()
+    if worker is not None:
+        worker.at_end.append(pool.end)
+    return pool
+
+
 def _processors() -> int:
     return os.cpu_count() or 1
-
-
-def _what(kind: str, target: Callable[..., Any]) -> str:
-    return f"was.{kind}({getattr(target, '__qualname__', repr(target))})"
 
 
 def _ids() -> str:

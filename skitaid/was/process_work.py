@@ -13,7 +13,7 @@ from skitaid.was.child import Child, ChildDiedError
 from skitaid.was.errors import WasError
 from skitaid.was.result import Result
 from skitaid.was.thread_pool import ThreadPool
-from skitaid.was.work import Done
+from skitaid.was.work import Done, name_of
 from skitaid.was.worker import Worker
 
 __all__ = ["ProcessPool", "ProcessWork", "RemoteTraceback"]
@@ -51,6 +51,10 @@ class ProcessPool:
     def child(self) -> Child:
         """The child of this thread, started if there is none."""
         child: Child | None = getattr(self._local, "child", None)
+        if child is not None and child.is_gone:
+            self.forget_child()
+            child.close()
+            child = None
         if child is None:
             worker = self._worker
             child = self._local.child = Child(worker.child_command, worker.child_setup(), worker.child_fds)
@@ -84,6 +88,7 @@ class ProcessWork:
 
     def __init__(self, pool: ProcessPool, function: Callable[..., Any], args: Any, named: Any) -> None:
         self._pool = pool
+        self.about = f"was.Process({name_of(function)})"
         self._request: bytes | None = _request(function, args, named)
         self._lock = threading.Lock()
         self._child: Child | None = None
@@ -114,7 +119,7 @@ class ProcessWork:
         with self._lock:
             self._child = child
             if self._request is None:
-                return Result.of_timeout()
+                return Result.of_timeout(self.about, 0.0)
         try:
             reply = child.run(request)
         except ChildDiedError:
@@ -123,6 +128,10 @@ class ProcessWork:
         finally:
             with self._lock:
                 self._child = None
+        if self._request is None:
+            # It was killed at the moment when it had answered: it must not be given another function.
+            self._pool.forget_child()
+            child.close()
         return _read(reply)
 
 
@@ -130,9 +139,8 @@ def _request(function: Callable[..., Any], args: Any, named: Any) -> bytes:
     try:
         return pickle.dumps((function, args, named))
     except (pickle.PicklingError, AttributeError, TypeError) as error:
-        name = getattr(function, "__qualname__", repr(function))
         advice = "expected a function that a module defines, and arguments that can be copied (pickled)"
-        raise TypeError(f"was.Process cannot hand {name} to another process, {advice}: {error}") from error
+        raise TypeError(f"was.Process cannot hand {name_of(function)} to another process, {advice}: {error}") from error
 
 
 def _read(reply: bytes) -> Result:

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, SupportsIndex, overload
 from skitaid.exceptions import SkitaidError
 from skitaid.upstream.errors import Failure, UpstreamError
 from skitaid.was.calls.charsets import to_text
-from skitaid.was.errors import HTTPError
+from skitaid.was.errors import HTTPError, TaskTimeoutError
 
 __all__ = [
     "CACHED", "STA_NETERR", "STA_NORMAL", "STA_REQFAIL", "STA_TIMEOUT", "STA_UNSENT", "Memo", "Opened", "Result",
@@ -60,13 +60,15 @@ class Result:
     in the words of HTTP (`error` is the exception then). `content` are its bytes, `data` what they mean: decoded by its
     content type, None when there is nothing.
 
+    `about` is what it is the result of, for those who read of a failure.
+
     `opener` opens the answer; it is called once, by the first that looks inside (`settle`). What can't be decoded makes
     a failed result of a good one. `size` is about what it takes to keep it, in bytes.
     """
 
     __slots__ = (
-        "_content", "_data", "_first", "_headers", "_is_settled", "_opener", "error", "memo", "reason", "size",
-        "status", "status_code",
+        "_content", "_data", "_first", "_headers", "_is_settled", "_opener", "about", "error", "memo", "reason",
+        "size", "status", "status_code",
     )  # fmt: skip
 
     def __init__(
@@ -90,6 +92,7 @@ class Result:
         self._is_settled = opener is None
         self._first = (status_code, reason)
         self.size = size
+        self.about = ""
 
     @classmethod
     def of_data(cls, data: Any) -> Result:
@@ -105,9 +108,9 @@ class Result:
         return result
 
     @classmethod
-    def of_timeout(cls) -> Result:
+    def of_timeout(cls, about: str, seconds: float) -> Result:
         """Of something that was waited for too long."""
-        return cls.of_error(UpstreamError(Failure.TOTAL_TIMEOUT))
+        return cls.of_error(TaskTimeoutError(about, seconds))
 
     # ------------------------------------------------------------ what is in it
 
@@ -204,7 +207,9 @@ class Result:
     def copy(self) -> Result:
         """Another that says the same; what one owner does to its data, the other does not see."""
         if self._opener is not None:
-            return Result(*self._first, opener=self._opener, size=self.size)
+            twin = Result(*self._first, opener=self._opener, size=self.size)
+            twin.about = self.about
+            return twin
         twin = copy.copy(self)
         twin._data = copy.deepcopy(self._data)
         return twin
@@ -223,9 +228,10 @@ class Result:
         return "502 Bad Gateway"
 
     def _explain(self) -> str:
-        if self.error is not None:
-            return str(self.error)
-        return f"another server answered {self.status_code} {self.reason}".rstrip()
+        if self.error is None:
+            return f"{self.about or 'another server'} was answered {self.status_code} {self.reason}".rstrip()
+        text = str(self.error)
+        return text if not self.about or text.startswith(self.about) else f"{self.about}: {text}"
 
 
 class Results(list[Any]):
@@ -308,7 +314,7 @@ def _verdict(error: BaseException) -> tuple[int, int, str]:
     if isinstance(error, UpstreamError):
         code = max(error.status, 500)
         status = STA_TIMEOUT if error.failure in _TIMEOUTS else STA_NETERR
-    elif isinstance(error, TimeoutError):
+    elif isinstance(error, TaskTimeoutError):
         status, code = STA_TIMEOUT, 504
     else:
         status, code = STA_REQFAIL, getattr(error, "status", 500)

@@ -165,10 +165,18 @@ class Task:
         if self._result is not None:
             self._call_back()
 
+    def hurry(self) -> None:
+        """This thread is going to wait for it."""
+        hurry = getattr(self._work, "hurry", None)
+        if hurry is not None:
+            hurry()
+
     def give_up(self) -> None:
         """End it now, as a wait does that took too long. Nothing happens to one that is done."""
         work = self._work
-        if self._result is None and self._finish(Result.of_timeout()) and work is not None:
+        if self._result is not None or work is None:
+            return
+        if self._finish(Result.of_timeout(work.about, time.monotonic() - self._created_at)):
             work.cancel()
 
     def unfinished(self) -> Iterable[Task]:

@@ -16,6 +16,7 @@ __all__ = ["IDLE_S", "ThreadPool"]
 IDLE_S: Final = 60.0
 """A thread that has had nothing to do for so long ends."""
 _LIMIT: Final = 10_000
+_local: Final = threading.local()
 
 
 class ThreadPool:
@@ -33,6 +34,7 @@ class ThreadPool:
         self._waiting = 0
         self._idle = 0
         self._threads = 0
+        self._beside = 0
 
     @property
     def threads(self) -> int:
@@ -43,7 +45,12 @@ class ThreadPool:
     def is_busy(self) -> bool:
         """Whether a job runs or waits."""
         with self._lock:
-            return self._waiting > 0 or self._idle < self._threads
+            return self._waiting > 0 or self._idle < self._threads or self._beside > 0
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether this is one of its threads."""
+        return getattr(_local, "pool", None) is self
 
     def submit(self, job: Callable[[], None]) -> None:
         """Have `job()` called. Raises QueueFullError."""
@@ -58,8 +65,34 @@ class ThreadPool:
         if is_short:
             threading.Thread(target=self._work, name=f"was.{self._name}", daemon=True).start()
 
+    def run_beside(self, job: Callable[[], None]) -> None:
+        """Have `job()` called by a thread more, which ends then: for what one of our own threads waits for, and perhaps
+        all of them do. Raises RuntimeError when there can be no more threads."""
+        with self._lock:
+            self._beside += 1
+        try:
+            threading.Thread(target=self._work_beside, args=(job,), name=f"was.{self._name}", daemon=True).start()
+        except RuntimeError:
+            self._end_beside()
+            raise
+
+    def _work_beside(self, job: Callable[[], None]) -> None:
+        """A thread's root."""
+        _local.pool = self
+        try:
+            job()
+        except BaseException:  # noqa: BLE001
+            traceback.print_exc(file=sys.stderr)
+        finally:
+            self._end_beside()
+
+    def _end_beside(self) -> None:
+        with self._lock:
+            self._beside -= 1
+
     def _work(self) -> None:
         """A thread's root."""
+        _local.pool = self
         while (job := self._next()) is not None:
             try:
                 job()

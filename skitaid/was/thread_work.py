@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from _thread import allocate_lock
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 from skitaid.was.context import carried
 from skitaid.was.result import Result
 from skitaid.was.thread_pool import ThreadPool
-from skitaid.was.work import Done
+from skitaid.was.work import Done, name_of
 
 __all__ = ["ThreadWork"]
 
@@ -22,18 +24,33 @@ class ThreadWork:
 
     def __init__(self, pool: ThreadPool, function: Callable[[], Any]) -> None:
         self._pool = pool
+        self.about = f"was.Thread({name_of(function)})"
         self._function: Callable[[], Any] | None = partial(carried().run, function)
+        self._claim = allocate_lock()
+        self._job: Callable[[], None] | None = None
 
     def start(self, done: Done) -> None:
-        self._pool.submit(partial(self._run, done))
+        self._job = job = partial(self._run, done)
+        self._pool.submit(job)
+
+    def hurry(self) -> None:
+        """Somebody waits for it. A thread of the pool does so in vain while all others do the same: it begins now, if
+        it has not begun."""
+        job = self._job
+        if job is not None and self._pool.is_inside and not self._claim.locked():
+            # Without another thread it has to wait for its turn.
+            with contextlib.suppress(RuntimeError):
+                self._pool.run_beside(job)
 
     def cancel(self) -> None:
-        self._function = None
+        self._function = self._job = None
 
     def _run(self, done: Done) -> None:
         function = self._function
-        if function is None:
+        if function is None or not self._claim.acquire(False):
             return
+        # Task and job know each other.
+        self._job = None
         try:
             result = Result.of_data(function())
         except BaseException as error:  # noqa: BLE001  # whatever it is, it is the result; it may even be SystemExit

@@ -19,6 +19,7 @@ class Unfinished(Protocol):
     """A task."""
 
     def add_done_callback(self, function: Callable[[], None]) -> None: ...
+    def hurry(self) -> None: ...
     def give_up(self) -> None: ...
 
 
@@ -46,6 +47,8 @@ def wait_for(waited: Iterable[Waited], deadline: float | None) -> None:
         worker = worker_or_none()
         if worker is not None and worker.is_loop_thread:
             raise LoopThreadError("this")
+        for task in unfinished:
+            task.hurry()
         lock = allocate_lock()
         lock.acquire()
         call_when_done(unfinished, lock.release)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from skitaid.was.result import Result
 
-__all__ = ["Done", "Work"]
+__all__ = ["Done", "Work", "name_of"]
 
 Done = Callable[[Result], object]
 """To be called once, from any thread: the work is over. Must not block, must not raise."""
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """As a person would say it; of a functools.partial that of its function."""
+    function = getattr(function, "func", function)
+    return getattr(function, "__qualname__", None) or repr(function)
 
 
 class Work(Protocol):
@@ -18,6 +24,10 @@ class Work(Protocol):
     creation on, when nobody says how long; None for as long as it takes."""
 
     patience_s: float | None
+
+    @property
+    def about(self) -> str:
+        """What it is, for those who read of its failure: `GET @api/pets`."""
 
     def start(self, done: Done) -> None:
         """Begin. Called once, in the thread that creates the task. Must not block; what fails is told to `done`."""

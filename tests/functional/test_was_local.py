@@ -19,6 +19,7 @@ from skitaid.was import pools
 from skitaid.was.process_work import RemoteTraceback
 from skitaid.was.result import STA_NORMAL, STA_REQFAIL, STA_TIMEOUT
 from skitaid.was.state_table import StateTable
+from skitaid.was.states import registered_names
 from skitaid.was.worker import Worker, current_worker
 from tests.functional.engines import until
 from tests.functional.running import ROOT
@@ -100,6 +101,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
         found.child_fds = (states.fd,)
         found.child_setup = lambda: {
             "path": path, "roots": (str(folder),), "title": "test", "var_folder": str(folder), "states_fd": states.fd,
+            "state_names": registered_names(),
         }  # fmt: skip
         yield found
     sys.path.remove(str(folder))
@@ -116,7 +118,7 @@ def module(worker: Worker) -> Any:
 def is_gone(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return True
 
 
@@ -184,6 +186,19 @@ def test_it_shares_states_and_locks_with_the_worker(module: Any, worker: Worker)
     has_lock, name = was.Process(module.count, 1).fetch()
     assert has_lock
     assert name.startswith(str(worker.var_folder))
+
+
+def test_it_knows_the_states_that_others_registered(module: Any) -> None:
+    was.register_states("local.elsewhere")
+    was.setgs("local.elsewhere", 7)
+    assert was.Process(was.getgs, "local.elsewhere").fetch() == 7
+
+
+def test_a_process_that_was_killed_meanwhile_is_replaced(module: Any) -> None:
+    pid = was.Process(module.pid).fetch()
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: is_gone(pid), "its end")
+    assert was.Process(module.pid).fetch() != pid
 
 
 def test_it_calls_no_servers(module: Any) -> None:
@@ -257,21 +272,19 @@ def test_a_command_ends_in_time_though_nobody_waits() -> None:
 
 def test_much_output(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(was.Subprocess("head -c 300000 /dev/zero | tr '\\0' x; head -c 300000 /dev/zero >&2").fetch()) == 300_000
-    from skitaid.was.command_work import CommandWork
+    from skitaid.was.command_work import CommandPool, CommandWork
     from skitaid.was.task import Task
-    from skitaid.was.thread_pool import ThreadPool
 
-    work = CommandWork(ThreadPool("test", 1), "yes", 30, max_bytes=100_000)
+    work = CommandWork(CommandPool(1), "yes", 30, max_bytes=100_000)
     with pytest.raises(Exception, match="printed more than 100000 bytes"):
         Task(work).fetch()
 
 
 def test_a_command_that_never_begins() -> None:
-    from skitaid.was.command_work import CommandWork
+    from skitaid.was.command_work import CommandPool, CommandWork
     from skitaid.was.task import Task
-    from skitaid.was.thread_pool import ThreadPool
 
-    pool = ThreadPool("test", 1)
+    pool = CommandPool(1)
     first, second = (Task(CommandWork(pool, command, 30)) for command in ("sleep 60", "echo"))
     second.give_up()
     first.give_up()
@@ -288,3 +301,110 @@ def test_commands_leave_no_descriptor() -> None:
         was.Subprocess("sleep 60").dispatch(0)
     until(lambda: not pools._pools["Subprocess"].is_busy, "the end of all")
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_command_that_closed_its_output_is_killed_too(tmp_path: Path) -> None:
+    path = tmp_path / "pid"
+    task = was.Subprocess(f"echo $$ > {path}.new; mv {path}.new {path}; exec >&- 2>&- sleep 60", timeout=30)
+    until(path.exists, "the command to begin")
+    assert task.dispatch(0).status == STA_TIMEOUT
+    until(lambda: is_gone(int(path.read_text())), "its end")
+    assert was.Subprocess("exec >&- 2>&-; sleep 0.01; exit 3").dispatch().error.returncode == 3
+
+
+def test_commands_that_wait_for_their_turn_hold_no_descriptor() -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    tasks = [was.Subprocess("sleep 60") for _ in range(200)]
+    assert len(os.listdir("/proc/self/fd")) < before + 50
+    for task in tasks:
+        task.give_up()
+    until(lambda: not pools._pools["Subprocess"].is_busy, "the end of all")
+
+
+_COMMANDING = """
+import os, sys, time
+from skitaid import was
+from skitaid.was import pools
+for number in "12":
+    path = f"{sys.argv[1]}{number}"
+    was.Subprocess(f"sleep 60 & echo $$ $! > {path}.new; mv {path}.new {path}; wait")
+guard = pools._pools["Subprocess"].guard
+while len(guard._groups) < 2:
+    time.sleep(0.001)
+with guard._lock:
+    is_parent = os.fork()
+if not is_parent:
+    time.sleep(60)
+sys.stdin.read()
+"""
+
+
+def test_commands_end_with_the_worker_that_is_killed(tmp_path: Path) -> None:
+    paths = [tmp_path / f"pids{number}" for number in "12"]
+    worker = subprocess.Popen(
+        [sys.executable, "-c", _COMMANDING, str(tmp_path / "pids")], stdin=subprocess.PIPE, process_group=0, cwd=ROOT
+    )
+    try:
+        until(lambda: all(path.exists() for path in paths), "the commands to begin")
+        pids = [int(word) for path in paths for word in path.read_text().split()]
+        assert not any(map(is_gone, pids))
+        worker.send_signal(signal.SIGKILL)
+        until(lambda: all(map(is_gone, pids)), f"the end of {pids}")
+    finally:
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.communicate()
+
+
+def test_commands_end_with_the_worker(worker: Worker, tmp_path: Path) -> None:
+    path = tmp_path / "pid"
+    task = was.Subprocess(f"echo $$ > {path}.new; mv {path}.new {path}; exec sleep 60")
+    until(path.exists, "the command to begin")
+    worker.end()
+    until(lambda: is_gone(int(path.read_text())), "its end")
+    assert task.dispatch(10).status == STA_REQFAIL
+
+
+def test_a_guard_that_was_killed_is_replaced(tmp_path: Path) -> None:
+    from skitaid.was.command_guard import CommandGuard
+
+    commands = [subprocess.Popen(["sleep", "60"], process_group=0) for _ in range(3)]
+    guard = CommandGuard()
+    guard.watch(commands[0].pid)
+    assert guard._shell is not None
+    guard._shell.kill()
+    guard._shell.wait()
+    guard.watch(commands[1].pid)
+    guard.watch(commands[2].pid)
+    guard.forget(commands[2].pid)
+    guard.close()
+    assert [commands[0].wait(10), commands[1].wait(10)] == [-signal.SIGKILL] * 2
+    assert commands[2].poll() is None
+    commands[2].kill()
+    commands[2].wait()
+
+
+def test_a_lock_that_is_released_while_somebody_has_it_by_fork() -> None:
+    lock = was.get_lock("forked")
+    heard, says = os.pipe()
+    lock.acquire()
+    pid = os.fork()
+    if not pid:
+        os.close(says)
+        os.read(heard, 1)
+        os._exit(0)
+    try:
+        lock.release()
+        assert lock.acquire(False)
+        lock.release()
+    finally:
+        os.close(says)
+        os.close(heard)
+        os.waitpid(pid, 0)
+
+
+def test_what_was_not_done_in_time_is_named() -> None:
+    result = was.Subprocess("sleep 60").dispatch(0.01)
+    assert str(result.error).startswith("was.Subprocess('sleep 60'): given up after 0.01")
+    with pytest.raises(was.Error, match=r"^504 Gateway Timeout: was\.Subprocess\('sleep 60'\): given up after"):
+        result.fetch()
+    assert str(was.Thread(time.sleep, 0.1).dispatch(0).error).startswith("was.Thread(sleep): given up after")

@@ -192,6 +192,22 @@ class World:
         self.portal.run(lambda: None)
 
 
+class FakeLoop:
+    """`timers` are called when the test says so."""
+
+    def __init__(self) -> None:
+        self.timers: list[Callable[[], None]] = []
+
+    def call_later(self, seconds: float, function: Callable[[], None]) -> None:
+        self.timers.append(function)
+
+    def tick(self, world: World) -> None:
+        world.settle()
+        timers, self.timers = self.timers, []
+        for function in timers:
+            world.portal.run(function)
+
+
 @contextmanager
 def world(folder: Path, **settings: Any) -> Iterator[World]:
     """A worker is installed meanwhile."""

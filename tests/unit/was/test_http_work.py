@@ -18,7 +18,7 @@ from skitaid.was.errors import HTTPError, NoWorkerError
 from skitaid.was.launch import launch, launch_map
 from skitaid.was.order import BACKGROUND_S, Order, timeouts_for
 from skitaid.was.result import STA_NETERR, STA_REQFAIL, STA_TIMEOUT, Result
-from tests.unit.was.rig import World, order
+from tests.unit.was.rig import PATIENCE_S, FakeLoop, World, order
 
 
 def test_a_call_and_its_answer(world: World) -> None:
@@ -428,3 +428,43 @@ def test_how_long_is_waited_for_a_call(world: World) -> None:
 def test_an_order_tells_its_url() -> None:
     assert [order(url).url for url in ("http://x:81/a?b", "@one/c")] == ["http://x:81/a?b", "@one/c"]
     assert parse_target("https://x/").authority == "x"
+
+
+# ---------------------------------------------------------------- what is said of failures
+
+
+def test_a_failure_says_of_what(world: World) -> None:
+    task = launch(order("http://x:81/a?token=1"))
+    world.exchange().answer(status=404)
+    with pytest.raises(HTTPError, match=r"^404 OK: GET http://x:81/a was answered 404 OK$"):
+        task.fetch()
+    task = launch(order("@three/a?token=1", key="k"))
+    with pytest.raises(HTTPError, match=r"^504 Gateway Timeout: GET @three/a: given up after 0\.01\d* s$"):
+        task.fetch(0.01)
+    task = launch(order("@three/b"))
+    world.exchange(2).fail(UpstreamError(Failure.UNREACHABLE, member="127.0.0.1:1"))
+    with pytest.raises(
+        HTTPError, match=r"^502 Bad Gateway: GET @three/b: 127\.0\.0\.1:1: the connection was not made$"
+    ):
+        task.fetch()
+
+
+def test_who_shares_a_call_has_a_time_of_his_own(world: World, loop: FakeLoop) -> None:
+    first = launch(order(key="k", use_cache=True, is_cache_asked=True, timeout=0.01))
+    second = launch(order(key="k", use_cache=True, is_cache_asked=True, timeout=PATIENCE_S))
+    assert world.exchange().call.timeouts.total_s == 0
+    assert first.dispatch().status == STA_TIMEOUT
+    assert not world.exchange().is_cancelled
+    world.exchange().answer(b"2")
+    assert second.dispatch().status_code == 200
+    assert len(world.exchanges) == 1
+
+
+def test_a_call_that_could_be_shared_ends_in_time_though_nobody_waits(world: World, loop: FakeLoop) -> None:
+    task = launch(order(key="k", timeout=0.01))
+    world.exchange()
+    while not task.is_done:
+        loop.tick(world)
+    assert task.status == STA_TIMEOUT
+    world.settle()
+    assert world.exchange().is_cancelled

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,31 +15,8 @@ from skitaid.was.errors import HTTPError, WasError
 from skitaid.was.result import STA_TIMEOUT, Result, Results
 from skitaid.was.task import Task
 from skitaid.was.worker import current_worker
-from tests.unit.was.rig import PATIENCE_S, World
+from tests.unit.was.rig import PATIENCE_S, FakeLoop, World
 from tests.unit.was.test_task import At, Deed
-
-
-class FakeLoop:
-    """`timers` are called when the test says so."""
-
-    def __init__(self) -> None:
-        self.timers: list[Callable[[], None]] = []
-
-    def call_later(self, seconds: float, function: Callable[[], None]) -> None:
-        self.timers.append(function)
-
-    def tick(self, world: World) -> None:
-        world.settle()
-        timers, self.timers = self.timers, []
-        for function in timers:
-            world.portal.run(function)
-
-
-@pytest.fixture
-def loop(world: World) -> FakeLoop:
-    found = FakeLoop()
-    current_worker().engine.loop = found  # type: ignore[assignment]
-    return found
 
 
 def ready_of(future: Any) -> list[bool]:
@@ -232,6 +209,22 @@ def test_what_is_given_up_before_it_begins_is_not_begun() -> None:
     first.commit()
     assert Task(ThreadWork(pool, lambda: 3)).fetch() == 3
     assert called == []
+
+
+def test_threads_that_wait_for_threads_do_not_wait_for_ever() -> None:
+    from skitaid.was.thread_pool import ThreadPool
+    from skitaid.was.thread_work import ThreadWork
+
+    pool = ThreadPool("test", 2)
+
+    def deep(depth: int) -> int:
+        return 0 if not depth else 1 + Task(ThreadWork(pool, lambda: deep(depth - 1))).fetch(PATIENCE_S)
+
+    tasks = was.Tasks([Task(ThreadWork(pool, lambda: deep(5))) for _ in range(8)], PATIENCE_S)
+    assert tasks.fetch() == [5] * 8
+    while pool.is_busy:
+        time.sleep(0.001)
+    assert pool.threads <= 2
 
 
 def test_a_failure_that_nobody_asked_for_is_told(world: World, bound: context.Bound) -> None:

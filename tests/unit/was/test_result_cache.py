@@ -23,6 +23,7 @@ class Clock:
 
 class Deed:
     patience_s: float | None = 5.0
+    about = "a deed"
 
     def __init__(self) -> None:
         self.started: list[Done] = []

@@ -25,6 +25,7 @@ class Deed:
 
     def __init__(self, patience_s: float | None = PATIENCE_S) -> None:
         self.patience_s = patience_s
+        self.about = "a deed"
         self.done: Done
         self.cancelled = 0
 
@@ -39,6 +40,7 @@ class At:
     """Work that is done at once."""
 
     patience_s: float | None = PATIENCE_S
+    about = "a deed"
 
     def __init__(self, data: Any) -> None:
         self._data = data
