@@ -80,7 +80,9 @@ class TargetPolicy:
         """Whether `host` may be connected to at `address`."""
         host = _plain(host)
         allow, deny = self._allow, self._deny
-        if not self.may_name(host) or deny.has_network_of(address) or (deny.has_public and is_public(address)):
+        if not self.may_name(host) or (deny.has_public and is_public(address)):
+            return False
+        if any(deny.has_network_of(each) for each in (address, *_others(address))):
             return False
         if allow.is_any or allow.has_name(host) or allow.has_network_of(address):
             return True
@@ -114,6 +116,18 @@ def _inner(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     teredo = address.teredo
     return address.ipv4_mapped or address.sixtofour or (teredo and teredo[1])
+
+
+def _others(address: str) -> tuple[str, ...]:
+    """What else is reached by an address. Who connects to the unspecified one gets to the machine itself."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return ()
+    inner = _inner(found)
+    if inner is not None:
+        return (str(inner), *_others(str(inner)))
+    return ("127.0.0.1", "::1") if found.is_unspecified else ()
 
 
 def is_this_machine(address: str) -> bool:
