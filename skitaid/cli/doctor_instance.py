@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -14,8 +13,10 @@ from shlex import quote
 from skitaid.cli.doctor_spool import check_spool
 from skitaid.cli.finding import Finding, fine, warning, wrong
 from skitaid.cli.ports import Availability, availability
+from skitaid.config.certificates import certificates_of, facts_of
 from skitaid.config.identity import identity_of
-from skitaid.config.model import Instance, Listen, Main, ProxyTarget, StaticTarget, Tls
+from skitaid.config.model import Certificate, Instance, Listen, Main, ProxyTarget, StaticTarget
+from skitaid.config.report import UnfitError
 from skitaid.supervisor.spawn import interpreter
 
 PYTHON_WANTED = (3, 11)
@@ -32,7 +33,8 @@ def check_instance(instance: Instance, main: Main, *, is_running: bool) -> Itera
     yield from check_reach(instance, main)
     yield from check_spool(instance, main)
     if instance.server.tls is not None:
-        yield from check_certificate(instance.name, instance.server.tls)
+        for certificate, _ in certificates_of(instance):
+            yield from check_certificate(instance.name, certificate)
 
 
 def check_conf(instance: Instance) -> Iterator[Finding]:
@@ -110,35 +112,17 @@ def mounted(instance: Instance) -> list[str]:
     return list(dict.fromkeys(map(str, paths)))
 
 
-def check_certificate(name: str, tls: Tls) -> Iterator[Finding]:
-    """Readable, the key belongs to it, and it is valid for some time."""
-    import ssl
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+def check_certificate(name: str, certificate: Certificate) -> Iterator[Finding]:
+    """Valid for some time yet. That its key belongs to it was found out when the conf was loaded."""
     try:
-        context.load_cert_chain(tls.certfile, tls.keyfile, tls.passphrase or "")
-    except OSError as error:  # ssl.SSLError is one
-        yield wrong(name, f"certificate {tls.certfile} cannot be used: {error}",
-                    "certfile wants a PEM chain, keyfile the key that belongs to it, passphrase what the key asks for")
+        facts = facts_of(certificate)
+    except UnfitError as error:
+        yield wrong(name, error.text, error.fix)
         return
-    expires_at = _expiry(tls.certfile)
-    if expires_at is None:
-        yield fine(name, f"certificate {tls.certfile} fits its key")
-        return
-    yield expiry_finding(name, tls.certfile, expires_at - time.time())
-
-
-def _expiry(certfile: Path) -> float | None:
-    """When the certificate ends (seconds since the epoch), None where openssl is not at hand to tell."""
-    import ssl
-
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        return None
-    done = subprocess.run([openssl, "x509", "-in", str(certfile), "-noout", "-enddate"], check=False, text=True,
-                          capture_output=True, timeout=PYTHON_TIMEOUT_S)
-    _, has_date, date = done.stdout.strip().partition("notAfter=")
-    return float(ssl.cert_time_to_seconds(date)) if has_date else None
+    yield expiry_finding(name, certificate.certfile, facts.ends_s - time.time())
+    if facts.is_self_signed:
+        yield warning(name, f"certificate {certificate.certfile} is self-signed: browsers warn of it",
+                      "fine to try things out; for others to visit, get one from an authority (docs/https.md)")
 
 
 def expiry_finding(name: str, certfile: Path, left_s: float) -> Finding:

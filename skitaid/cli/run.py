@@ -58,7 +58,7 @@ def enabled_site(session: Session) -> Site:
 
 def port_to_use(session: Session, instance: Instance) -> int | None:
     """None: the conf's addresses are free and nobody asked for another port. Raises RefusedError."""
-    tcp = [listen for listen in instance.server.listen if listen.path is None]
+    tcp = [listen for listen in instance.server.listen if listen.path is None and not listen.is_forward]
     if not tcp:
         return None
     if session.options.port is not None:

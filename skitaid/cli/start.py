@@ -13,7 +13,7 @@ from skitaid.cli.ask import ask, complain_refusal, show_progress
 from skitaid.cli.session import Session, complain_problems, out, out_style
 from skitaid.cli.style import Tone
 from skitaid.cli.urls import urls_of
-from skitaid.config.load import load_all
+from skitaid.config.load import load_all, load_instance
 from skitaid.config.model import Main
 from skitaid.exceptions import ConfError
 from skitaid.supervisor import lock
@@ -86,7 +86,8 @@ def report(session: Session, main: Main, answer: Answer) -> int:
     agents = [figures for figures in answer.get("agents") or [] if figures["state"] == "running"]
     style = out_style()
     for figures in running:
-        urls = urls_of(str(figures.get("address") or "").split(", "))
+        is_tls = _speaks_tls(session, main, str(figures["name"]))
+        urls = urls_of(str(figures.get("address") or "").split(", "), is_tls=is_tls)
         out(f"{style.paint(figures['name'], Tone.STRONG)} serves at {style.paint(' '.join(urls), Tone.GOOD)}")
     for figures in agents:
         out(f"{style.paint(figures['name'], Tone.STRONG)} runs" + (f": {figures['note']}" if figures["note"] else ""))
@@ -96,3 +97,11 @@ def report(session: Session, main: Main, answer: Answer) -> int:
         complain_refusal(session, answer)
     is_enough = answer.get("ok") or (running and session.options.name is None)
     return 0 if is_enough else int(answer.get("exit", 1)) or 1
+
+
+def _speaks_tls(session: Session, main: Main, name: str) -> bool:
+    try:
+        return load_instance(session.instance_files()[name], main).server.tls is not None
+    except (ConfError, KeyError):
+        # Edited since it was started.
+        return False

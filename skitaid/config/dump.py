@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from skitaid.config.members import DATABASE_TYPES, show_member
-from skitaid.config.model import Alias, Crontab, Host, Instance, Main, Mount, Server
+from skitaid.config.model import Alias, Crontab, Host, Instance, Main, Mount, Server, Tls
 from skitaid.config.quoting import quote
 from skitaid.config.routes import DEFAULT_HOST
 from skitaid.config.schema import (
@@ -20,6 +21,7 @@ from skitaid.config.schema import (
     FORWARD_PROXY,
     GATEWAY,
     GLOBAL,
+    HOST,
     MOUNT,
     PROXY_CACHE,
     SERVER,
@@ -28,6 +30,7 @@ from skitaid.config.schema import (
     Keys,
 )
 from skitaid.config.targets import show_target
+from skitaid.config.tls import TLS_KEYS
 
 __all__ = ["dump_conf", "dump_yaml"]
 
@@ -92,6 +95,7 @@ def _instance_sheets(instance: Instance) -> Iterator[_Sheet]:
         yield _alias(alias)
     if instance.hosts:
         yield _Routes(instance.hosts)
+    yield from _host_certificates(instance.hosts)
     yield from _mount_options(instance.hosts)
     yield _entries("proxypass", instance.proxy_cache, PROXY_CACHE)
     yield _entries("proxy", instance.forward_proxy, FORWARD_PROXY)
@@ -106,17 +110,29 @@ def _entries(name: str, config: object, keys: Keys) -> _Entries:
 
 
 def _server_entries(server: Server) -> Iterator[tuple[str, Shown]]:
-    tls = server.tls
-    in_tls = {
-        "ssl": tls is not None,
-        "certfile": tls and tls.certfile,
-        "keyfile": tls and tls.keyfile,
-        "passphrase": tls and tls.passphrase,
-    }
+    elsewhere = {**_tls_values(server), "listen": tuple(each for each in server.listen if not each.is_forward)}
     for name, key in SERVER.items():
         if name not in ("ip", "port"):  # `listen` says it
-            value = in_tls[name] if name in in_tls else getattr(server, key.field)
+            value = elsewhere[name] if name in elsewhere else getattr(server, key.field)
             yield name, key.kind.show(value)
+
+
+def _tls_values(server: Server) -> dict[str, Any]:
+    tls = server.tls or Tls()
+    own = tls.certificate
+    return {
+        "ssl": server.tls is not None,
+        "certfile": own and own.certfile,
+        "keyfile": own and own.keyfile,
+        "passphrase": own and own.passphrase,
+        **{name: getattr(tls, SERVER[name].field) for name in TLS_KEYS if name not in ("ssl", *HOST)},
+    }
+
+
+def _host_certificates(hosts: Iterable[Host]) -> Iterator[_Entries]:
+    for host in hosts:
+        if host.certificate is not None:
+            yield _entries(host.names[0], host.certificate, HOST)
 
 
 def _alias(alias: Alias) -> _Entries:

@@ -15,8 +15,8 @@ from skitaid.config.document import Value
 from skitaid.config.report import UnfitError, did_you_mean
 
 __all__ = [
-    "Kind", "Place", "account", "choice", "convert", "each", "identifier", "number", "optional", "scalar", "seconds",
-    "sequence", "size", "text", "truth", "whole", "whole_seconds",
+    "TRUE_WORDS", "Kind", "Place", "account", "choice", "convert", "each", "identifier", "number", "optional",
+    "scalar", "seconds", "sequence", "size", "text", "truth", "whole", "whole_seconds",
 ]
 
 Shown = str | tuple[str, ...]
@@ -97,6 +97,9 @@ def each(items: Iterable[str], parse: Callable[[str], Found]) -> tuple[Found, ..
 
 
 TRUTHS = {"yes": True, "on": True, "true": True, "1": True, "no": False, "off": False, "false": False, "0": False}
+
+
+TRUE_WORDS = frozenset(word for word, is_true in TRUTHS.items() if is_true)
 
 
 def _parse_truth(word: str) -> bool:

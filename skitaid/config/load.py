@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from skitaid.config.certificates import certificate_problems
 from skitaid.config.conflicts import conflicts
 from skitaid.config.document import Document
 from skitaid.config.fields import Place
@@ -20,7 +21,6 @@ from skitaid.config.reader import read_document, read_text
 from skitaid.config.report import Report
 from skitaid.config.sections import build_instance, build_main
 from skitaid.config.take import Context
-from skitaid.config.unserved import unserved
 from skitaid.exceptions import ConfError, Problem
 
 __all__ = [
@@ -192,7 +192,7 @@ def _load_instances(main: Main, is_root: bool | None) -> Loaded:
     for name, path in instance_files(main.etc).items():
         try:
             instance = load_instance(path, main, is_root=is_root)
-            found = [*unserved(instance), *conflicts(instance, instances.values())]
+            found = [*certificate_problems(instance), *conflicts(instance, instances.values())]
             if any(not problem.is_warning for problem in found):
                 raise ConfError([*instance.warnings, *found])
             instance = replace(instance, warnings=(*instance.warnings, *found))

@@ -14,9 +14,9 @@ from pathlib import Path
 from skitaid.exceptions import Problem
 
 __all__ = [
-    "Alias", "AppTarget", "Balance", "CriticalPoint", "Crontab", "CrontabLine", "ForwardProxy", "Gateway", "Global",
-    "Host", "Instance", "Listen", "Main", "Member", "Mount", "MountOptions", "Origin", "ProxyCache", "ProxyTarget",
-    "Server", "Smtpda", "State", "StaticTarget", "Target", "Tls",
+    "Alias", "AppTarget", "Balance", "Certificate", "CriticalPoint", "Crontab", "CrontabLine", "ForwardProxy",
+    "Gateway", "Global", "Host", "Instance", "Listen", "Main", "Member", "Mount", "MountOptions", "Origin",
+    "ProxyCache", "ProxyTarget", "Server", "Smtpda", "State", "StaticTarget", "Target", "Tls",
 ]
 
 
@@ -111,12 +111,13 @@ class Main:
 @dataclass(frozen=True, slots=True)
 class Listen:
     """One address. TCP: `host` ("" means every address, IPv4; "::" every address, IPv6) and `port` (0: any free
-    port); unix socket: `path`."""
+    port); unix socket: `path`. `is_forward`: who asks there is sent on to HTTPS."""
 
     host: str = ""
     port: int = 5000
     path: str | None = None
     origin: Origin = field(default=Origin(), compare=False)
+    is_forward: bool = False
 
     def __str__(self) -> str:
         if self.path is not None:
@@ -125,12 +126,29 @@ class Listen:
 
 
 @dataclass(frozen=True, slots=True)
-class Tls:
-    """`keyfile` None: the key sits inside `certfile`."""
+class Certificate:
+    """`certfile`: the certificate, then the authorities between it and those that clients know. `keyfile` None: the key
+    sits inside `certfile`."""
 
     certfile: Path
     keyfile: Path | None = None
     passphrase: str | None = field(default=None, repr=False)
+    origin: Origin = field(default=Origin(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """`certificate`: for whoever asks for no host that has its own; None: the first that a host has. `client_ca`: the
+    authorities of clients' certificates, None: clients need none; `client_cert`: "required" or "optional". `forward`:
+    a port whose requests are sent on to HTTPS, 0: none. `hsts_s`: how long clients are to come by HTTPS alone, 0:
+    nothing is said of it; `hsts_subdomains`: and to hosts below."""
+
+    certificate: Certificate | None = None
+    client_ca: Path | None = None
+    client_cert: str = "required"
+    forward: int = 0
+    hsts_s: int = 0
+    hsts_subdomains: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,11 +316,12 @@ class Mount:
 @dataclass(frozen=True, slots=True)
 class Host:
     """A host line and the mounts under it, in file order. `names` is empty for the default host; a name is lower
-    case, and one that starts with a dot stands for that domain and all below it."""
+    case, and one that starts with a dot stands for that domain and all below it. `certificate` None: the server's."""
 
     names: tuple[str, ...] = ()
     mounts: tuple[Mount, ...] = ()
     origin: Origin = field(default=Origin(), compare=False)
+    certificate: Certificate | None = None
 
     @property
     def is_default(self) -> bool:

@@ -9,12 +9,13 @@ from typing import Any
 
 from skitaid.config.addresses import host_name
 from skitaid.config.document import Line, Section
-from skitaid.config.model import Host, Mount, MountOptions, Origin, StaticTarget
+from skitaid.config.model import Certificate, Host, Mount, MountOptions, Origin, StaticTarget
 from skitaid.config.quoting import unquote
 from skitaid.config.report import UnfitError, did_you_mean
 from skitaid.config.schema import MOUNT, names
 from skitaid.config.take import Context, Given, collect, fill
 from skitaid.config.targets import parse_target
+from skitaid.config.tls import host_certificate
 
 __all__ = ["DEFAULT_HOST", "build_hosts", "is_mount_section"]
 
@@ -45,20 +46,32 @@ def is_mount_section(name: str) -> bool:
     return "/" in name and not name.startswith("@")
 
 
-def build_hosts(context: Context, alias_types: Mapping[str, str]) -> tuple[Host, ...]:
-    """The hosts with their mounts and options, in file order. `alias_types`: type by name of every alias."""
+def build_hosts(context: Context, alias_types: Mapping[str, str], *, is_tls: bool = False) -> tuple[Host, ...]:
+    """The hosts with their mounts and options, in file order. `alias_types`: type by name of every alias. Without
+    `is_tls` the files of their certificates are not looked at."""
     blocks = _RoutesReader(context, alias_types).read()
     sections = [section for name, section in context.document.sections.items() if is_mount_section(name)]
     # a shorter path first: what lies below it inherits
     for section in sorted(sections, key=lambda section: len(section.name)):
         _apply_options(context, section, blocks)
-    return tuple(_host(context, block) for block in blocks if block.mounts or block.names)
+    return tuple(_host(context, block, is_tls) for block in blocks if block.mounts or block.names)
 
 
-def _host(context: Context, block: _Block) -> Host:
+def _host(context: Context, block: _Block, is_tls: bool) -> Host:
     if not block.mounts and not context.report.has_errors:
         context.report.warn(block.line, f"[routes] host {block.label} has no mounts: it answers 404 to everything")
-    return Host(block.names, tuple(block.mounts), Origin(context.place.path, block.line))
+    certificate = _own_certificate(context, block, is_tls)
+    return Host(block.names, tuple(block.mounts), Origin(context.place.path, block.line), certificate)
+
+
+def _own_certificate(context: Context, block: _Block, is_tls: bool) -> Certificate | None:
+    """The section of a host may be called by any of its names, and counts for all of them."""
+    sections = [section for name, section in context.document.sections.items() if name.lower() in block.names]
+    if len(sections) > 1:
+        first, second = sorted(sections, key=lambda section: section.line)[:2]
+        text = f"[{second.name}] is the same host as [{first.name}] at line {first.line}"
+        context.report.error(second.line, text, "keep one of the two")
+    return host_certificate(context, sections[0].name, is_tls=is_tls) if sections else None
 
 
 # ---------------------------------------------------------------- lines

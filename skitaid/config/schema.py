@@ -44,8 +44,9 @@ from skitaid.config.words import (
 )
 
 __all__ = [
-    "ALIAS", "ALIAS_NAMES", "ALIAS_OF_ANY_TYPE", "CRITICAL_POINT", "FORWARD_PROXY", "GATEWAY", "GLOBAL", "MOUNT",
-    "PROXY_CACHE", "SERVER", "SERVER_SOURCES", "SMTPDA", "STATE", "Key", "Keys", "Names", "names", "section_of",
+    "ALIAS", "ALIAS_NAMES", "ALIAS_OF_ANY_TYPE", "CRITICAL_POINT", "FORWARD_PROXY", "GATEWAY", "GLOBAL", "HOST",
+    "MOUNT", "PROXY_CACHE", "SERVER", "SERVER_SOURCES", "SMTPDA", "STATE", "Key", "Keys", "Names", "names",
+    "section_of",
 ]
 
 DAY_S = 86400
@@ -131,6 +132,11 @@ SERVER: Keys = {
     "certfile": Key("certfile", optional(cert_file())),
     "keyfile": Key("keyfile", optional(cert_file())),
     "passphrase": Key("passphrase", _secret(), is_secret=True),
+    "client_ca": Key("client_ca", optional(cert_file())),
+    "client_cert": Key("client_cert", choice("required", "optional")),
+    "forward": Key("forward", whole(0, 65535)),
+    "hsts": Key("hsts_s", whole_seconds(0, YEARS_10_S)),
+    "hsts_subdomains": Key("hsts_subdomains", truth()),
     "log_off": Key("log_off", sequence("path prefixes such as /static/ or endings such as *.css", log_pattern)),
     "start_timeout": Key("start_timeout_s", seconds(1, DAY_S)),
     "heartbeat_timeout": Key("heartbeat_timeout_s", seconds(2, DAY_S)),
@@ -150,6 +156,12 @@ SERVER: Keys = {
     "slow_client_threads": Key("slow_client_threads", whole(0, 1024)),
     "header_timeout": Key("header_timeout_s", seconds(1, DAY_S)),
     "total_timeout": Key("total_timeout_s", seconds(0, DAY_S)),
+}
+
+HOST: Keys = {
+    "certfile": Key("certfile", optional(cert_file())),
+    "keyfile": Key("keyfile", optional(cert_file())),
+    "passphrase": Key("passphrase", _secret(), is_secret=True),
 }
 
 PROXY_CACHE: Keys = {
@@ -232,7 +244,10 @@ MOUNT: Keys = {
 
 SERVER_SOURCES: Mapping[str, Names] = {
     "server": names(SERVER),
-    "ssl": names(("certfile", "keyfile", "passphrase"), enable_ssl="ssl"),
+    "ssl": names(
+        ("certfile", "keyfile", "passphrase", "client_ca", "client_cert", "forward", "hsts", "hsts_subdomains"),
+        enable_ssl="ssl",
+    ),
     "tunefactors": names(("static_max_age", "response_timeout", "keep_alive", "num_result_cache_max")),
     "proxy": names(("enable_proxy",)),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from skitaid.config.aliases import build_aliases
 from skitaid.config.crontab import parse_crontab
 from skitaid.config.document import Section
+from skitaid.config.fields import TRUE_WORDS
 from skitaid.config.gateway import build_gateway, warn_of_roles
 from skitaid.config.model import (
     CriticalPoint,
@@ -18,6 +18,7 @@ from skitaid.config.model import (
     CrontabLine,
     ForwardProxy,
     Global,
+    Host,
     Instance,
     Listen,
     Main,
@@ -26,10 +27,8 @@ from skitaid.config.model import (
     Server,
     Smtpda,
     State,
-    Tls,
 )
-from skitaid.config.paths import explain_missing
-from skitaid.config.report import UnfitError, nearest
+from skitaid.config.report import nearest
 from skitaid.config.routes import build_hosts, is_mount_section
 from skitaid.config.schema import (
     CRITICAL_POINT,
@@ -42,7 +41,8 @@ from skitaid.config.schema import (
     STATE,
     names,
 )
-from skitaid.config.take import Context, Given, collect, fill, report_unfit, take
+from skitaid.config.take import Context, Given, collect, fill, take
+from skitaid.config.tls import TLS_KEYS, build_tls, forward_listens, named_hosts
 
 __all__ = ["build_instance", "build_main"]
 
@@ -99,13 +99,15 @@ def build_instance(context: Context, name: str, main: Main) -> Instance:
     aliases = build_aliases(context)
     # [proxy] has a key of the server's beside its own
     given = collect(context, {**SERVER_SOURCES, "proxy": {**SERVER_SOURCES["proxy"], **names(FORWARD_PROXY)}})
-    hosts = build_hosts(context, {name: alias.type for name, alias in aliases.items()})
+    hosts = build_hosts(
+        context, {name: alias.type for name, alias in aliases.items()}, is_tls=_is_true(given.get("ssl"))
+    )
     gateway = build_gateway(context)
     warn_of_roles(context, gateway, aliases, hosts)
     return Instance(
         name=name,
         path=Path(context.place.path),
-        server=_server(context, main, {name: written for name, written in given.items() if name in SERVER}),
+        server=_server(context, main, {name: written for name, written in given.items() if name in SERVER}, hosts),
         environment=_environment(context),
         hosts=hosts,
         aliases=aliases,
@@ -117,15 +119,25 @@ def build_instance(context: Context, name: str, main: Main) -> Instance:
     )
 
 
-def _server(context: Context, main: Main, given: Mapping[str, Given]) -> Server:
+def _is_true(given: Given | None) -> bool:
+    return given is not None and given.entry.value.text.lower() in TRUE_WORDS
+
+
+def _server(context: Context, main: Main, given: Mapping[str, Given], hosts: tuple[Host, ...]) -> Server:
     values = fill(context, given, SERVER)
-    values["listen"] = _listen(context, given, values)
-    values["tls"] = _tls(context, given, values)
+    listens = _listen(context, given, values)
+    tls = build_tls(context, given, values, in_hosts=any(host.certificate is not None for host in hosts))
+    if tls is not None and all(listen.path is not None for listen in listens):
+        text = f"{given['ssl']}: TLS is spoken on TCP addresses, and there is none; expected one in listen"
+        context.report.error(given["ssl"].line, text, "listen = 0.0.0.0:443")
+    if tls is not None and tls.forward:
+        listens += forward_listens(context, given["forward"], tls.forward, listens)
+    values["listen"], values["tls"] = listens, tls
     if any(name.endswith("/0") for name in values.get("trusted", ())):
         text = f"{given['trusted']}: anybody can claim to be anybody else; expected the addresses of your proxies"
         context.report.warn(given["trusted"].line, text)
-    for key in ("ip", "port", "ssl", "certfile", "keyfile", "passphrase"):
-        values.pop(key, None)
+    for key in ("ip", "port", *TLS_KEYS):
+        values.pop(SERVER[key].field, None)
     if values.get("user") is None:
         values["user"] = main.global_.user
         values["group"] = values.get("group") or main.global_.group
@@ -156,31 +168,6 @@ def _listen(context: Context, given: Mapping[str, Given], values: Mapping[str, A
     origin = Origin(context.place.path, max((given[key].line for key in ("ip", "port") if key in given), default=0))
     default = Listen()
     return (Listen(values.get("ip", default.host), values.get("port", default.port), origin=origin),)
-
-
-def _tls(context: Context, given: Mapping[str, Given], values: Mapping[str, Any]) -> Tls | None:
-    if not values.get("ssl"):
-        return None
-    if not values.get("certfile"):
-        if "certfile" not in given or not given["certfile"].entry.value.text:
-            text = f"{given['ssl']}: certfile is missing; expected the certificate's file, in PEM form"
-            context.report.error(given["ssl"].line, text, f"certfile = NAME.pem, in {context.place.cert}")
-        return None
-    for key in ("certfile", "keyfile"):
-        path = values.get(key)
-        if path is not None:
-            _check_readable(context, given[key], path)
-    return Tls(values["certfile"], values.get("keyfile"), values.get("passphrase"))
-
-
-def _check_readable(context: Context, given: Given, path: Path) -> None:
-    error = None
-    if not path.is_file():
-        error = UnfitError(f"there is no file {path}", explain_missing(path))
-    elif not os.access(path, os.R_OK):
-        error = UnfitError(f"no permission to read {path}", "start as a user who may read it, or chmod it")
-    if error is not None:
-        report_unfit(context.report, given, SERVER[given.entry.key], error)
 
 
 def _environment(context: Context) -> tuple[tuple[str, str], ...]:
@@ -225,9 +212,9 @@ def _crontab(context: Context) -> Crontab | None:
 
 
 def _check_names(context: Context, fixed: Mapping[str, bool]) -> None:
-    is_instance = fixed is INSTANCE_SECTIONS
+    hosts = named_hosts(context.document) if fixed is INSTANCE_SECTIONS else None
     for name, section in context.document.sections.items():
-        is_free = is_instance and (name.startswith("@") or is_mount_section(name))
+        is_free = hosts is not None and (name.startswith("@") or is_mount_section(name) or name.lower() in hosts)
         if name not in fixed and not is_free:
             _report_unknown(context, section, fixed)
         elif section.has_lines != fixed.get(name, False):
@@ -253,7 +240,8 @@ def _header(name: str, fixed: Mapping[str, bool]) -> str:
 
 
 def _candidates(context: Context, fixed: Iterable[str]) -> Iterable[str]:
-    """Known names, and for `[search]` also the alias @search that a route names."""
+    """Known names, for `[search]` also the alias @search that a route names, and the hosts."""
     routes = context.document.get("routes")
     targets = (line.text.partition("=")[2].strip() for line in (routes.lines if routes else ()))
-    return [*fixed, *(target.partition("/")[0] for target in targets if target.startswith("@"))]
+    aliases = (target.partition("/")[0] for target in targets if target.startswith("@"))
+    return [*fixed, *aliases, *sorted(named_hosts(context.document))]

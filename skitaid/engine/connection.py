@@ -65,6 +65,11 @@ class Connection(Channel):
         self.head_at = self.touched
 
     @property
+    def secure(self) -> SecureSocket | None:
+        """What was agreed on, where TLS is spoken."""
+        return self._socket if isinstance(self._socket, SecureSocket) else None
+
+    @property
     def is_broken(self) -> bool:
         """Whether nothing more can be sent."""
         return self._is_broken

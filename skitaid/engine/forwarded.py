@@ -30,8 +30,8 @@ _SCHEMES: Final = {b"http": "http", b"https": "https", b"ws": "http", b"wss": "h
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What became of a header block: the `fields` that apps see, and the rest of what was said. `client`: address and
-    port as text, the port "" when it is not known; None: the peer itself. `scheme` as the client used it. `gtxnid`
-    None: the request begins a transaction."""
+    port as text, the port "" when it is not known; None: the peer itself. `scheme` as the client used it, "" when the
+    peer does not say. `gtxnid` None: the request begins a transaction."""
 
     fields: HeaderBlock
     client: tuple[str, str] | None
@@ -68,7 +68,7 @@ def hear(fields: HeaderBlock, trusted: TrustedPeers, *, may_move: bool = True) -
     lines += _believed(words, shown)
     gtxnid, ltxnid = _transaction(words)
     block = HeaderBlock(lines, forwarded_for=words.get(_FOR))
-    return Heard(block, said.client, scheme or "http", gtxnid, ltxnid)
+    return Heard(block, said.client, scheme or "", gtxnid, ltxnid)
 
 
 Words = dict[bytes, bytes]

@@ -10,6 +10,7 @@ from skitaid.engine.errors import ClientGoneError
 from skitaid.engine.file_piece import FilePiece
 from skitaid.engine.file_segment import FileSegment
 from skitaid.engine.listener import Listener
+from skitaid.engine.secure import SecureSocket
 from skitaid.engine.spool import SpoolFile
 from skitaid.engine.stream import Stream, StreamEngine
 from skitaid.protocols.errors import ProtocolError
@@ -43,6 +44,8 @@ class LaneConnection(Protocol):
 
     @property
     def engine(self) -> LaneEngine: ...
+    @property
+    def secure(self) -> SecureSocket | None: ...
     @property
     def is_broken(self) -> bool: ...
     @property
@@ -89,6 +92,11 @@ class Lane(Flow):
     def bytes_ahead(self) -> int:
         """Nobody knows: frames of other streams may be among them."""
         return 0
+
+    @property
+    def secure(self) -> SecureSocket | None:
+        """What was agreed on, where TLS is spoken."""
+        return self._connection.secure
 
     @property
     def is_broken(self) -> bool:

@@ -54,15 +54,19 @@ class SecurityEngine(Protocol):
 class Security(Protocol):
     """What a listener's connections begin with, before any protocol."""
 
+    asks_for_certificates: bool
+
     def begin(self, engine: SecurityEngine, listener: Listener, sock: socket.socket, peer: Peer) -> Guest: ...
 
 
 class Listener:
     """Accepts connections and hands them to the engine. `host` and `port` as apps see them (SERVER_NAME,
-    SERVER_PORT). `security`: what connections begin with, None: in the clear; `scheme` follows from it."""
+    SERVER_PORT). `security`: what connections begin with, None: in the clear; `scheme` and
+    `asks_for_certificates` follow from it."""
 
     __slots__ = (
-        "_accept", "_engine", "_is_stream_inet", "_socket", "fd", "host", "is_paused", "port", "scheme", "security",
+        "_accept", "_engine", "_is_stream_inet", "_socket", "asks_for_certificates", "fd", "host", "is_paused", "port",
+        "scheme", "security",
     )  # fmt: skip
 
     def __init__(self, engine: ListenerEngine, sock: socket.socket, security: Security | None = None) -> None:
@@ -78,6 +82,7 @@ class Listener:
         self.is_paused = False
         self.security = security
         self.scheme = "http" if security is None else "https"
+        self.asks_for_certificates = security is not None and security.asks_for_certificates
         self.host, self.port = self._name(sock)
 
     @property

@@ -130,11 +130,12 @@ class Engine:
 
     # ------------------------------------------------------------ sockets
 
-    def listen(self, sock: socket.socket, security: Security | None = None) -> None:
+    def listen(self, sock: socket.socket, security: Security | None = None) -> Listener:
         """Accept on a socket that is bound and listening. `security`: what connections begin with, such as TLS."""
         listener = Listener(self, sock, security)
         self._listeners.append(listener)
         listener.open()
+        return listener
 
     @property
     def connection_count(self) -> int:

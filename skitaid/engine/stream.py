@@ -17,6 +17,7 @@ from skitaid.engine.file_segment import FileSegment
 from skitaid.engine.forwarded import Heard
 from skitaid.engine.listener import Listener
 from skitaid.engine.portal import Portal
+from skitaid.engine.secure import SecureSocket
 from skitaid.engine.selector import EngineLoop
 from skitaid.engine.spool import Spool
 from skitaid.engine.spooled_body import SpooledBody
@@ -70,6 +71,9 @@ class StreamConnection(Protocol):
     touched: float
 
     @property
+    def secure(self) -> SecureSocket | None: ...
+
+    @property
     def engine(self) -> StreamEngine: ...
     @property
     def stream(self) -> Stream | None: ...
@@ -103,7 +107,7 @@ class Stream:
 
     `job` is what an app thread runs for this stream. `is_on_loop`: the response is made on the loop thread, where
     nothing may block. `gtxnid`: see engine.transaction. `heard`: what a trusted peer says about the request; None: it
-    is the peer's own, by plain HTTP. `may_code`: the response is compressed if that pays and the client can read it;
+    is the peer's own. `may_code`: the response is compressed if that pays and the client can read it;
     `coded` is its body then.
     """
 
@@ -162,6 +166,12 @@ class Stream:
     def path(self) -> str:
         """The decoded path, latin-1 (PEP 3333)."""
         return self.head.line.path
+
+    @property
+    def scheme(self) -> str:
+        """As the client used it: "http" or "https"."""
+        heard = self.heard
+        return self.connection.listener.scheme if heard is None or not heard.scheme else heard.scheme
 
     @property
     def ltxnid(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from skitaid.engine.transaction import FIRST_LTXNID
+from skitaid.handlers.client_certificate import tls_extension
 from skitaid.handlers.router import Route
 
 if TYPE_CHECKING:
@@ -53,9 +54,12 @@ class ScopeMaker:
             scope["client"] = connection.client_address
         else:
             scope["client"] = heard.client_address or connection.client_address
-            scope["scheme"] = heard.scheme
+            if heard.scheme:
+                scope["scheme"] = heard.scheme
         scope["state"] = state.copy()
         scope["extensions"] = {}
+        if connection.listener.asks_for_certificates:
+            scope["extensions"]["tls"] = tls_extension(connection.secure)
         if line.version != "1.1":
             scope["http_version"] = line.version
         return scope
@@ -65,7 +69,7 @@ def _base(listener: Listener) -> Scope:
     """What is the same for every request that comes in by one listener, and room for the rest: a dict that need not
     grow is filled in half the time."""
     return {
-        "type": "http", "asgi": None, "http_version": "1.1", "method": "", "scheme": "http", "path": "",
+        "type": "http", "asgi": None, "http_version": "1.1", "method": "", "scheme": listener.scheme, "path": "",
         "raw_path": b"", "query_string": b"", "root_path": "", "headers": None, "client": None,
         "server": listener.address, "state": None, "extensions": None,
     }  # fmt: skip

@@ -54,10 +54,12 @@ class Prepared:
 
 
 class Question(NamedTuple):
-    """What the fields of a request say to the cache, and by which key it looks. Kept with the Way."""
+    """What the fields of a request say to the cache, and by which key it looks. Kept with the Way. `scheme`: of the
+    listener it came by."""
 
     asked: Asked
     key: bytes
+    scheme: str
 
 
 class ProxyHits:
@@ -74,10 +76,10 @@ class ProxyHits:
         """Answer, if there is something to answer with at once."""
         head = stream.head
         question = way.asked
-        if type(question) is not Question:
+        if type(question) is not Question or question.scheme != stream.connection.listener.scheme:
             asked = asked_of(head.line.method, [(line.name, line.value) for line in way.frame_lines])
-            scheme = b"http" if stream.heard is None else stream.heard.scheme.encode("ascii")
-            question = way.asked = Question(asked, self._key(host, way.target, scheme))
+            key = self._key(host, way.target, stream.scheme.encode("ascii"))
+            question = way.asked = Question(asked, key, stream.connection.listener.scheme)
         asked = question.asked
         if not asked.is_plain or asked.method not in _METHODS or head.fields.upgrade is not None:
             return False

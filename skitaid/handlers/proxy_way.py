@@ -42,26 +42,29 @@ class Way:
         self.frame_lines = frame.fields.fields
         self.asked: object = None
         self.past_cache = False
-        self._by_peer: dict[str, bytes] = {}
+        self._by_peer: dict[str, dict[str, bytes]] = {"http": {}, "https": {}}
         self._passes_cookies = b"cookie" not in named_by_connection(frame.fields.fields)
 
     def lines(self, stream: Stream) -> bytes:
         """All field lines that a member gets, but for those that its connection needs."""
         head, peer, heard = stream.head, stream.connection.peer, stream.heard
         if heard is not None:
-            hop = Hop(peer, heard.scheme, head.line.minor, heard)
+            hop = Hop(peer, stream.scheme, head.line.minor, heard)
             return passed_lines(head.fields) + told_lines(head.fields, hop) + id_lines(stream.gtxnid, heard.ltxnid)
         frame = head.frame
-        lines = self._by_peer.get(peer) or self._make_lines(peer, frame or head)
+        scheme = stream.connection.listener.scheme
+        lines = self._by_peer[scheme].get(peer) or self._make_lines(peer, scheme, frame or head)
         if frame is not None and self._passes_cookies:
             lines = b"%bcookie: %b\r\n" % (lines, head.fields.get(b"cookie") or b"")
         return b"%bx-gtxn-id: %b\r\n" % (lines, stream.gtxnid.encode("ascii"))
 
-    def _make_lines(self, peer: str, frame: RequestHead) -> bytes:
-        lines = passed_lines(frame.fields) + told_lines(frame.fields, Hop(peer, minor=frame.line.minor)) + LTXNID_LINE
-        if len(self._by_peer) >= _MAX_PEERS:
-            self._by_peer.clear()
-        self._by_peer[peer] = lines
+    def _make_lines(self, peer: str, scheme: str, frame: RequestHead) -> bytes:
+        hop = Hop(peer, scheme, frame.line.minor)
+        lines = passed_lines(frame.fields) + told_lines(frame.fields, hop) + LTXNID_LINE
+        kept = self._by_peer[scheme]
+        if len(kept) >= _MAX_PEERS:
+            kept.clear()
+        kept[peer] = lines
         return lines
 
 

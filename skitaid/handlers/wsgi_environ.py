@@ -13,6 +13,7 @@ from skitaid.engine.body import RequestBody
 from skitaid.engine.forwarded import Heard
 from skitaid.engine.stream import Stream
 from skitaid.engine.transaction import FIRST_LTXNID
+from skitaid.handlers.client_certificate import client_variables
 from skitaid.handlers.file_wrapper import FileWrapper
 from skitaid.handlers.router import Route
 from skitaid.protocols.http1.head import RequestHead
@@ -57,6 +58,8 @@ class EnvironMaker:
         environ["HTTP_X_GTXN_ID"] = stream.gtxnid
         if stream.heard is not None:
             _tell_heard(environ, stream.heard)
+        if connection.listener.asks_for_certificates:
+            environ.update(client_variables(connection.secure))
         body = stream.body
         if body is not None:
             assert isinstance(body, RequestBody)
@@ -86,7 +89,7 @@ class EnvironMaker:
         """What is the same for every request that comes in by one listener, and room for the rest: a dict that need
         not grow is filled in half the time."""
         listener = stream.connection.listener
-        return {
+        base = {
             "SCRIPT_NAME": route.path,
             "SERVER_NAME": listener.host,
             # Never empty (PEP 3333), though a unix socket has none.
@@ -95,7 +98,7 @@ class EnvironMaker:
             "SERVER_SOFTWARE": "skitaid",
             "GATEWAY_INTERFACE": "CGI/1.1",
             "wsgi.version": (1, 0),
-            "wsgi.url_scheme": "http",
+            "wsgi.url_scheme": listener.scheme,
             "wsgi.errors": self._errors,
             "wsgi.multithread": self._is_multithread,
             "wsgi.multiprocess": self._is_multiprocess,
@@ -112,12 +115,20 @@ class EnvironMaker:
             "REMOTE_PORT": "",
             "wsgi.input": _EMPTY,
         }
+        if listener.scheme == "https":
+            base["HTTPS"] = "on"
+        return base
 
 
 def _tell_heard(environ: Environ, heard: Heard) -> None:
     """What a trusted peer said goes before what we see ourselves."""
     environ["HTTP_X_LTXN_ID"] = heard.ltxnid
-    environ["wsgi.url_scheme"] = heard.scheme
+    if heard.scheme:
+        environ["wsgi.url_scheme"] = heard.scheme
+        if heard.scheme == "https":
+            environ["HTTPS"] = "on"
+        else:
+            environ.pop("HTTPS", None)
     if heard.client is not None:
         environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = heard.client
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
+from skitaid.config.certificates import certificate_problems
 from skitaid.config.load import instance_files, load_instance, load_main
 from skitaid.config.model import Instance, Listen, Main
-from skitaid.config.unserved import unserved
+from skitaid.engine.listener import Security
 from skitaid.exceptions import ConfError, Problem
 
 __all__ = ["RUN_LOG", "RUN_PORT", "Arguments", "Conf", "parse"]
@@ -36,23 +37,23 @@ class Arguments:
             missing = self.etc / "servers-enabled" / f"{self.name}.conf"
             raise ConfError([Problem(str(missing), 0, "there is no such file", "write it, or name another instance")])
         instance = load_instance(path, main)
-        refused = [problem for problem in unserved(instance) if not problem.is_warning]
-        if refused:
-            raise ConfError(refused)
+        security = None if instance.server.tls is None else _security(instance)
         if self.port is not None:
             instance = replace(instance, server=replace(instance.server, listen=_on_port(instance, self.port)))
         folder = self.log_folder or main.global_.log_path / "instances" / self.name
-        return Conf(main, instance, folder, main.global_.var_path / "instances" / self.name)
+        return Conf(main, instance, folder, main.global_.var_path / "instances" / self.name, security)
 
 
 @dataclass(frozen=True, slots=True)
 class Conf:
-    """What a master works from. `log_folder` and `var_folder` are the instance's own."""
+    """What a master works from. `log_folder` and `var_folder` are the instance's own. `security`: what its TCP
+    addresses speak, None: in the clear."""
 
     main: Main
     instance: Instance
     log_folder: Path
     var_folder: Path
+    security: Security | None = None
 
 
 def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Arguments:
@@ -65,6 +66,16 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Arguments:
         words["-f"], Path(words["--etc"]), "-v" in argv, Path(log_folder) if log_folder else None,
         int(port) if port.isdecimal() else None,
     )
+
+
+def _security(instance: Instance) -> Security:
+    """With the certificates as they are now, which is while their keys can be read. Raises ConfError."""
+    from skitaid.instance.security import make_security
+
+    refused = [problem for problem in certificate_problems(instance) if not problem.is_warning]
+    if refused:
+        raise ConfError(refused)
+    return make_security(instance)
 
 
 def _on_port(instance: Instance, port: int) -> tuple[Listen, ...]:

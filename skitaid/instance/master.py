@@ -16,6 +16,7 @@ from itertools import count
 from types import FrameType
 from typing import Final, TypeVar
 
+from skitaid.config.certificates import certificate_problems
 from skitaid.exceptions import ConfError, SkitaidError
 from skitaid.instance.arguments import Arguments, Conf, parse
 from skitaid.instance.care import Care, no_process, stop_patience_s
@@ -27,6 +28,7 @@ from skitaid.instance.lock import HeldError, InstanceLock
 from skitaid.instance.messages import Kind, WorkerMessage
 from skitaid.instance.premises import Premises, PremisesError
 from skitaid.instance.reloader import Reloader
+from skitaid.instance.renewal import Renewal
 from skitaid.instance.sockets import BindError, BusyError, Sockets
 from skitaid.supervisor import lifeline, report, scoreboard
 from skitaid.supervisor.lifeline import Lifeline
@@ -88,6 +90,7 @@ class Master:
         self._leaving: set[int] = set()
         self._told_by: float | None = None
         self._awaits_correction: Reloader | None = None
+        self._renewal: Renewal | None = None
         self._is_stopping = False
         self._is_orphan = False
         self._is_ready = False
@@ -130,6 +133,7 @@ class Master:
         gc.disable()
         gc.freeze()
         self._begin_first()
+        self._await_renewal()
         while self._crew.workers or not self._is_stopping:
             self._turn()
         self._say("info", "stopped")
@@ -233,6 +237,9 @@ class Master:
         self._care.tick(now)
         if self._awaits_correction is not None and self._awaits_correction.has_changed():
             self._wants_reload = True
+        if self._renewal is not None and self._renewal.is_there():
+            self._say("info", "a certificate changed")
+            self._wants_reload = True
 
     def _rotate(self) -> None:
         self._premises.logbook.rotate()
@@ -282,6 +289,19 @@ class Master:
         if files:
             self._awaits_correction = Reloader(lambda: files)
 
+    def _await_renewal(self) -> None:
+        """Of the certificates that the newest workers have."""
+        conf = self._conf if self._incoming is None else self._incoming.conf
+        self._renewal = None
+        if conf.security is not None:
+            from skitaid.instance.security import certificate_files
+
+            self._renewal = Renewal(
+                certificate_files(conf.instance),
+                lambda: "; ".join(str(each) for each in certificate_problems(conf.instance) if not each.is_warning),
+                lambda wrong: self._say("error", f"a certificate changed, the one before goes on: {wrong}"),
+            )
+
     @property
     def _newest_generation(self) -> int:
         return self._crew.generation if self._incoming is None else self._incoming.generation
@@ -321,6 +341,7 @@ class Master:
         deadline = now + conf.instance.server.start_timeout_s
         self._incoming = Incoming(conf, next(self._generations), deadline, tuple(opened))
         self._awaits_correction = None
+        self._await_renewal()
         self._say("info", "reloading")
         # The collector is off; what reading the conf left behind is not to be inherited.
         gc.collect()

@@ -33,8 +33,8 @@ class Sockets:
 
     @property
     def addresses(self) -> list[str]:
-        """As bound: a port that was given as 0 has its number here."""
-        return [_bound_address(listen, sock) for listen, sock in self._by_listen.items()]
+        """As bound: a port that was given as 0 has its number here. Without those that only lead to the others."""
+        return [_bound_address(listen, sock) for listen, sock in self._by_listen.items() if not listen.is_forward]
 
     def open(self, wanted: Iterable[Listen]) -> list[Listen]:
         """Listen on those of `wanted` that are not open yet; gives them. Raises BindError, with nothing opened."""

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from skitaid.config.identity import become, identity_of
+from skitaid.config.model import Listen
 from skitaid.engine.access import AccessLog
+from skitaid.engine.listener import Listener
 from skitaid.engine.server import Engine
 from skitaid.exceptions import SkitaidError
 from skitaid.handlers.lifespans import Lifespans, end_tasks
@@ -35,6 +37,7 @@ from skitaid.instance.offspring import part_from
 from skitaid.instance.reloader import Reloader
 from skitaid.instance.was_worker import install_was
 from skitaid.logs.writer import RequestLogWriter
+from skitaid.protocols.http1.response import require_tls
 from skitaid.supervisor.proc import rss_bytes
 from skitaid.supervisor.scoreboard import Slot, WorkerState
 from skitaid.supervisor.title import set_title
@@ -184,8 +187,7 @@ class _Worker:
         # What lives as long as the worker need not be looked at by every collection.
         gc.collect()
         gc.freeze()
-        for sock in self._task.sockets:
-            engine.listen(sock)
+        self._listen()
         for number, patience_s in ((signal.SIGTERM, FAST_STOP_S), (signal.SIGQUIT, None)):
             engine.loop.add_signal_handler(number, self.stop, patience_s)
         engine.loop.add_signal_handler(signal.SIGUSR1, self._reopen_logs)
@@ -194,6 +196,26 @@ class _Worker:
         engine.on_tick += [self._tick, MemoryKeeper(engine.disk.do).tick]
         say_ready(self._task.pipe_fd, making.failed, making.loader.files() if making.failed and self._reloader else ())
         engine.loop.run_forever()
+
+    def _listen(self) -> None:
+        conf, engine = self._task.conf, self._engine
+        server = conf.instance.server
+        forwards: dict[Listener, Listen] = {}
+        ports: dict[str, int] = {}
+        for listen, sock in zip(server.listen, self._task.sockets, strict=True):
+            is_secure = listen.path is None and not listen.is_forward
+            listener = engine.listen(sock, conf.security if is_secure else None)
+            if listen.is_forward:
+                forwards[listener] = listen
+            elif is_secure:
+                ports.setdefault(listen.host, int(listener.port))
+        if forwards:
+            from skitaid.handlers.https_forward import HttpsForward
+
+            there = {listener: ports[listen.host] for listener, listen in forwards.items()}
+            engine.handler = HttpsForward(engine.handler, there)
+        if server.tls is not None and server.tls.hsts_s:
+            require_tls(server.tls.hsts_s, subdomains=server.tls.hsts_subdomains)
 
     def stop(self, patience_s: float | None) -> None:
         """Take no more connections and end when those that are open are done; after `patience_s` at the latest (None:

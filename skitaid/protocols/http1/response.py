@@ -16,7 +16,7 @@ from skitaid.protocols.kept import Kept
 
 __all__ = [
     "BODILESS", "FLAG_BODILESS", "FLAG_DATE", "FLAG_SERVER", "Fields", "Http1Exchange", "Stamp", "checked_head",
-    "interim", "plain_lines", "prepare_head", "render_head",
+    "interim", "plain_lines", "prepare_head", "render_head", "require_tls",
 ]
 
 # WSGI apps give text, ASGI apps bytes.
@@ -38,8 +38,9 @@ _DROPPED: Final = 8
 _CLOSE: Final = 16
 # And of a status.
 FLAG_BODILESS: Final = 32
+_SECURITY: Final = 64
 _NOTED: Final = {
-    "content-length": _LENGTH, "date": FLAG_DATE, "server": FLAG_SERVER,
+    "content-length": _LENGTH, "date": FLAG_DATE, "server": FLAG_SERVER, "strict-transport-security": _SECURITY,
     # Hop-by-hop fields are the server's business (PEP 3333, RFC 9110 section 7.6.1).
     "connection": _DROPPED, "transfer-encoding": _DROPPED, "keep-alive": _DROPPED, "te": _DROPPED, "trailer": _DROPPED,
     "proxy-connection": _DROPPED,
@@ -213,6 +214,7 @@ _Head = tuple[bytes, int, int | None, bytes]
 """Status line and field lines, the flags of both, and the Content-Length found; then the lines with that one, b"" if
 there is none, or anything else to be heeded."""
 
+_ALWAYS: Final = {"security": b""}
 _STATUS_LINES: Final[dict[str, tuple[bytes, int]]] = {}
 _FIELDS: Final[dict[Field, tuple[bytes, int, int | None]]] = {}
 _HEADS: Final[Kept[tuple[object, ...], _Head]] = Kept(_MAX_KEPT, 262144)
@@ -254,6 +256,8 @@ def _make_head(status: str, fields: Fields, key: tuple[object, ...] | None = Non
             length = given
         else:
             raise ResponseError("Content-Length is given twice")
+    if not flags & _SECURITY:
+        parts += _ALWAYS["security"]
     head = (parts, flags, length, b"" if flags or length is None else b"%bContent-Length: %d\r\n" % (parts, length))
     if key is not None and type(status) is str:
         # Each part of it came before: where one is always another, whole heads are not worth their memory.
@@ -269,6 +273,14 @@ def render_head(status: str, fields: Fields, stamp: Stamp) -> bytes | None:
     if length is None or flags & (FLAG_BODILESS | _CLOSE) or not flags & FLAG_DATE:
         return None
     return b"%bContent-Length: %d\r\n%b" % (head, length, b"" if flags & FLAG_SERVER else stamp.server)
+
+
+def require_tls(seconds: int, *, subdomains: bool = False) -> None:
+    """From now on every final response of this process tells clients to come by TLS alone, unless its app says
+    something of it itself (RFC 6797 section 6.1). 0: no longer."""
+    value = b"max-age=%d%b" % (seconds, b"; includeSubDomains" if subdomains else b"")
+    _ALWAYS["security"] = b"Strict-Transport-Security: %b\r\n" % value if seconds else b""
+    _HEADS_FOUND.clear()
 
 
 def plain_lines(fields: Fields) -> bytes:

@@ -26,10 +26,11 @@ from skitaid.config.model import (
     Server,
     Smtpda,
     StaticTarget,
-    Tls,
+    Certificate,
 )
 from skitaid.exceptions import Problem
 from skitaid.supervisor import lock
+from tests.certificates import make
 
 
 @pytest.fixture
@@ -164,9 +165,17 @@ def test_what_is_served_must_be_readable_for_the_workers_user(main: Main, tmp_pa
 
 
 def test_a_certificate_must_be_readable(tmp_path: Path) -> None:
-    missing = Tls(tmp_path / "a.pem")
+    missing = Certificate(tmp_path / "a.pem")
     (found,) = doctor_instance.check_certificate("shop", missing)
-    assert (found.level, "cannot be used" in found.text) == (Level.WRONG, True)
+    assert (found.level, "No such file" in found.text) == (Level.WRONG, True)
+
+
+def test_a_self_signed_certificate_is_not_for_visitors(tmp_path: Path) -> None:
+    certfile, keyfile = make("a.example", days=(-1, 10)).write(tmp_path, "a")
+    ends, signed = doctor_instance.check_certificate("shop", Certificate(certfile, keyfile))
+    assert (ends.level, signed.level) == (Level.WARNING, Level.WARNING)
+    assert "ends in 9 days" in ends.text
+    assert "self-signed" in signed.text
 
 
 @pytest.mark.parametrize(("left_s", "level"), [

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from skitaid.config import schema
-from skitaid.config.model import Alias, CriticalPoint, ForwardProxy, Gateway, ProxyCache, Server, Smtpda, State
+from skitaid.config.model import Alias, CriticalPoint, ForwardProxy, Gateway, ProxyCache, Server, Smtpda, State, Tls
 
 PAGE = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text(encoding="utf-8")
 SECTIONS = {
@@ -18,6 +18,7 @@ SECTIONS = {
     "[state]": schema.STATE,
     "[server]": schema.SERVER,
     "[/path] and [host/path]": schema.MOUNT,
+    "[host]": schema.HOST,
     "[@alias]": schema.ALIAS,
     "[proxypass]": schema.PROXY_CACHE,
     "[proxy]": schema.FORWARD_PROXY,
@@ -72,3 +73,10 @@ def test_defaults_are_documented(section: str, defaults: object) -> None:
             assert told.startswith(shown), names
             compared += 1
     assert compared
+
+
+@pytest.mark.parametrize("name", ["client_cert", "forward", "hsts", "hsts_subdomains"])
+def test_defaults_of_tls_are_documented(name: str) -> None:
+    told = {each: default for names, default in rows("[server]") for each in names}
+    key = schema.SERVER[name]
+    assert told[name] == key.kind.show(getattr(Tls(), key.field))

