@@ -87,11 +87,11 @@ class Frame:
     def forget(self, fd: int) -> None:
         self._loop.forget(fd)
 
-    def tell(self, note: str) -> None:
-        """One line that `status` shows."""
+    def tell(self, note: str, **counts: int) -> None:
+        """One line that `status` shows, and numbers for `status --json`. Not for more than one change a second."""
         if note != self._note:
             self._note = note
-            self._reporter.note(note)
+            self._reporter.note(note, counts)
 
     def leave_in_child(self) -> None:
         """In a forked child that goes its own way: signals as they were, nobody's lifeline, no reports."""

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 __all__ = ["REPORT_FD", "Event", "Report", "ReportReader", "Reporter", "inherited"]
@@ -21,7 +21,7 @@ _LINE_MAX_BYTES = 64 * 1024
 
 class Event(Enum):
     """READY: listening, and every worker is up. RELOADED: the new workers took over. RELOAD_FAILED: the old ones go
-    on. NOTE: what an agent says about itself, as `reason`. STOPPING: on the way out."""
+    on. NOTE: what an agent says about itself, as `reason` and in `counts`. STOPPING: on the way out."""
 
     READY = "ready"
     RELOADED = "reloaded"
@@ -35,6 +35,7 @@ class Report:
     event: Event
     addresses: tuple[str, ...] = ()
     reason: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 class Reporter:
@@ -53,9 +54,9 @@ class Reporter:
     def reload_failed(self, reason: str) -> None:
         self._send({"event": Event.RELOAD_FAILED.value, "reason": reason})
 
-    def note(self, text: str) -> None:
-        """One line, for `status`."""
-        self._send({"event": Event.NOTE.value, "reason": text})
+    def note(self, text: str, counts: Mapping[str, int]) -> None:
+        """One line for people, and the numbers in it for programs: `status` shows them."""
+        self._send({"event": Event.NOTE.value, "reason": text, "counts": dict(counts)})
 
     def stopping(self) -> None:
         self._send({"event": Event.STOPPING.value})
@@ -95,7 +96,10 @@ def _parse(line: bytes) -> Report | None:
         return None
     addresses = message.get("addresses", ())
     addresses = addresses if isinstance(addresses, list) else ()
-    return Report(event, tuple(str(address) for address in addresses), str(message.get("reason", "")))
+    counts = message.get("counts", {})
+    counts = counts if isinstance(counts, dict) else {}
+    numbers = {str(name): number for name, number in counts.items() if isinstance(number, int)}
+    return Report(event, tuple(str(address) for address in addresses), str(message.get("reason", "")), numbers)
 
 
 def inherited(environ: Mapping[str, str] = os.environ) -> Reporter:

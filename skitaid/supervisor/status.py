@@ -41,6 +41,7 @@ def agent_figures(unit: Unit) -> dict[str, Any]:
         "reason": process.reason,
         "fix": process.fix,
         "note": unit.note,
+        "counts": dict(unit.counts),
         "rss_bytes": rss_bytes(process.pid) if process.pid else 0,
     }
 

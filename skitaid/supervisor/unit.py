@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -79,6 +80,7 @@ class Unit:
         self.addresses: tuple[str, ...] = ()
         self.note = ""
         """What it says about itself, for `status`."""
+        self.counts: Mapping[str, int] = {}
         self.reload = Reload()
         self.rates = RateWindow()
         self.is_retired = False
@@ -172,7 +174,7 @@ class Unit:
             self._remains.kill_all()
         self.rates.clear()
         self._drop_board()
-        self.addresses, self.note = (), ""
+        self.addresses, self.note, self.counts = (), "", {}
         if self.reload.status is ReloadStatus.PENDING:
             self.reload = Reload(ReloadStatus.FAILED, "the master ended")
         self.happen(events.Died(code))
@@ -298,7 +300,7 @@ class Unit:
         elif report.event is Event.RELOAD_FAILED:
             self._reload_ended(Reload(ReloadStatus.FAILED, report.reason))
         elif report.event is Event.NOTE:
-            self.note = report.reason
+            self.note, self.counts = report.reason, report.counts
 
     def _reload_ended(self, result: Reload) -> None:
         is_again, self.reload = self.reload.again, result

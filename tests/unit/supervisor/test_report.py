@@ -26,6 +26,13 @@ def test_what_the_master_says_is_what_the_supervisor_reads() -> None:
         Report(Event.RELOADED), Report(Event.STOPPING)]
 
 
+def test_what_an_agent_says_about_itself() -> None:
+    sent = _sent(lambda reporter: reporter.note("2 queued", {"queued": 2}))
+    assert ReportReader().feed(sent) == [Report(Event.NOTE, (), "2 queued", {"queued": 2})]
+    odd = b'{"event": "note", "counts": 7}\n{"event": "note", "counts": {"a": "b", "c": 1}}\n'
+    assert [report.counts for report in ReportReader().feed(odd)] == [{}, {"c": 1}]
+
+
 def test_lines_may_come_in_pieces() -> None:
     reader = ReportReader()
     assert reader.feed(b'{"event": "rea') == []
