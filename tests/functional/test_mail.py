@@ -420,6 +420,7 @@ def test_an_app_sends_and_the_daemon_s_agent_delivers(daemon: Daemon) -> None:
         return dict(json.loads(daemon("status", "--json").stdout)["agents"][0])
 
     wait_for(lambda: re.match(r"0 queued .* 1 delivered", str(agent()["note"])), "the counts in the status")
+    assert agent()["counts"] == {"queued": 0, "deferred": 0, "held": 0, "failed": 0, "delivered": 1}
     assert daemon("-f", "smtpda", "stop").returncode == 0
     assert agent()["state"] == "stopped"
     for action, shown in (("hold", "held"), ("retry", "new|queued"), ("remove", "empty")):

@@ -22,6 +22,7 @@ from skitaid.agents.smtpda.errors import MalformedMailError
 from skitaid.agents.smtpda.line import Key
 from skitaid.agents.smtpda.memory import give_back
 from skitaid.agents.smtpda.queue import Queue
+from skitaid.agents.smtpda.retry import BACK_OFF_MOST_S, JITTER
 from skitaid.agents.smtpda.schedule import Schedule
 from skitaid.agents.smtpda.settings import Settings
 from skitaid.agents.smtpda.settlement import Books, Settled
@@ -51,6 +52,7 @@ class MailAgent(Agent):
         self._delivered = 0
         self._failed = 0
         self._is_busy = False
+        self._tell_at = 0.0
         self._seen_ns = -1
         self._tidy_at = 0.0
         self._end_at: float | None = None
@@ -132,7 +134,9 @@ class MailAgent(Agent):
         if record.is_held:
             self._schedule.hold(mail_id)
         else:
-            self._schedule.add(mail_id, 0.0 if record.unbounced() else record.due_s)
+            # No wait is longer than that: the clock was put back in the meantime.
+            latest_s = time.time() + BACK_OFF_MOST_S * (1 + JITTER)
+            self._schedule.add(mail_id, 0.0 if record.unbounced() else min(record.due_s, latest_s))
 
     # ------------------------------------------------------------ what became of it
 
@@ -168,10 +172,14 @@ class MailAgent(Agent):
             give_back()
 
     def _tell(self) -> None:
-        due = self._couriers.waiting
-        waiting = len(self._schedule)
-        self._frame.tell(f"{due + waiting} queued ({waiting} deferred), {self._schedule.held} held, "
-                         f"{self._failed} failed; {self._delivered} delivered")
+        if time.monotonic() < self._tell_at:
+            return
+        self._tell_at = time.monotonic() + LOOK_EVERY_S
+        deferred = len(self._schedule)
+        counts = {"queued": self._couriers.in_hand + deferred, "deferred": deferred, "held": self._schedule.held,
+                  "failed": self._failed, "delivered": self._delivered}
+        self._frame.tell("{queued} queued ({deferred} deferred), {held} held, {failed} failed; {delivered} delivered"
+                         .format(**counts), **counts)
 
     # ------------------------------------------------------------ commands
 

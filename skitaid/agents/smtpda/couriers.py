@@ -77,10 +77,10 @@ class Couriers:
             return self._line.clear()
 
     @property
-    def waiting(self) -> int:
-        """Mails that are due and that nobody has begun with."""
+    def in_hand(self) -> int:
+        """Mails that are due, begun with or not."""
         with self._changed:
-            return len(self._line)
+            return len(self._line) + len(self._active)
 
     @property
     def is_over(self) -> bool:

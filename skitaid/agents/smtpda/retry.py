@@ -12,7 +12,8 @@ from enum import Enum
 
 from skitaid.agents.smtpda.errors import MalformedMailError
 
-__all__ = ["Answer", "Outcome", "Policy", "Record", "Status", "after_attempt", "anew", "back_off_s"]
+__all__ = ["BACK_OFF_MOST_S", "JITTER", "Answer", "Outcome", "Policy", "Record", "Status", "after_attempt", "anew",
+           "back_off_s"]
 
 BACK_OFF_MOST_S = 6 * 3600.0
 JITTER = 0.25

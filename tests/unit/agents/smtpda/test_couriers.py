@@ -57,7 +57,7 @@ def test_no_more_than_allowed_in_all_and_for_one_server(work: Work) -> None:
         couriers.add(Key(A, "s"), f"a{number}")
     couriers.add(Key(B, "s"), "b0")
     assert work.until(3) == ["a0", "a1", "b0"]
-    assert couriers.is_active("a0") and not couriers.is_active("a2") and couriers.waiting == 1
+    assert couriers.is_active("a0") and not couriers.is_active("a2") and couriers.in_hand == 4
     work.go()
     assert work.until(4) == ["a0", "a1", "a2", "b0"]
     couriers.stop()
@@ -102,4 +102,4 @@ def test_after_a_stop_nothing_is_begun_and_what_is_under_way_is_finished(work: W
     work.go()
     for thread in threads:
         thread.join(WAIT_S)
-    assert couriers.is_over and work.begun == ["a0"] and couriers.waiting == 1
+    assert couriers.is_over and work.begun == ["a0"] and couriers.in_hand == 1
