@@ -85,8 +85,8 @@ def test_names_that_are_not_even_looked_up() -> None:
 @pytest.mark.parametrize(
     "address",
     [
-        "10.0.0.1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::1", "2001:0:808:808:0:0:f5ff:fffe", "0.0.0.0", "::",
-        "::ffff:0.0.0.0", "127.0.0.1", "::1",
+        "10.0.0.1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::1", "2001:0:808:808:0:0:f5ff:fffe", "0.0.0.0",
+        "::", "::ffff:0.0.0.0", "127.0.0.1", "::1",
     ],
 )  # fmt: skip
 def test_what_is_denied_is_denied_by_every_address_that_leads_there(address: str) -> None:
