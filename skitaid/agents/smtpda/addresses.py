@@ -17,6 +17,10 @@ DOMAIN_MAX = 255
 _ATOM = r"[^\s\x00-\x20\x7f()<>\[\]:;@\\,.\"]+"
 _LOCAL = re.compile(rf"{_ATOM}(\.{_ATOM})*")
 _QUOTED = re.compile(r'"([^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*"')
+_ENTRY = re.compile(
+    r"""\s*+ (?: (?: "((?:[^"\\]|\\.)*+)" | ((?:[^\s"<>,@]++\s*+)*+) ) \s*+ <([^<>]*+)>
+            | ( (?:"(?:[^"\\]|\\.)*+")?+ [^\s<>,"]++ ) ) \s*+ (?:,|$)""", re.VERBOSE)
+"""`"Name" <address>`, `Name <address>`, `<address>` or `address`. Nothing is tried twice, however long the text."""
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", re.ASCII)
 _LITERAL = re.compile(r"\[(\d{1,3}(\.\d{1,3}){3}|IPv6:[0-9A-Fa-f:.]+)\]", re.ASCII)
 
@@ -47,12 +51,18 @@ def parse_mailboxes(given: object) -> tuple[Mailbox, ...]:
 
 
 def _split(text: str) -> list[tuple[str, str]]:
-    from email.utils import getaddresses
-
+    """Names and addresses, with commas between them. What email.utils makes of a malformed list differs from one Python
+    to the next, and has been somebody else's address; here it is an error."""
     must_print(text, "an address")
-    found = [(name, address) for name, address in getaddresses([text]) if name or address]
-    if not found and text.strip():
-        raise MailError(f"{text!r} is no address")
+    found, position, end = [], 0, len(text.rstrip())
+    while position < end:
+        entry = _ENTRY.match(text, position)
+        if entry is None:
+            raise MailError(f"{text!r} is no address or list of them; a name with a comma stands in quotes")
+        quoted, plain, address, bare = entry.groups()
+        name = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else plain or ""
+        found.append((name, address if address is not None else bare))
+        position = entry.end()
     return found
 
 

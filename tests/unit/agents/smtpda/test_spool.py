@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -128,6 +130,40 @@ def test_which_spool(tmp_path: Path) -> None:
     assert find_spool({"SKITAID_SPOOL_PATH": "/srv/spool"}).folder == Path("/srv/spool")
     own = find_spool({"XDG_STATE_HOME": str(tmp_path)}).folder
     assert own in (tmp_path / "skitaid" / "smtpda", Path("/var/local/skitaid/daemons/smtpda"))
+
+
+def as_nobody(action: Callable[[], object]) -> int:
+    """What `action` comes to in a process of another user: 0, or the number of its OSError."""
+    pid = os.fork()
+    if not pid:
+        code = 255
+        try:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            action()
+            code = 0
+        except OSError as error:
+            code = error.errno or 255
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_another_user_can_queue_and_see_nobody_else_s_mail() -> None:
+    with TemporaryDirectory() as root:
+        os.chmod(root, 0o755)
+        queue = Queue(Path(root) / "spool")
+        queue.prepare()
+        spool = Spool(queue.folder)
+        ours = Path(queue.incoming / f"{spool.put(envelope(), MESSAGE)}.mail")
+        assert as_nobody(lambda: spool.put(envelope(), MESSAGE)) == 0
+        assert as_nobody(ours.read_bytes) == errno.EACCES
+        assert as_nobody(ours.unlink) == errno.EPERM
+        assert as_nobody(lambda: os.listdir(queue.queue)) == errno.EACCES
+        assert len(queue.take_in()) == 2
+        assert as_nobody((queue.queue / ours.name).read_bytes) == errno.EACCES
 
 
 # ---------------------------------------------------------------- the agent
