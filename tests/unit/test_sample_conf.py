@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from skitaid.config.crontab import SETTINGS
 from skitaid.config.load import instance_files, load_main, parse_instance
 from skitaid.config.model import Instance, StaticTarget
 from skitaid.config.schema import ALIAS, GATEWAY, GLOBAL, MOUNT, PROXY_CACHE, SERVER, SMTPDA
@@ -53,7 +54,8 @@ def test_each_example_names_a_key_that_exists() -> None:
     sample_keys = EXAMPLE_KEY.findall(SAMPLE_CONF.read_text())
     assert {"python", "user", "listen"} <= set(sample_keys) <= set(SERVER) | set(MOUNT)
     main_keys = EXAMPLE_KEY.findall((ETC / "skitaid.conf").read_text())
-    assert {"user", "log_path", "var_path", "run_path", "smtpserver"} <= set(main_keys) <= set(GLOBAL) | set(SMTPDA)
+    known = set(GLOBAL) | set(SMTPDA) | set(SETTINGS)
+    assert {"user", "log_path", "var_path", "run_path", "smtpserver"} <= set(main_keys) <= known
 
 
 def test_the_folder_of_files_can_be_switched_on_as_it_is() -> None:
