@@ -313,8 +313,8 @@ class Engine:
         if not stream.is_dispatched and isinstance(stream.body, RequestBody):
             # Nobody else will: no app has begun with it.
             stream.body.close()
-        note = self._note
-        if note is not None and (self._is_unlogged is None or not self._is_unlogged(stream.head.line.target)):
+        note, is_unlogged = self._note, self._is_unlogged
+        if note is not None and stream.is_logged and not (is_unlogged and is_unlogged(stream.head.line.target)):
             note(stream, len(self._connections))
 
     def _note_refused(self, peer: str, status: str, size: int) -> None:

@@ -108,12 +108,12 @@ class Stream:
     `job` is what an app thread runs for this stream. `is_on_loop`: the response is made on the loop thread, where
     nothing may block. `gtxnid`: see engine.transaction. `heard`: what a trusted peer says about the request; None: it
     is the peer's own. `may_code`: the response is compressed if that pays and the client can read it;
-    `coded` is its body then.
+    `coded` is its body then. `is_logged`: it gets a line in the request log.
     """
 
     __slots__ = (
         "body", "coded", "connection", "exchange", "gtxnid", "handled_at", "head", "heard", "is_dispatched",
-        "is_on_loop", "job", "may_code", "note", "reply_bytes", "started_at", "status",
+        "is_logged", "is_on_loop", "job", "may_code", "note", "reply_bytes", "started_at", "status",
     )
 
     def __init__(self, connection: StreamConnection, head: RequestHead, exchange: Exchange) -> None:
@@ -123,6 +123,7 @@ class Stream:
         self.body: BodySink | None = None
         self.is_on_loop = True
         self.is_dispatched = False
+        self.is_logged = True
         self.gtxnid = connection.engine.next_gtxnid()
         self.heard: Heard | None = None
         self.started_at = time.time()

@@ -175,7 +175,14 @@ def _table(making: Composition, host: Host) -> HostTable:
 
 def _route(making: Composition, mount: Mount) -> Route:
     kind, make = _MAKERS[type(mount.target)]
-    return Route(route_path(mount.path), kind, make(making, mount))
+    route = Route(route_path(mount.path), kind, make(making, mount))
+    return route if mount.options.log else replace(route, handler=_unlogged(route))
+
+
+def _unlogged(route: Route) -> RouteHandler:
+    from skitaid.handlers.unlogged import Unlogged
+
+    return Unlogged(route)
 
 
 def _static(making: Composition, mount: Mount) -> RouteHandler:

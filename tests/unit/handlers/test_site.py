@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from skitaid.handlers.unlogged import Unlogged
 from tests.unit.engine.rig import Rig, hello
 
 
@@ -24,6 +26,18 @@ def test_nobody_there(rig: Rig) -> None:
     assert client.get("/elsewhere").code == 404
     assert client.get("/application").code == 404
     assert client.get("/app").code == 200
+
+
+def test_a_mount_stays_out_of_the_log_but_not_what_another_answers_for_it(rig: Rig, tmp_path: Path) -> None:
+    (tmp_path / "there.txt").write_text("a file")
+    rig.folder(str(tmp_path))
+    quiet = rig.routes.pop()
+    rig.mount(replace(quiet, handler=Unlogged(quiet)))
+    rig.app(hello)
+    client = rig.client()
+    for target in ("/there.txt", "/elsewhere", "/there.txt"):
+        assert client.get(target).code == 200
+    assert [record[4] for record in rig.records] == ["/elsewhere"]
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])

@@ -18,6 +18,7 @@ from skitaid.handlers.body_rules import BodyRules
 from skitaid.handlers.proxy import ProxySettings
 from skitaid.handlers.router import RouteKind, Router
 from skitaid.handlers.static import StaticFolder
+from skitaid.handlers.unlogged import Unlogged
 from skitaid.handlers.wsgi import WsgiApp
 from skitaid.instance.applog import AppLog
 from skitaid.instance.compose import Composition, Unavailable, body_rules, engine_settings, make_router
@@ -170,3 +171,33 @@ members = 127.0.0.1:9
     make_router(making)
     making.close()
     assert found == {"": ("/a", "/a/b"), "/a": ("/a/b",), "/a/b": (), "/c": ()}
+
+
+@pytest.mark.parametrize("target", ["/x.css", "/app/x", "/proxied/x", "/gated"])
+def test_any_mount_may_stay_out_of_the_log(making: Composition, target: str) -> None:
+    conf = """
+[api-gateway]
+enable_gateway = yes
+secret_key = 0123456789012345678901234567890123456789
+[@back]
+members = 127.0.0.1:9
+[@guarded]
+members = 127.0.0.1:9
+roles = admin
+[routes:line]
+/ = ../static
+/app = ../composed_wsgi:app
+/proxied = @back
+/gated = @guarded
+"""
+    path = making.instance.path
+    mounts = ("/", "/app", "/proxied", "/gated")
+
+    def kind(options: str) -> type:
+        making.instance = parse_instance(conf + options, path, default_main(path.parent.parent), is_root=False)
+        return type(make_router(making).match(b"", target)[0].handler)
+
+    quiet = max((mount for mount in mounts if target.startswith(mount)), key=len)
+    assert kind(f"[{quiet}]\nlog = no\n") is Unlogged
+    assert kind("".join(f"[{mount}]\nlog = no\n" for mount in mounts if mount != quiet)) is not Unlogged
+    making.close()
