@@ -126,6 +126,10 @@ class Http1Connection(Connection):
         if held:
             self.body(held)
 
+    def push(self, target: bytes) -> bool:
+        """HTTP/1 can't."""
+        return False
+
     def end_output(self) -> bool:
         """On the loop: say that nothing more will come from us, and go on listening. False: first what is queued has to
         be sent."""

@@ -162,7 +162,10 @@ class Http2Connection(Http2Output):
         return Lane(self, stream_id, self._limits.stream_window, self.out.peer.initial_window)
 
     def may_open(self) -> bool:
-        return len(self.flows) + len(self._lost) < self._limits.max_streams
+        most = self._limits.max_streams
+        count = len(self.flows) + len(self._lost)
+        # What we push is not the client's.
+        return count < most or count - sum(1 for each in list(self.flows) if not each & 1) < most
 
     def request(self, lane: Lane, head: RequestHead) -> None:
         exchange = lane.exchange = Http2Exchange(head.line.method)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from functools import partial
 from typing import Final
 
 from skitaid.engine.connection import Connection, ConnectionEngine
@@ -22,14 +23,19 @@ from skitaid.engine.listener import Listener, Peer
 from skitaid.engine.poller import WRITE
 from skitaid.engine.secure import SecureSocket
 from skitaid.engine.stream import Stream
+from skitaid.exceptions import PeerError
+from skitaid.protocols.http1.head import RequestHead
 from skitaid.protocols.http2.errors import ErrorCode
 from skitaid.protocols.http2.flow import Flow
-from skitaid.protocols.http2.frames import reset_frame
+from skitaid.protocols.http2.frames import promise_frames, reset_frame
 from skitaid.protocols.http2.outflow import Outflow
+from skitaid.protocols.http2.promise import Promise
 from skitaid.protocols.http2.server import Http2Server
 
 __all__ = ["Http2Output"]
 
+MAX_PUSHED: Final = 32
+"""At a time, whatever the client allows."""
 BURST_BYTES: Final = 262144
 """What may wait in the channel: the rest waits with its streams, so that those that come later have their turn."""
 
@@ -57,6 +63,10 @@ class Http2Output(Connection):
 
     def _proceed(self) -> None:
         """On the loop: close, if that is what is left to do."""
+        raise NotImplementedError
+
+    def request(self, lane: Lane, head: RequestHead) -> None:
+        """On the loop: a request begins."""
         raise NotImplementedError
 
     # ------------------------------------------------------------ from whoever answers
@@ -127,6 +137,43 @@ class Http2Output(Connection):
                 self._transmit()
         lane.wake()
 
+    def push_for(self, lane: Lane, target: bytes) -> bool:
+        """Promise what GET `target` would get to the client of `lane`, before its response ends (RFC 9113 section 8.4).
+        From any thread."""
+        stream = lane.stream
+        try:
+            promise = None if stream is None else Promise(stream.head, target, self._scheme)
+        except PeerError:
+            promise = None
+        if promise is None:
+            return False
+        with self.lock:
+            if not self._may_push(lane):
+                return False
+            pushed = Lane(self, self.protocol.promise(), 0, self.out.peer.initial_window)
+            pushed.is_in_ended = True
+            self.flows[pushed.stream_id] = pushed
+            self.out.emit(promise_frames(lane.stream_id, pushed.stream_id, promise.block))
+        self.engine.portal.call(partial(self._begin_pushed, pushed, promise.head))
+        return True
+
+    def _begin_pushed(self, lane: Lane, head: RequestHead) -> None:
+        if not lane.is_lost:
+            self.request(lane, head)
+            self.go_out()
+
+    @property
+    def _scheme(self) -> bytes:
+        return self.listener.scheme.encode()
+
+    def _may_push(self, lane: Lane) -> bool:
+        """Under the lock. What was pushed promises nothing itself (section 8.4.1)."""
+        peer = self.out.peer
+        if lane.is_lost or lane.is_out_ended or lane.is_ending or not lane.stream_id & 1 or self._leave_at is not None:
+            return False
+        pushed = sum(1 for stream_id in list(self.flows) if not stream_id & 1)
+        return peer.is_push_enabled and self.protocol.may_promise and pushed < min(peer.max_streams, MAX_PUSHED)
+
     def resume_lane(self, lane: Lane) -> None:
         """On the loop: the body of a request is wanted again."""
         self.protocol.resume(lane)
@@ -163,6 +210,9 @@ class Http2Output(Connection):
     def _pump(self) -> list[Flow]:
         """Make frames of what waits, as long as the socket takes them."""
         room = BURST_BYTES - self.outgoing_bytes - self.out.frames_bytes
+        if self.protocol.awaits_settings:
+            # After an upgrade: curl gives up if more follows 101 than its buffer takes. One frame, then.
+            room = 0 if self.out.sent_frames else 1
         return self.out.pump(room) if room > 0 else []
 
     def _transmit(self) -> None:
@@ -173,7 +223,7 @@ class Http2Output(Connection):
             except ClientGoneError:
                 # The poller tells the loop of it in its own time.
                 return
-        if out.has_more and not self._outgoing:
+        if out.has_more and not self._outgoing and not self.protocol.awaits_settings:
             # Not all at once: others have their turn before the poller says that the socket takes more.
             with self._lock:
                 self._watch(self._interest | WRITE)

@@ -54,6 +54,7 @@ class LaneConnection(Protocol):
     def settle(self, ended: list[Flow]) -> None: ...
     def done(self, lane: Lane, stream: Stream) -> None: ...
     def reset(self, lane: Lane, code: ErrorCode) -> None: ...
+    def push_for(self, lane: Lane, target: bytes) -> bool: ...
     def resume_lane(self, lane: Lane) -> None: ...
     def go_on(self, lane: Lane) -> None: ...
 
@@ -220,6 +221,10 @@ class Lane(Flow):
         if self._drained is not None:
             self._drained.set()
 
+    def push(self, target: bytes) -> bool:
+        """Promise what GET `target` would get. False: nothing is promised."""
+        return self._connection.push_for(self, target)
+
     def switch(self) -> None:
         """The stream is a tunnel: its pieces go through as they do."""
 
@@ -273,7 +278,8 @@ class Lane(Flow):
             out.head(self, block)
 
     def _add_interims(self, out: Outflow) -> None:
-        for block in self.exchange.interims or ():
+        # Not on what is pushed, which some clients can't read then.
+        for block in self.exchange.interims or () if self.stream_id & 1 else ():
             out.head(self, block)
         self.exchange.interims = None
 

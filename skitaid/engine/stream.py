@@ -94,6 +94,7 @@ class StreamConnection(Protocol):
     def send(self, data: bytes) -> bool: ...
     def send_file(self, segment: FileSegment) -> bool: ...
     def put_aside(self, data: bytes) -> bool: ...
+    def push(self, target: bytes) -> bool: ...
     def wait_drained(self) -> None: ...
     def switch(self) -> None: ...
     def end_output(self) -> bool: ...
@@ -378,10 +379,15 @@ class Stream:
             self.coded.finish()
 
     def inform(self, status: str, fields: Fields) -> None:
-        """On the loop: an interim response, such as `103 Early Hints`; nothing to a client of HTTP/1.0, which knows
-        none, or once the head is sent. Raises ResponseError, ClientGoneError."""
+        """An interim response, such as `103 Early Hints`, by whoever answers; nothing to a client of HTTP/1.0, which
+        knows none, or once the head is sent. Raises ResponseError, ClientGoneError."""
         if self.head.line.minor and not self.is_started:
             self.connection.send(self.exchange.interim(status, fields))
+
+    def push(self, target: str) -> bool:
+        """Send what GET `target` (a path) would get along with this response, by whoever answers and before its end.
+        False: the protocol can't, or the client does not want it; most don't (RFC 9113 section 8.4)."""
+        return self.connection.push(target.encode("latin-1", "replace"))
 
     def switch(self, status: str, fields: Fields, protocol: bytes | None = None) -> None:
         """On the loop: the head after which the connection speaks another protocol (Http1Exchange.switch). From here on

@@ -112,7 +112,8 @@ class _Block:
 class Http2Server(FrameReader, Generic[_Stream]):
     """Feed it bytes; it calls the receiver. Raises ConnectionFault out of `feed`: GOAWAY is to be sent then, and
     nothing may be fed after that. `last_id`: the highest stream that was looked at; `accepts`: streams above it are not
-    (after GOAWAY). `refill` is to be called once a second."""
+    (after GOAWAY). `may_promise`: the client did not say GOAWAY, so something may be pushed. `awaits_settings`: those
+    that a client begins with did not come. `refill` is to be called once a second."""
 
     def __init__(self, receiver: Receiver[_Stream], limits: Http2Limits) -> None:
         super().__init__()
@@ -122,10 +123,12 @@ class Http2Server(FrameReader, Generic[_Stream]):
         self.flows: dict[int, _Stream] = {}
         self.last_id = 0
         self.accepts = MAX_WINDOW
+        self.may_promise = True
+        self._promised = 0
         self.peer = PeerSettings()
         self._window = limits.window
         self._owed = 0
-        self._awaits_settings = True
+        self.awaits_settings = True
         self._block: _Block | None = None
         self._gaps: deque[tuple[int, int]] = deque(maxlen=_MAX_GAPS)
         self._reset: dict[int, None] = {}
@@ -135,7 +138,7 @@ class Http2Server(FrameReader, Generic[_Stream]):
     @property
     def is_midway(self) -> bool:
         """Whether a frame or a header block is incomplete, or the preface is."""
-        return bool(self.held) or self._block is not None or self._awaits_settings
+        return bool(self.held) or self._block is not None or self.awaits_settings
 
     def begin(self) -> bytes:
         """What we send first (section 3.4)."""
@@ -156,6 +159,11 @@ class Http2Server(FrameReader, Generic[_Stream]):
         self.flows[1] = stream
         self._take_settings(settings)
 
+    def promise(self) -> int:
+        """The number of a stream that is pushed."""
+        self._promised += 2
+        return self._promised
+
     def refill(self) -> None:
         """A second went by."""
         self._resets.refill()
@@ -170,10 +178,10 @@ class Http2Server(FrameReader, Generic[_Stream]):
     def take_frame(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
         if self._block is not None and (kind != CONTINUATION or stream_id != self._block.stream_id):
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a frame comes in the midst of a header block")
-        if self._awaits_settings:
+        if self.awaits_settings:
             if kind != SETTINGS or flags & ACK:
                 raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the first frame is not SETTINGS")
-            self._awaits_settings = False
+            self.awaits_settings = False
         if kind == HEADERS:
             self._on_headers(flags, stream_id, payload)
         elif kind == DATA:
@@ -378,7 +386,7 @@ class Http2Server(FrameReader, Generic[_Stream]):
         raise StreamFault(stream_id, ErrorCode.STREAM_CLOSED, "DATA for a stream that is closed")
 
     def _check_not_idle(self, stream_id: int) -> None:
-        if not stream_id or stream_id > self.last_id:
+        if not stream_id or stream_id > (self.last_id if stream_id & 1 else self._promised):
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a frame for a stream that was never opened")
 
     # ------------------------------------------------------------ the rest
@@ -445,6 +453,7 @@ class Http2Server(FrameReader, Generic[_Stream]):
         if len(payload) < 8:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "GOAWAY is shorter than 8 bytes")
         self._frames.spend(_SETTINGS_COST)
+        self.may_promise = False
 
     def _on_window(self, flags: int, stream_id: int, payload: bytes) -> None:
         if len(payload) != 4:

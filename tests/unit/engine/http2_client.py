@@ -48,6 +48,7 @@ class Http2Client:
         self.responses: dict[int, Response] = {}
         self.goaways: list[tuple[str, int]] = []
         self.pings: list[bytes] = []
+        self.pushed: dict[int, dict[str, str]] = {}
         self.is_ended = False
         self._held = b""
 
@@ -151,6 +152,10 @@ class Http2Client:
     def _note(self, event: h2.events.Event) -> None:
         if isinstance(event, h2.events.PingAckReceived):
             self.pings.append(event.ping_data)
+        elif isinstance(event, h2.events.PushedStreamReceived):
+            self.pushed[event.pushed_stream_id] = dict(event.headers)
+            self.responses[event.pushed_stream_id] = Response()
+            return
         response = self.responses.get(getattr(event, "stream_id", None) or 0)
         if response is None:
             return

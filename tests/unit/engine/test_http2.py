@@ -178,6 +178,23 @@ def test_the_body_of_an_upgrade_may_come_later(rig: Rig) -> None:
     assert client.until_done(1)[0].body == b"x" * 50000
 
 
+def test_little_is_sent_before_the_client_says_anything(rig: Rig) -> None:
+    """curl gives up when more follows 101 than its buffer of 32 KB takes."""
+    rig.app(big)
+    raw = rig.client()
+    raw.send(upgrade_request().replace(b"/x", b"/20"))
+    for _ in range(20):
+        rig.turn()
+        raw.take()
+    assert 10000 < len(raw.received) < 30000
+    _head, _, rest = raw.received.partition(b"\r\n\r\n")
+    client = Http2Client(rig, raw.socket)
+    client.h2.initiate_upgrade_connection()
+    client.responses[1] = Response()
+    client.take(rest)
+    assert client.until_done(1)[0].body == big_body(20)
+
+
 @pytest.mark.parametrize(
     "request_",
     [
@@ -727,3 +744,77 @@ def test_a_tunnel(rig: Rig) -> None:
     client.until(lambda: client.responses[stream_id].body == b"ABC")
     client.send(stream_id, b"def", is_end=True)
     assert client.until_done(stream_id)[0].body == b"ABCDEF"
+
+
+# ---------------------------------------------------------------- push
+
+
+def pushing(rig: Rig, target: str = "/style.css") -> list[bool]:
+    """An app that pushes with each page; gives what became of it."""
+    told: list[bool] = []
+
+    def serve(stream: Stream) -> None:
+        if stream.path == "/page":
+            told.append(stream.push(target))
+        stream.respond("200 OK", [], stream.path.encode() + (stream.head.fields.get(b"cookie") or b""))
+
+    rig.handler(serve)
+    return told
+
+
+def test_push(rig: Rig) -> None:
+    told = pushing(rig)
+    client = connect(rig)
+    page = client.ask("/page", ("cookie", "a=b"), ("user-agent", "me"), ("x-other", "1"))
+    client.until_done(page)
+    assert told == [True] and client.pushed[2] == {
+        ":method": "GET", ":scheme": "http", ":path": "/style.css", ":authority": "localhost", "user-agent": "me",
+        "cookie": "a=b",
+    }  # fmt: skip
+    assert client.until_done(2)[0].body == b"/style.cssa=b"
+    again = client.ask("/page")
+    client.until_done(again, 2)
+    client.until(lambda: 4 in client.pushed)
+    assert client.until_done(4)[0].body == b"/style.css"
+    assert not client.connection.flows and rig.engine.requests == 4
+
+
+def test_a_push_that_the_client_does_not_want(rig: Rig) -> None:
+    told = pushing(rig)
+    client = connect(rig)
+    client.h2.update_settings({h2.settings.SettingCodes.ENABLE_PUSH: 0})
+    client.turn()
+    assert client.get("/page").status == 200
+    assert told == [False] and not client.pushed
+
+
+def test_a_push_that_the_client_gives_up(rig: Rig) -> None:
+    held = Held(rig)
+    client = connect(rig)
+    page = client.ask("/page")
+    stream = held.next(client)
+    assert stream.push("/big")
+    client.until(lambda: client.pushed and held.streams)
+    client.h2.reset_stream(2, 8)
+    client.turn()
+    with pytest.raises(ClientGoneError):
+        pushed = held.next(client)
+        pushed.start("200 OK", [])
+        pushed.write(b"x")
+    pushed.abandon()
+    stream.respond("200 OK", [], b"page")
+    assert client.until_done(page)[0].body == b"page"
+
+
+@pytest.mark.parametrize("target", ["style.css", "http://other/", "/a b", ""])
+def test_a_push_of_what_is_no_path(rig: Rig, target: str) -> None:
+    told = pushing(rig, target)
+    client = connect(rig)
+    assert client.get("/page").status == 200
+    assert told == [False] and not client.pushed
+
+
+def test_http_1_has_no_push(rig: Rig) -> None:
+    told = pushing(rig)
+    assert rig.client().get("/page").code == 200
+    assert told == [False]
