@@ -13,6 +13,7 @@ from skitaid.engine.errors import ClientGoneError
 from skitaid.engine.stream import Stream
 from skitaid.exceptions import PeerError
 from skitaid.handlers.asgi_body import Intake
+from skitaid.handlers.asgi_extensions import take_extension
 from skitaid.handlers.status import status_line
 from skitaid.protocols.errors import ProtocolError, ResponseError
 from skitaid.protocols.http1.response import BODILESS
@@ -193,7 +194,7 @@ class Cycle(Bound):
             self._status = _STATUS_LINES.get(code) or _status_line(code)
             self._fields = message.get("headers", ())
             self._stage = _HEADED
-        else:
+        elif self._stage is _OVER or not take_extension(self.stream, message):
             raise ResponseError(f"the app sent {kind!r}, expected http.response.start or http.response.body")
 
     # ------------------------------------------------------------ inside

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from skitaid.engine.transaction import FIRST_LTXNID
+from skitaid.handlers.asgi_extensions import extensions
 from skitaid.handlers.client_certificate import tls_extension
 from skitaid.handlers.router import Route
 
@@ -62,6 +63,8 @@ class ScopeMaker:
             scope["extensions"]["tls"] = tls_extension(connection.secure)
         if line.version != "1.1":
             scope["http_version"] = line.version
+            if line.version == "2":
+                scope["extensions"].update(extensions())
         return scope
 
 

@@ -14,6 +14,7 @@ from skitaid.engine.forwarded import Heard
 from skitaid.engine.stream import Stream
 from skitaid.engine.transaction import FIRST_LTXNID
 from skitaid.handlers.client_certificate import client_variables
+from skitaid.handlers.early_hints import early_hints
 from skitaid.handlers.file_wrapper import FileWrapper
 from skitaid.handlers.router import Route
 from skitaid.protocols.http1.head import RequestHead
@@ -104,6 +105,7 @@ class EnvironMaker:
             "wsgi.multiprocess": self._is_multiprocess,
             "wsgi.run_once": False,
             "wsgi.file_wrapper": FileWrapper,
+            "wsgi.early_hints": early_hints,
             "wsgi.input_terminated": True,
             "HTTP_X_GTXN_ID": "",
             "HTTP_X_LTXN_ID": FIRST_LTXNID,

@@ -10,7 +10,9 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
+from skitaid.was.context import bound_request
 from skitaid.was.worker import current_worker, private_folder, worker_or_none
 
 __all__ = ["gentemp", "push", "restart", "shutdown", "timestamp", "uniqid"]
@@ -45,7 +47,13 @@ def shutdown() -> None:
 
 def push(uri: str) -> None:
     """Offer `uri` to the client along with the response, where the protocol knows how (HTTP/2 server push, RFC 9113
-    section 8.4). HTTP/1 does not, and most browsers decline: nothing happens then."""
+    section 8.4). HTTP/1 does not, and most browsers decline: nothing happens then. `uri` is a path, or a URL of which
+    the path counts; before the response is sent."""
+    bound = bound_request()
+    stream = getattr(bound, "stream", None)
+    if stream is not None:
+        parts = urlsplit(uri)
+        stream.push(parts.path + (f"?{parts.query}" if parts.query else ""))
 
 
 def timestamp() -> int:
