@@ -87,7 +87,7 @@ class Checks:
         """Of a cluster. See the module: calls judge for themselves."""
         member.health.abandoned(self.context.engine.now)
 
-    def failed(self, member: Member, error: UpstreamError, *, is_members_fault: bool) -> None:
+    def failed(self, member: Member, error: UpstreamError, *, is_members_fault: bool, waited_s: float = 0.0) -> None:
         """Of a cluster."""
         member.health.abandoned(self.context.engine.now)
 

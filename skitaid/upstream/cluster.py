@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Cluster"]
 
+_LONG_S: Final = 1.0
+"""Who waits less for a connection says more of his hurry than of the member."""
 _SLOW: Final = frozenset({Failure.CONNECT_TIMEOUT, Failure.READ_TIMEOUT})
 
 
@@ -114,12 +116,12 @@ class Cluster:
         if member.health.succeeded(self.context.engine.now):
             self.context.report(f"@{self.name}: {member.name} is back")
 
-    def failed(self, member: Member, error: UpstreamError, *, is_members_fault: bool) -> None:
-        """None came, or it was cut short."""
+    def failed(self, member: Member, error: UpstreamError, *, is_members_fault: bool, waited_s: float = 0.0) -> None:
+        """None came, or it was cut short. `waited_s`: as long as a connection took that was not made in time."""
         now, health = self.context.engine.now, member.health
         if not is_members_fault:
             health.abandoned(now)
-        elif health.failed(now):
+        elif health.failed(now, is_costly=waited_s >= _LONG_S):
             wait_s = max(0.0, health.until - now)
             self.context.report(f"@{self.name}: {error}; it is left alone for {wait_s:.1f} s")
 

@@ -33,7 +33,7 @@ class ExchangeCluster(Protocol):
     def answered(self, member: Member) -> None:
         """A response came."""
 
-    def failed(self, member: Member, error: UpstreamError, *, is_members_fault: bool) -> None:
+    def failed(self, member: Member, error: UpstreamError, *, is_members_fault: bool, waited_s: float = 0.0) -> None:
         """None came, or it was cut short."""
 
 
@@ -193,7 +193,8 @@ class ClusterExchange:
         self._leave(member)
         self.last_error = error
         is_fault = is_members_fault(error, is_stale=is_stale, is_waited_for=False)
-        self._cluster.failed(member, error, is_members_fault=is_fault)
+        waited_s = self.connect_s if error.failure is Failure.CONNECT_TIMEOUT else 0.0
+        self._cluster.failed(member, error, is_members_fault=is_fault, waited_s=waited_s)
         step = next_step(Attempt(error, self._is_heard, is_stale, self._is_spent, self.is_safe, self._fresh))
         if step is Step.FRESH:
             self._go_to(member, fresh=self._fresh + 1)

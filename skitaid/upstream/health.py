@@ -1,8 +1,9 @@
 """What is known of a member's health from the calls it was given, and from checks.
 
-A member that fails some times in a row is ejected: it gets no calls for a while. When that is over one call, the probe,
-is let through; if it fails the member waits twice as long, and so on up to a limit; one success and it is back at full.
-A probe of which nothing is heard for as long as the member waited is given up, and another may go.
+A member that fails some times in a row, or once in a way that costs the caller much time, is ejected: it gets no calls
+for a while. When that is over one call, the probe, is let through; if it fails the member waits twice as long, and so
+on up to a limit; one success and it is back at full. A probe of which nothing is heard for as long as the member waited
+is given up, and another may go.
 
 Nothing here reads a clock: whoever asks says what time it is, in seconds on any clock that never goes back. A call is
 told by `begin` and then by one of `succeeded` (the member answered: whether well is for the caller to judge), `failed`
@@ -96,15 +97,17 @@ class MemberHealth:
         self._wait_s = self._until = 0.0
         return True
 
-    def failed(self, now: float) -> bool:
-        """The member did not answer, or not to the end. True when that ejects it, or keeps it out for longer.
+    def failed(self, now: float, *, is_costly: bool = False) -> bool:
+        """The member did not answer, or not to the end. True when that ejects it, or keeps it out for longer. One that
+        `is_costly`, as the caller waited for long, ejects alone.
 
         Of the calls that were under way when it was ejected, those that fail later change nothing.
         """
         self.fails += 1
         self.last_failure = now
         limit = self._settings.fails
-        if not limit or self.state is State.EJECTED or (self.state is State.UP and self.fails < limit):
+        is_spared = self.state is State.UP and self.fails < limit and not is_costly
+        if not limit or self.state is State.EJECTED or is_spared:
             return False
         self._eject(now)
         return True

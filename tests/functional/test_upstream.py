@@ -147,8 +147,11 @@ def test_nobody_who_accepts(callers: Callers) -> None:
             filler.connect_ex(listener.getsockname())
             fillers.append(filler)
         member = MemberSettings(*listener.getsockname())
-        heard = callers.fetch(callers.cluster(member), timeouts=CallTimeouts(connect_s=0.3))
-        assert heard.failure == "CONNECT_TIMEOUT"
+        cluster = callers.cluster(member)
+        for connect_s, state in ((0.3, State.UP), (1.0, State.EJECTED)):
+            heard = callers.fetch(cluster, timeouts=CallTimeouts(connect_s=connect_s))
+            assert heard.failure == "CONNECT_TIMEOUT"
+            assert cluster.members[0].health.state is state
         for filler in fillers:
             filler.close()
 

@@ -34,6 +34,15 @@ def test_only_failures_in_a_row_eject() -> None:
     assert not health.is_admitted(0.0)
 
 
+def test_a_failure_that_costs_much_ejects_alone() -> None:
+    health = member()
+    assert health.failed(0.0, is_costly=True)
+    assert not health.is_admitted(0.9)
+    assert health.is_admitted(1.1)
+    spared = member(HealthSettings(fails=0))
+    assert not spared.failed(0.0, is_costly=True)
+
+
 def test_after_its_wait_one_probe_goes_at_a_time() -> None:
     health = member()
     fail(health, 10.0, 3)
