@@ -67,6 +67,8 @@ COMMANDS = (
             argument="[EXPRESSION]"),
     Command("queue", "queue", "with -f smtpda: list the mails that wait, show one, retry, hold or remove it",
             argument="[WHAT [ID]]", words=2),
+    Command("cert", "cert", "show the certificates of the instances, and until when they are valid",
+            one="make one, signed by itself, where there is none yet"),
     Command("doctor", "doctor", "look for what is wrong with this machine's set-up, with the fix for each",
             one="look at one instance"),
 )

@@ -26,7 +26,7 @@ from skitaid.exceptions import ConfError
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "names.md"
 CHAPTERS = frozenset(
-    "atila, was services, database, websocket, script mode, test clients, states, mail, cron, proxy, gateway, TLS,"
+    "atila, was services, database, websocket, script mode, test clients, states, mail, cron, proxy, gateway,"
     " HTTP/2, gRPC, Django, bench".replace(", ", ",").split(",")
 )
 KINDS = ("program", "command", "option", "instance", "conf", "python", "file", "page")

@@ -12,6 +12,7 @@ from skitaid.config.load import instance_files, load_main, parse_instance
 from skitaid.config.model import Instance, StaticTarget
 from skitaid.config.schema import ALIAS, GATEWAY, GLOBAL, MOUNT, PROXY_CACHE, SERVER, SMTPDA
 from skitaid.exceptions import ConfError
+from tests.certificates import make
 
 ETC = Path(__file__).parents[2] / "etc" / "skitaid"
 SAMPLE_CONF = ETC / "servers-enabled" / "sample.conf"
@@ -103,3 +104,19 @@ def test_of_the_project_only_the_paths_have_to_be_changed(tmp_path: Path) -> Non
     project = parse(text.replace("/srv/project", str(tmp_path)))
     assert project.warnings == ()
     assert [mount.path for mount in project.hosts[0].mounts] == ["/", "/"]
+
+
+def test_https_needs_a_certificate_and_nothing_else(tmp_path: Path) -> None:
+    text = (ETC / "servers-available" / "https.conf").read_text()
+    with pytest.raises(ConfError) as raised:
+        parse(text)
+    assert all("there is no file" in str(problem) for problem in raised.value.problems)
+    certfile, keyfile = make("localhost").write(tmp_path, "https")
+    text = text.replace("https.pem ", f"{certfile} ").replace("https.key ", f"{keyfile} ")
+    site = parse(text)
+    assert site.warnings == ()
+    assert site.server.tls is not None
+    with_defaults, count = DEFAULT.subn(r"\1", text)
+    assert count == 2
+    assert parse(with_defaults) == site
+    assert set(EXAMPLE_KEY.findall(text)) == {"passphrase", "forward", "client_ca", "certfile"}

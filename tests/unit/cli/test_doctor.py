@@ -17,6 +17,7 @@ from skitaid.cli.style import PLAIN
 from skitaid.config.load import default_main
 from skitaid.config.model import (
     AppTarget,
+    Certificate,
     Global,
     Host,
     Instance,
@@ -26,7 +27,6 @@ from skitaid.config.model import (
     Server,
     Smtpda,
     StaticTarget,
-    Certificate,
 )
 from skitaid.exceptions import Problem
 from skitaid.supervisor import lock
