@@ -8,8 +8,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
-from skitaid.was.context import carried
+from skitaid.was.context import carried, identifier
 from skitaid.was.waiting import Waited, call_when_done, unfinished_of
+from skitaid.was.work import name_of
 from skitaid.was.worker import current_worker
 
 __all__ = ["call_later", "run_in_app_thread"]
@@ -21,11 +22,14 @@ class Finished(Waited, Protocol):
 
 def call_later(task: Finished, callback: Callable[[Any], Any]) -> None:
     """Have `callback(result)` called in an app thread when there is a result, on behalf of the request that is being
-    answered now."""
-    context = carried()
+    answered now. What it raises is written to app.log."""
+    context, at = carried(), identifier()
 
     def run() -> None:
-        context.run(callback, task.result())
+        try:
+            context.run(callback, task.result())
+        except Exception as error:  # noqa: BLE001  # nobody else would hear of it
+            current_worker().controls.log_error(f"callback={name_of(callback)} failed", error, at)
 
     unfinished = unfinished_of([task])
     if unfinished:

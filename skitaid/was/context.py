@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Bound", "Cell", "Memory", "app_config", "attribute", "bind", "bind_container", "bound_request", "carried", "cell",
-    "current", "memory", "outgoing_ids",
+    "current", "identifier", "memory", "outgoing_ids",
 ]  # fmt: skip
 
 
@@ -119,6 +119,12 @@ def bind_container(container: Any) -> None:
     if bound is None:
         raise NoRequestError("container")
     bound.container = container
+
+
+def identifier() -> str:
+    """The ids of the request that is being answered, as logs have them; "" outside of requests."""
+    kept = memory()
+    return "" if kept is None else f"{kept.gtxnid}/{kept.ltxnid}"
 
 
 def outgoing_ids() -> tuple[str, str] | None:

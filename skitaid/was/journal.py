@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 
-from skitaid.was.context import memory
+from skitaid.was.context import identifier as ids_of_request
 from skitaid.was.worker import worker_or_none
 
 __all__ = ["log", "traceback"]
@@ -17,7 +17,7 @@ def log(msg: object, category: str = "info", at: str = "") -> None:
     if worker is None:
         logging.getLogger("skitaid.app").info("[%s] %s", category, msg)
     else:
-        worker.controls.log(category, str(msg), at or _ids())
+        worker.controls.log(category, str(msg), at or ids_of_request())
 
 
 def traceback(id: str = "", identifier: str = "") -> None:
@@ -25,11 +25,6 @@ def traceback(id: str = "", identifier: str = "") -> None:
     request if it is not given."""
     worker = worker_or_none()
     if worker is not None:
-        worker.controls.log_error("", sys.exception(), id or identifier or _ids())
+        worker.controls.log_error("", sys.exception(), id or identifier or ids_of_request())
     elif sys.exc_info()[0] is not None:
         logging.getLogger("skitaid.app").exception("%s", id or identifier)
-
-
-def _ids() -> str:
-    kept = memory()
-    return "" if kept is None else f"{kept.gtxnid}/{kept.ltxnid}"

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from skitaid.was.command_work import COMMAND_S, CommandPool, CommandWork
-from skitaid.was.context import memory
+from skitaid.was.context import identifier
 from skitaid.was.local_task import LocalTask
 from skitaid.was.process_work import ProcessPool, ProcessWork
 from skitaid.was.thread_pool import ThreadPool
@@ -29,7 +29,7 @@ def Thread(target: Callable[..., Any], *args: Any, **named: Any) -> LocalTask:
     """`target(*args, **named)` in a thread. A wait for it lasts as long as it takes, if no time-out is given. Raises
     QueueFullError."""
     pool = _pool("Thread", lambda: ThreadPool("Thread", _processors()))
-    return LocalTask(ThreadWork(pool, partial(target, *args, **named)), identifier=_ids())
+    return LocalTask(ThreadWork(pool, partial(target, *args, **named)), identifier=identifier())
 
 
 def Process(target: Callable[..., Any], *args: Any, **named: Any) -> LocalTask:
@@ -37,7 +37,7 @@ def Process(target: Callable[..., Any], *args: Any, **named: Any) -> LocalTask:
     A wait for it lasts as long as it takes, if no time-out is given; a process that is waited for too long is killed.
     Raises TypeError for what can't be sent there, QueueFullError, NoWorkerError."""
     pool = _pool("Process", _make_process_pool)
-    return LocalTask(ProcessWork(pool, target, args, named), identifier=_ids())
+    return LocalTask(ProcessWork(pool, target, args, named), identifier=identifier())
 
 
 def Subprocess(command: str | Sequence[str], timeout: float = COMMAND_S) -> LocalTask:
@@ -45,7 +45,7 @@ def Subprocess(command: str | Sequence[str], timeout: float = COMMAND_S) -> Loca
     The data of the result is what it printed; an exit code that is not 0 is a failure (CalledProcessError). Raises
     QueueFullError."""
     work = CommandWork(_pool("Subprocess", _make_command_pool), command, timeout)
-    return LocalTask(work, identifier=_ids(), timeout_s=timeout)
+    return LocalTask(work, identifier=identifier(), timeout_s=timeout)
 
 
 def _pool(name: str, make: Callable[[], _Pool]) -> _Pool:
@@ -77,11 +77,6 @@ def _make_command_pool() -> CommandPool:
 
 def _processors() -> int:
     return os.cpu_count() or 1
-
-
-def _ids() -> str:
-    kept = memory()
-    return "" if kept is None else f"{kept.gtxnid}/{kept.ltxnid}"
 
 
 os.register_at_fork(after_in_child=_pools.clear)

@@ -145,7 +145,7 @@ def _redirected(ask: Ask, reply: Reply) -> Order | None:
     if location is None:
         return None
     if ask.redirects >= MAX_REDIRECTS:
-        raise ReplyError(f"more than {MAX_REDIRECTS} redirects, the last to {location[:200]!r}")
+        raise ReplyError(f"more than {MAX_REDIRECTS} redirects, the last to {location[:200].decode('latin-1')!a}")
     # RFC 3986 has ASCII alone there; what is above is UTF-8 in practice.
     target = next_target(ask.target, location.decode("utf-8", "replace"))
     method = next_method(ask.method, reply.status_code, keeps_method=ask.terms.keeps_method)

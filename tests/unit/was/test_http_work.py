@@ -384,11 +384,14 @@ def test_a_callback_gets_the_result(world: World) -> None:
     assert [each.data for each in found] == ["x", "y"]
 
 
-def test_a_callback_that_fails_is_told(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_callback_that_fails_is_told(world: World) -> None:
     launch(order(), callback=lambda result: 1 // 0)
     world.exchange().answer()
     world.settle()
-    assert "ZeroDivisionError" in capsys.readouterr().err
+    ((kind, text, identifier),) = world.logged
+    assert (kind, identifier) == ("expt", "")
+    assert text.startswith("callback=test_a_callback_that_fails_is_told.<locals>.<lambda> failed")
+    assert "ZeroDivisionError" in text
 
 
 def test_a_callback_for_a_kept_result(world: World) -> None:
