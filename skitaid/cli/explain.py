@@ -5,7 +5,7 @@ before. Asks the conf files and the folders that are mounted, not the running da
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -130,9 +130,11 @@ def host_block(instance: Instance, name: str) -> Host | None:
 def steps(instance: Instance, host: Host, path: str) -> list[Step]:
     """The mounts that are tried for `path`, in the router's order, up to the one that answers."""
     routes = {Route(route_path(mount.path), kind_of(mount)): mount for mount in host.mounts}
+    proxied = [route.path for route in routes if route.kind is RouteKind.PROXY]
     found: list[Step] = []
     for route in HostTable(host.names, list(routes)).match(path):
-        step = _step(instance, routes[route], route, path)
+        deeper = [each for each in proxied if each.startswith(f"{route.path}/")]
+        step = _step(instance, routes[route], route, path, deeper)
         found.append(step)
         if step.answers:
             break
@@ -145,7 +147,7 @@ def kind_of(mount: Mount) -> RouteKind:
     return RouteKind.APP if isinstance(mount.target, AppTarget) else RouteKind.PROXY
 
 
-def _step(instance: Instance, mount: Mount, route: Route, path: str) -> Step:
+def _step(instance: Instance, mount: Mount, route: Route, path: str, deeper: Sequence[str]) -> Step:
     target = mount.target
     rest = path[len(route.path):]
     if isinstance(target, StaticTarget):
@@ -154,13 +156,13 @@ def _step(instance: Instance, mount: Mount, route: Route, path: str) -> Step:
     if isinstance(target, AppTarget):
         text = f"the app gets SCRIPT_NAME {route.path!r}, PATH_INFO {rest!r}"
         return Step(mount, route.kind, text, True)
-    return _proxy_step(mount, target, instance.aliases[target.alias], path)
+    return _proxy_step(mount, target, instance.aliases[target.alias], path, deeper)
 
 
-def _proxy_step(mount: Mount, target: ProxyTarget, alias: Alias, path: str) -> Step:
+def _proxy_step(mount: Mount, target: ProxyTarget, alias: Alias, path: str, deeper: Sequence[str]) -> Step:
     line = RequestLine("GET", quote_path(path.encode("latin-1")).encode("ascii"), 1)
     try:
-        asked = Remap(route_path(mount.path), target.remap).target(line)
+        asked = Remap(route_path(mount.path), target.remap, deeper=deeper).target(line)
     except ProtocolError as error:
         return Step(mount, RouteKind.PROXY, f"refused: {error.status}, {error.reason}", True)
     members = ", ".join(_shown_member(member) for member in alias.members)

@@ -122,6 +122,13 @@ def test_a_proxy_names_its_members_and_what_they_are_asked(site: Instance) -> No
     assert "refused: 400" in steps(site, block, "/search/../x")[0].text
 
 
+def test_a_roundabout_way_into_a_proxy_below_another_is_refused(tmp_path: Path) -> None:
+    conf = "[routes:line]\n/ = @a\n/deep = @a\n[@a]\nmembers = 127.0.0.1:1\n"
+    instance = parse_instance(conf, tmp_path / "shop.conf", default_main(tmp_path), is_root=False)
+    assert "as /deep" in steps(instance, instance.hosts[0], "/deep/deep")[0].text
+    assert "refused: 400" in steps(instance, instance.hosts[0], "//deep")[0].text
+
+
 @pytest.mark.parametrize(("rest", "outcome"), [
     ("/logo.svg", Outcome.FILE), ("/inner", Outcome.REDIRECT), ("/inner/", Outcome.FILE), ("", Outcome.MISSING),
     ("/", Outcome.MISSING), ("/logo.svg/", Outcome.MISSING), ("/.git/config", Outcome.MISSING),
