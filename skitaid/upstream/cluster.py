@@ -100,15 +100,16 @@ class Cluster:
         if not tried:
             if len(members) == 1:
                 return members[0]
-            welcome = admitted(members, now)
+            welcome = admitted(members, now, is_risky=not exchange.is_safe)
         else:
             left = [member for member in members if member not in tried]
             error = exchange.last_error
             if error is not None and error.failure in _SLOW:
                 # Waiting for members one after the other that are known to be dead helps nobody.
-                welcome = [member for member in left if member.health.is_admitted(now)]
+                is_risky = not exchange.is_safe
+                welcome = [member for member in left if member.health.is_admitted(now, is_risky=is_risky)]
             else:
-                welcome = admitted(left, now)
+                welcome = admitted(left, now, is_risky=not exchange.is_safe)
         return self._selection.choose(welcome, exchange.call.affinity) if welcome else None
 
     def answered(self, member: Member) -> None:

@@ -74,9 +74,12 @@ class MemberHealth:
         """When an ejected member may be probed; when the probe of one that is probed is given up. 0 while it is up."""
         return self._until
 
-    def is_admitted(self, now: float) -> bool:
-        """Whether a call may go there."""
-        return not self.is_unwell and (self.state is State.UP or now >= self._until)
+    def is_admitted(self, now: float, *, is_risky: bool = False) -> bool:
+        """Whether a call may go there. `is_risky`: it could not be made again elsewhere, so that it makes a bad probe;
+        it is one only when none came for as long as the member had waited."""
+        if self.is_unwell or self.state is State.UP:
+            return not self.is_unwell
+        return now >= (self._until + self._patience_s if is_risky else self._until)
 
     def is_answering(self, now: float) -> bool:
         """The same, as far as calls can tell."""
@@ -144,8 +147,8 @@ class Healthy(Protocol):
 M = TypeVar("M", bound=Healthy)
 
 
-def admitted(members: Sequence[M], now: float) -> Sequence[M]:
-    """The members that a call may go to. Empty only when `members` is.
+def admitted(members: Sequence[M], now: float, *, is_risky: bool = False) -> Sequence[M]:
+    """The members that a call may go to. Empty only when `members` is. `is_risky`: see MemberHealth.is_admitted.
 
     When there are none, because of what checks say, their word does not count. When calls failed as well, it is the
     member whose last failure is longest ago, alone: a wrong verdict on all of them must not take a site down, and a
@@ -158,7 +161,7 @@ def admitted(members: Sequence[M], now: float) -> Sequence[M]:
             break
     else:
         return members
-    welcome = [member for member in members if member.health.is_admitted(now)]
+    welcome = [member for member in members if member.health.is_admitted(now, is_risky=is_risky)]
     if welcome or not members:
         return welcome
     answering = [member for member in members if member.health.is_answering(now)]

@@ -142,6 +142,24 @@ def test_the_admitted_are_those_that_are_up_or_due() -> None:
     assert [server.name for server in admitted([up, due, out], 1.0)] == ["up", "due"]
 
 
+def test_a_call_that_can_not_be_repeated_is_a_probe_only_when_no_other_came() -> None:
+    up, out = (Server(name, member()) for name in ("up", "out"))
+    fail(out.health, 0.0, 3)
+    assert admitted([up, out], 1.0) == [up, out]
+    assert admitted([up, out], 1.9, is_risky=True) == [up]
+    assert admitted([up, out], 2.0, is_risky=True) == [up, out]
+    out.health.begin(2.0)
+    assert admitted([up, out], 2.5) == [up]
+    assert out.health.succeeded(2.5)
+    assert admitted([up, out], 2.5, is_risky=True) == [up, out]
+
+
+def test_a_member_that_is_alone_takes_any_call_at_any_time() -> None:
+    out = Server("out", member())
+    fail(out.health, 0.0, 3)
+    assert admitted([out], 0.1, is_risky=True) == [out]
+
+
 def test_when_all_are_ejected_calls_go_round() -> None:
     servers = [Server(name, member()) for name in "abc"]
     for index, server in enumerate(servers):
