@@ -3,7 +3,7 @@
 A member that fails some times in a row, or once in a way that costs the caller much time, is ejected: it gets no calls
 for a while. When that is over one call, the probe, is let through; if it fails the member waits twice as long, and so
 on up to a limit; one success and it is back at full. A probe of which nothing is heard for as long as the member waited
-is given up, and another may go.
+is given up, and another may go, which has twice the time.
 
 Nothing here reads a clock: whoever asks says what time it is, in seconds on any clock that never goes back. A call is
 told by `begin` and then by one of `succeeded` (the member answered: whether well is for the caller to judge), `failed`
@@ -88,6 +88,9 @@ class MemberHealth:
     def begin(self, now: float) -> None:
         """A call goes there. To an ejected member whose wait is over it is the probe."""
         if self.state is not State.UP and now >= self._until:
+            if self.state is State.PROBED:
+                # Nothing was heard of the probe before: whoever hangs must not get a visitor a second.
+                self._patience_s = min(2 * self._patience_s, self._settings.longest_s)
             self.state = State.PROBED
             self._until = now + self._patience_s
 

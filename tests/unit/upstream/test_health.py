@@ -121,6 +121,20 @@ def test_a_probe_that_is_never_heard_of_makes_room_for_another() -> None:
     assert health.is_admitted(2.0)
 
 
+def test_of_probes_that_are_never_heard_of_there_are_fewer_and_fewer() -> None:
+    health = member(HealthSettings(fails=3, first_s=1.0, longest_s=6.0))
+    fail(health, 0.0, 3)
+    begun = []
+    for now in range(1, 30):
+        if health.is_admitted(float(now)):
+            health.begin(float(now))
+            begun.append(now)
+    assert begun == [1, 2, 4, 8, 14, 20, 26]
+    assert health.succeeded(30.0)
+    assert fail(health, 30.0, 3)[-1]
+    assert health.is_admitted(31.0)
+
+
 def test_abandoning_a_call_says_nothing_about_a_member_that_is_up() -> None:
     health = member()
     fail(health, 0.0, 2)
