@@ -169,7 +169,9 @@ class Server:
     `spool_limit_bytes`: a request body up to that length waits on disk until it is complete, and of a response as much
     until its client takes it, in `spool_dir` or, if that is None, in the instance's folder. `queue_limit`: requests
     that wait for a thread before 503 is said. `slow_client_threads`: threads that may wait for slow clients, beside
-    the `threads` that run. The limits count for each worker; 0 connections is no limit, and 0 is no
+    the `threads` that run. `http2`: HTTP/2 is spoken with clients that want it; `http2_max_streams`: requests of one
+    connection at a time; `http2_max_resets` and `http2_max_frames`: requests given up, and frames that carry nothing,
+    of one connection before they are a flood. The limits count for each worker; 0 connections is no limit, and 0 is no
     `total_timeout_s`."""
 
     processes: int = 1
@@ -206,6 +208,10 @@ class Server:
     slow_client_threads: int = 128
     header_timeout_s: float = 30.0
     total_timeout_s: float = 3600.0
+    http2: bool = True
+    http2_max_streams: int = 100
+    http2_max_resets: int = 200
+    http2_max_frames: int = 1000
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,6 +156,10 @@ SERVER: Keys = {
     "slow_client_threads": Key("slow_client_threads", whole(0, 1024)),
     "header_timeout": Key("header_timeout_s", seconds(1, DAY_S)),
     "total_timeout": Key("total_timeout_s", seconds(0, DAY_S)),
+    "http2": Key("http2", truth()),
+    "http2_max_streams": Key("http2_max_streams", whole(1, 10_000)),
+    "http2_max_resets": Key("http2_max_resets", whole(1, 1_000_000)),
+    "http2_max_frames": Key("http2_max_frames", whole(10, 1_000_000)),
 }
 
 HOST: Keys = {

@@ -24,6 +24,7 @@ from skitaid.handlers.wsgi import WsgiApp, WsgiSettings
 from skitaid.instance.applog import AppLog
 from skitaid.instance.mounting import tell_mounted, wants_reloader
 from skitaid.logs.request import LogOff
+from skitaid.protocols.http2.limits import Http2Limits
 
 if TYPE_CHECKING:
     from skitaid.handlers.gateway import Gateway
@@ -133,8 +134,16 @@ def engine_settings(instance: Instance, var_folder: Path | None = None) -> Engin
     return EngineSettings(
         threads=server.threads, queue_limit=server.queue_limit, timeouts=timeouts, trusted=server.trusted, spool=spool,
         quota=quota, slow_client_threads=server.slow_client_threads,
-        is_unlogged=LogOff(server.log_off).matches if server.log_off else None,
+        is_unlogged=LogOff(server.log_off).matches if server.log_off else None, http2=_http2_limits(server),
     )  # fmt: skip
+
+
+def _http2_limits(server: Server) -> Http2Limits | None:
+    if not server.http2:
+        return None
+    return Http2Limits(
+        max_streams=server.http2_max_streams, max_resets=server.http2_max_resets, max_frames=server.http2_max_frames
+    )
 
 
 def static_settings(options: MountOptions, server: Server) -> StaticSettings:

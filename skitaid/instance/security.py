@@ -8,7 +8,7 @@ with any other of its generation.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from skitaid.config.certificates import certificates_of, load_authorities, load_chain
@@ -47,10 +47,11 @@ def _contexts(instance: Instance, tls: Tls) -> ssl.SSLContext:
     made: dict[Certificate, ssl.SSLContext] = {}
     exact: dict[str, ssl.SSLContext] = {}
     domains: dict[str, ssl.SSLContext] = {}
+    protocols = ("h2", "http/1.1") if instance.server.http2 else ("http/1.1",)
     first = tls.certificate or next(certificate for certificate, _ in certificates_of(instance))
     for certificate in (first, *(certificate for certificate, _ in certificates_of(instance))):
         if certificate not in made:
-            made[certificate] = _context(certificate, tls)
+            made[certificate] = _context(certificate, tls, protocols)
     for host in instance.hosts:
         chosen = host.certificate or tls.certificate
         for name in host.names if chosen is not None else ():
@@ -63,8 +64,8 @@ def _contexts(instance: Instance, tls: Tls) -> ssl.SSLContext:
     return default
 
 
-def _context(certificate: Certificate, tls: Tls) -> ssl.SSLContext:
-    context = server_context()
+def _context(certificate: Certificate, tls: Tls, protocols: Sequence[str]) -> ssl.SSLContext:
+    context = server_context(protocols)
     load_chain(context, certificate)
     if tls.client_ca is not None:
         load_authorities(context, tls.client_ca)

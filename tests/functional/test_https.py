@@ -294,3 +294,26 @@ def test_clients_show_certificates(secured: Secured, start: Callable[[], Master]
         with pytest.raises((OSError, http.client.HTTPException)):
             client.get()
         client.close()
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not there to speak HTTP/2")
+@pytest.mark.parametrize(("line", "version"), [("", "2"), ("http2 = no\n", "1.1")])
+def test_http_2_is_agreed_on(secured: Secured, start: Callable[[], Master], line: str, version: str) -> None:
+    """For the site's own certificate and for that of a host."""
+    place = secured.place
+    place.app("env", ENV_APP)
+    secured.put("shop", "shop.example")
+    place.site(
+        f"{SERVER}{line}", routes="/ = ../../apps/env\n: shop.example\n/ = ../../apps/env",
+        more="[shop.example]\ncertfile = shop.pem\nkeyfile = shop.key\n",
+    )
+    port = start().ready().address.rpartition(":")[2]
+    for host in ("localhost", "shop.example"):
+        done = subprocess.run(
+            ["curl", "-s", "-m", "20", "--cacert", str(secured.cert / "ca.pem"),
+             "--resolve", f"{host}:{port}:127.0.0.1", "-w", " %{http_version}", f"https://{host}:{port}/"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        body, _, spoken = done.stdout.rpartition(" ")
+        assert spoken == version
+        assert f'"SERVER_PROTOCOL": "HTTP/{version}"' in body and '"wsgi.url_scheme": "https"' in body

@@ -87,11 +87,19 @@ def test_what_failed_is_told_with_host_mount_and_line(making: Composition, tmp_p
     assert "Traceback (most recent call last)" in log
 
 
+def test_http_2_has_its_limits_or_is_off(making: Composition) -> None:
+    server = replace(making.instance.server, http2_max_streams=5, http2_max_resets=6, http2_max_frames=70)
+    limits = engine_settings(replace(making.instance, server=server)).http2
+    assert limits is not None and (limits.max_streams, limits.max_resets, limits.max_frames) == (5, 6, 70)
+    assert engine_settings(replace(making.instance, server=replace(server, http2=False))).http2 is None
+
+
 def test_the_engine_gets_its_slice(making: Composition) -> None:
     settings = engine_settings(making.instance)
     assert settings.threads == 7
     assert (settings.timeouts.keep_alive_s, settings.timeouts.stall_s) == (3, 4)
     assert settings.is_unlogged is None
+    assert settings.http2 is not None and settings.http2.max_streams == 100
     server = replace(making.instance.server, log_off=("/live", "*.css"))
     is_unlogged = engine_settings(replace(making.instance, server=server)).is_unlogged
     assert is_unlogged is not None
