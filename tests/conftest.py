@@ -17,6 +17,12 @@ class TestTookTooLong(BaseException):
     __test__ = False
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes that are no text tell nobody anything; and what a compressor makes holds the time of day, where the
+    processes that share the tests must find the same names. None: the usual name."""
+    return argname if isinstance(val, bytes) and not val.isascii() else None
+
+
 def _limit_of(item: pytest.Item) -> float:
     marker = item.get_closest_marker("time_limit")
     return float(marker.args[0]) if marker else DEFAULT_LIMIT_S

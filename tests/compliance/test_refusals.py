@@ -71,7 +71,7 @@ REQUEST_LINES: Final = [
     line("version with a comma", "9112 2.3", b"GET /x HTTP/1,1"),
     line("version 2.0", "9110 15.6.6", b"GET /x HTTP/2.0", 505),
     line("version 0.9", "9110 15.6.6", b"GET /x HTTP/0.9", 505),
-    Case("HTTP/2 preface", "9110 15.6.6", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+    line("HTTP/2 preface with a field", "9113 3.4", b"PRI * HTTP/2.0", 505),
     Case("TLS on a port without TLS", "9112 2.2", bytes.fromhex("16030100a5010000a10303") + b"\x11" * 158),
     Case("BOM before the request", "9112 2.2", b"\xef\xbb\xbfGET /x HTTP/1.1\r\nHost: a\r\n\r\n"),
 ]

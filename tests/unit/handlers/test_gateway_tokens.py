@@ -162,7 +162,7 @@ def test_what_is_not_believed(verifier: TokenVerifier, made: bytes, reason: str)
     assert "user" not in str(caught.value)
 
 
-@pytest.mark.parametrize("expires", [0, None, NOW + 10**6, str(NOW + 10**6)])
+@pytest.mark.parametrize("expires", [0, None, NOW + 10**6, str(NOW + 10**6)], ids=["0", "None", "number", "text"])
 def test_expires_that_has_not_passed(verifier: TokenVerifier, expires: object) -> None:
     assert verifier.claims(token({"user": "a", "expires": expires}))["user"] == "a"
 

@@ -6,6 +6,7 @@ The clusters are driven through `Receiver`, in the order that skitaid.upstream.c
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,14 @@ from skitaid.was.order import Order, timeouts_for
 from skitaid.was.worker import Controls, Worker
 
 PATIENCE_S = 10.0
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    """Wait for what other threads do, where nothing of theirs can be waited for."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"in vain for {PATIENCE_S:g} s: {what}"
+        time.sleep(0.001)
 
 
 class FakePortal:

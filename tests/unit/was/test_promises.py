@@ -15,7 +15,7 @@ from skitaid.was.errors import HTTPError, WasError
 from skitaid.was.result import STA_TIMEOUT, Result, Results
 from skitaid.was.task import Task
 from skitaid.was.worker import current_worker
-from tests.unit.was.rig import PATIENCE_S, FakeLoop, World
+from tests.unit.was.rig import PATIENCE_S, FakeLoop, World, until
 from tests.unit.was.test_task import At, Deed
 
 
@@ -222,8 +222,7 @@ def test_threads_that_wait_for_threads_do_not_wait_for_ever() -> None:
 
     tasks = was.Tasks([Task(ThreadWork(pool, lambda: deep(5))) for _ in range(8)], PATIENCE_S)
     assert tasks.fetch() == [5] * 8
-    while pool.is_busy:
-        time.sleep(0.001)
+    until(lambda: not pool.is_busy, "the pool to come to rest")
     assert pool.threads <= 2
 
 
@@ -235,8 +234,7 @@ def test_a_failure_that_nobody_asked_for_is_told(world: World, bound: context.Bo
     task.add_done_callback((done := threading.Event()).set)
     assert done.wait(PATIENCE_S)
     del task
-    while not world.logged:
-        time.sleep(0.001)
+    until(lambda: world.logged, "the line in the log")
     ((kind, text, identifier),) = world.logged
     assert (kind, identifier) == ("expt", "GTID-C1-R1/1000")
     assert "fail) failed, and nobody asked" in text
@@ -288,8 +286,7 @@ def test_threads_that_are_idle_end(monkeypatch: pytest.MonkeyPatch) -> None:
         pool.submit(done.set)
         assert done.wait(PATIENCE_S)
     assert ended.wait(PATIENCE_S)
-    while pool.threads:
-        time.sleep(0.001)
+    until(lambda: not pool.threads, "the end of all threads")
     assert not pool.is_busy
     done = threading.Event()
     pool.submit(done.set)

@@ -16,7 +16,7 @@ from skitaid import was
 from skitaid.was import states
 from skitaid.was.state_table import MAX_NAME_BYTES, SLOTS, StateTable, StateTableError
 from skitaid.was.worker import current_worker
-from tests.unit.was.rig import World
+from tests.unit.was.rig import World, until
 
 
 @pytest.fixture
@@ -244,8 +244,7 @@ def test_a_lock_is_waited_for(world: World, is_another_process: bool) -> None:
     for thread in threads:
         thread.start()
     lock.release()
-    while not got:
-        time.sleep(0.001)
+    until(lambda: got, "one of the two to get the lock")
     other.release()
     for thread in threads:
         thread.join(5)
