@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from skitaid.exceptions import SkitaidError
 from skitaid.upstream.call import Call, Exchange, Fields, ResponseHead, Tunnel
 from skitaid.upstream.errors import Failure, UpstreamError
-from skitaid.was.calls.errors import CallError
+from skitaid.was.calls.errors import CallError, without_frames
 from skitaid.was.calls.reply import Reply
 from skitaid.was.order import timeouts_for
 from skitaid.was.result import Result
@@ -164,6 +164,8 @@ class HttpWork:
     def _end(self, result: Result) -> None:
         self._is_over = True
         self._leave()
+        if result.error is not None:
+            without_frames(result.error)
         result.about = self._order.about
         self._done(result)
 

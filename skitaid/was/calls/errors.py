@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from skitaid.exceptions import SkitaidError
 
-__all__ = ["CallError", "ReplyError", "RpcFault"]
+__all__ = ["CallError", "ReplyError", "RpcFault", "without_frames"]
 
 
 class CallError(SkitaidError, ValueError):
@@ -32,3 +32,14 @@ class RpcFault(SkitaidError):
 
     def __str__(self) -> str:
         return f"fault {self.code}: {self.message}"
+
+
+def without_frames(error: BaseException) -> None:
+    """Forget where it and its causes were raised. An error that is kept in a result would keep those frames, with all
+    they had in hand (a decompressed body), and by way of them itself: what only a garbage collection frees."""
+    each: BaseException | None = error
+    while each is not None:
+        each.__traceback__ = None
+        # It may be the app's: whoever waits may be handling another error.
+        each.__context__ = None
+        each = each.__cause__

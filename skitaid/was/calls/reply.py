@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from skitaid.exceptions import SkitaidError
+from skitaid.was.calls.errors import without_frames
 from skitaid.was.calls.fields import Fields, Headers
 
 __all__ = ["Decoded", "Decoder", "Reply", "reason_of"]
@@ -45,6 +46,7 @@ class Decoded:
 
     def with_error(self, error: SkitaidError, status: int) -> Decoded:
         """The same, failed."""
+        without_frames(error)
         return replace(self, status_code=status, reason=reason_of(status), error=error, data=None)
 
 

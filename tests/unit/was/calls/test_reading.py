@@ -108,3 +108,27 @@ def test_headers() -> None:
     found = read_http(reply(b"", "text/plain", (b"X-A", b"1"), (b"x-a", b"2")))
     assert found.headers["Content-Type"] == "text/plain"
     assert found.headers["x-A"] == "1, 2"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "fields"),
+    [
+        (b"no gzip", None, ((b"Content-Encoding", b"gzip"),)),
+        (gzip.compress(bytes(2000)), None, ((b"Content-Encoding", b"gzip"),)),
+        (b"{", "application/json", ()),
+        (b"<methodResponse>", "text/xml", ()),
+    ],
+)
+def test_an_error_keeps_nothing_of_what_was_read(
+    body: bytes, content_type: str | None, fields: tuple[tuple[bytes, bytes], ...]
+) -> None:
+    try:
+        raise LookupError
+    except LookupError as apps:
+        found = read_http(reply(body, content_type, *fields))
+        assert apps.__traceback__ is not None
+    error: BaseException | None = found.error
+    assert error is not None
+    while error is not None:
+        assert (error.__traceback__, error.__context__) == (None, None)
+        error = error.__cause__
