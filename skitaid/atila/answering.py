@@ -24,9 +24,9 @@ _HARMLESS = ("GET", "HEAD", "OPTIONS")
 
 class Plan:
     """What it takes to answer with one route, worked out at its first request. `scopes`: the hooks of the app, then of
-    the parts inside it. `after`: run_after."""
+    the parts inside it. `after`: run_after. `words`: the values of the path that take words such as `notme`."""
 
-    __slots__ = ("after", "binder", "function", "guards", "scopes")
+    __slots__ = ("after", "binder", "function", "guards", "scopes", "words")
 
     def __init__(
         self,
@@ -35,27 +35,38 @@ class Plan:
         scopes: Sequence[Hooks] = (),
         guards: Sequence[Guard] = (),
         after: Sequence[Guard] = (),
+        words: Sequence[str] = (),
     ) -> None:
         self.function = function
         self.binder = Binder(function)
         self.scopes = tuple(scopes)
         self.guards = tuple(guards)
         self.after = tuple(after)
+        # A value that the path may leave out can come by the query or the body.
+        self.words = tuple(name for name in words if name in self.binder.defaults)
 
     def call(self, was: Was, values: dict[str, Any]) -> Any:
         """What the function gives, or a guard before it. Raises whatever they raise."""
-        if values and "notme" in values.values() and was.env["REQUEST_METHOD"] not in _HARMLESS:
-            raise HTTPError("421 Misdirected Request", "notme is for GET alone: name whom it is about")
+        is_harmless = was.env["REQUEST_METHOD"] in _HARMLESS
+        if not is_harmless:
+            _refuse_notme(values)
         for guard in self.guards:
             content = guard(was)
             if content is not None:
                 return content
         binder = self.binder
         named = binder.bind(was, values)
+        if self.words and not is_harmless:
+            _refuse_notme({name: named.get(name) for name in self.words})
         content = self.function(was, **named) if binder.takes_was else self.function(**named)
         for function in self.after:
             function(was)
         return content
+
+
+def _refuse_notme(values: dict[str, Any]) -> None:
+    if values and "notme" in values.values():
+        raise HTTPError("421 Misdirected Request", "notme is for GET alone: name whom it is about")
 
 
 def answer(was: Was, plan: Plan, values: dict[str, Any]) -> Any:

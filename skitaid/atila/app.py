@@ -148,7 +148,8 @@ class Atila(  # each part is one concern
         if demanded is not None or self.authenticate:
             guards.insert(0, self.authentication_guard(demanded))
         scopes = (self,) if route.scope is None else (self, *route.scope)
-        plan = route.plan = Plan(route.function, scopes=scopes, guards=guards, after=marks.after)
+        words = [each.name for each in route.pattern.variables if each.kind == "int"]
+        plan = route.plan = Plan(route.function, scopes=scopes, guards=guards, after=marks.after, words=words)
         return plan
 
     def _cors_of(self, was: Context) -> Cors | None:

@@ -1,7 +1,8 @@
 """The arguments of a function, out of a request: values of the path first, then of the query, then of the body.
 
-The body is read only for a function that asks for more than path and query give. A name in the query that the function
-does not take is refused; one in the body is left alone, as the function may read the body by itself.
+The body is read only for a function that asks for more than the path gives. What the body and the query both have is
+that of the body, as in was.request.ARGS: guards look there, and have to see what the function gets. A name in the query
+that the function does not take is refused; one in the body is left alone, as the function may read the body by itself.
 """
 
 from __future__ import annotations
@@ -22,14 +23,17 @@ _EMPTY: Final = inspect.Parameter.empty
 
 
 class Binder:
-    """For one function. `takes_was`: its first parameter is named `was`. `names`: the others, in their order.
+    """For one function. `takes_was`: its first parameter is named `was`, or is `*args`, as that of a function around
+    another. `names`: the others, in their order.
     `defaults`: those that have one."""
 
     __slots__ = ("_allowed", "_required", "_reserved", "defaults", "names", "takes_any", "takes_was")
 
     def __init__(self, function: Callable[..., Any]) -> None:
         parameters = list(inspect.signature(function).parameters.values())
-        self.takes_was = bool(parameters) and parameters[0].name == _WAS
+        self.takes_was = bool(parameters) and (
+            parameters[0].name == _WAS or parameters[0].kind is inspect.Parameter.VAR_POSITIONAL
+        )
         self._reserved = frozenset({_WAS}) if self.takes_was else frozenset()
         parameters = parameters[1:] if self.takes_was else parameters
         self.takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters)
@@ -46,7 +50,7 @@ class Binder:
         env = was.env
         if env.get("QUERY_STRING"):
             self._add_query(taken, was.request.URL, values)
-        if has_body(env) and (self.takes_any or any(name not in taken for name in self.names)):
+        if has_body(env) and (self.takes_any or not self._allowed <= values.keys()):
             self._add_body(taken, was.request.DATA, values)
         if self._required and not self._required <= taken.keys():
             missing = ", ".join(name for name in self.names if name in self._required and name not in taken)

@@ -266,3 +266,18 @@ def test_a_segment_that_could_be_read_in_many_ways(app: Atila) -> None:
     call = Caller(app)
     assert call.get("/" + "-" * 5000).code == 404
     assert call.get("/w-x-y-z").text == "w"
+
+
+def test_a_function_around_another_gets_was(app: Atila) -> None:
+    def around(function: Any) -> Any:
+        def call(*args: Any, **named: Any) -> Any:
+            return f"<{function(*args, **named)}>"
+
+        return call
+
+    @app.route("/around/<int:id>")
+    @around
+    def inside(was: Any, id: int) -> Any:
+        return was.request.method + str(id)
+
+    assert Caller(app).get("/around/4").text == "<GET4>"

@@ -241,3 +241,39 @@ def test_what_a_test_says() -> None:
     assert browser.get("/profile?as=none").text == "modified"
     assert browser.get("/profile?as=no").line == "403 Permission Denied"
     assert browser.get("/profile?as=other").text == "instead"
+
+
+def ask(app: Atila, target: str, level: str, **given: Any) -> int:
+    fields = {"authorization": f"Bearer {token(app, level)}"}
+    if "json" in given:
+        return Browser(app).post_json(target, given["json"], **fields).status
+    return Browser(app).post(target, given["form"], **fields).status
+
+
+@pytest.mark.parametrize("given", [{"form": {"id": "me"}}, {"json": {"id": None}}, {"json": {"id": "me"}}])
+def test_whom_guards_see_is_whom_the_function_gets(app: Atila, given: dict[str, Any]) -> None:
+    """A name in the query and the body: both take that of the body, or a user could ask for another's."""
+
+    @app.route("/account")
+    @app.permission_required(["user"], id=["staff"])
+    def account(was: Any, id: Any = None) -> str:
+        assert id == was.request.ARGS["id"]
+        assert id in (None, "me")
+        return "mine"
+
+    assert ask(app, "/account?id=100", "user", **given) == 200
+    assert ask(app, "/account?id=me", "user", form={"id": "100"}) == 403
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_notme_is_for_get_wherever_it_stands(app: Atila, method: str) -> None:
+    @app.route("/rows/<int:uid>", methods=ANY)
+    def rows(was: Any, uid: Any = None, note: str = "") -> str:
+        return str(uid)
+
+    browser = Browser(app)
+    kind = "application/x-www-form-urlencoded"
+    assert browser.request(method, "/rows?uid=notme").status == 421
+    assert browser.request(method, "/rows", b"uid=notme", kind).status == 421
+    assert browser.request(method, "/rows/4", b"note=notme", kind).text == "4"
+    assert browser.get("/rows?uid=notme").text == "notme"
