@@ -125,6 +125,9 @@ def test_forgetting_the_unknown_and_the_closed_is_fine(selector: EngineSelector)
     os.close(reader)
     selector.forget(reader)
     selector.forget(reader)
+    pipe.poke()
+    assert selector.select(0) == []
+    assert pipe.events == 1
     pipe.close()
 
 
