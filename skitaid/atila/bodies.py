@@ -8,10 +8,10 @@ is closed when it is sent, or the client is gone.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-__all__ = ["HTML", "JSON", "Body", "UnsendableError", "body_of", "to_json"]
+__all__ = ["HTML", "JSON", "Body", "UnsendableError", "body_of", "text_to_bytes", "to_json"]
 
 HTML: Final = "text/html; charset=utf-8"
 JSON: Final = "application/json"
@@ -22,10 +22,10 @@ _TEXTS: Final = (str, bytes, bytearray, memoryview, int, float)
 class UnsendableError(TypeError):
     """The author of the app must act: a function returned something that can't be sent."""
 
-    def __init__(self, thing: object) -> None:
+    def __init__(self, thing: object, where: str = "") -> None:
         super().__init__(
-            f"a function of the app returned {type(thing).__name__}, expected a text, bytes, a number, a dict, a file,"
-            " an iterator, was.response(…), was.API(…) or was.File(…)"
+            f"a function of the app returned {type(thing).__name__}{where}, expected a text, bytes, a number, a dict,"
+            " a file, an iterator, was.response(…), was.API(…) or was.File(…)"
         )
 
 
@@ -46,7 +46,7 @@ class Body:
 def body_of(thing: Any) -> Body:
     """Raises UnsendableError."""
     if isinstance(thing, str):
-        return Body(thing.encode("utf-8"))
+        return Body(text_to_bytes(thing))
     if thing is None:
         return Body(b"")
     if isinstance(thing, _TEXTS):
@@ -58,6 +58,7 @@ def body_of(thing: Any) -> Body:
         made: Body = make()
         return made
     if isinstance(thing, (list, tuple)):
+        _refuse_data(thing)
         if all(isinstance(each, _TEXTS) for each in thing):
             return Body(b"".join(_bytes_of(each) for each in thing))
         return Body(_Pieces(_chained(thing), thing))
@@ -66,7 +67,17 @@ def body_of(thing: Any) -> Body:
 
 def to_json(thing: Any) -> bytes:
     """JSON; dates, decimals and the like become texts."""
-    return _encode(thing).encode("utf-8", "surrogatepass")
+    text = _encode(thing)
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        # RFC 8259 section 8.2: half a pair of UTF-16 has no UTF-8, and a client may have sent one: it goes escaped.
+        return _encode_ascii(thing).encode("ascii")
+
+
+def text_to_bytes(text: str) -> bytes:
+    """As UTF-8, what has none as `?`: what one visitor wrote must not take the page from all others."""
+    return text.encode("utf-8", "replace")
 
 
 class _Pieces:
@@ -85,6 +96,13 @@ class _Pieces:
             close = getattr(thing, "close", None)
             if close is not None:
                 close()
+
+
+def _refuse_data(things: Iterable[Any]) -> None:
+    """A dict among pieces would be sent as its keys; rows of data belong into JSON. Raises UnsendableError."""
+    for thing in things:
+        if thing is None or isinstance(thing, Mapping):
+            raise UnsendableError(thing, " in a list; was.API(list) sends a list as JSON")
 
 
 def _chained(things: Iterable[Any]) -> Iterator[Any]:
@@ -126,7 +144,7 @@ def _until_stop(step: Callable[[], Any]) -> Iterator[Any]:
 
 def _bytes_of(piece: Any) -> bytes:
     if isinstance(piece, str):
-        return piece.encode("utf-8")
+        return text_to_bytes(piece)
     if isinstance(piece, (bytes, bytearray, memoryview)):
         return bytes(piece)
     if isinstance(piece, (int, float)):
@@ -149,3 +167,4 @@ def _plain(thing: Any) -> Any:
 
 
 _encode: Final = json.JSONEncoder(ensure_ascii=False, default=_plain).encode
+_encode_ascii: Final = json.JSONEncoder(default=_plain).encode

@@ -22,6 +22,7 @@ class Was(Protocol):
     request: Any
     response: Any
     made_response: Any
+    at_commit: Any
 
     def before_commit(self, function: Callable[[Any], None]) -> None:
         """Have `function(was)` called once when the response is known, while fields may still be set."""

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from skitaid.atila.bodies import Body
 from skitaid.atila.contracts import Was
-from skitaid.atila.reply import Fields, Reply
+from skitaid.atila.reply import Fields, Reply, check_field
 from skitaid.protocols.dates import http_date
 from skitaid.was.errors import HTTPError
 
@@ -23,9 +23,12 @@ def make_file(was: Was, path: str, mimetype: str | None = None, filename: str | 
     """A response. `mimetype`: else it is guessed by the path. `filename`: the browser saves it under that name. Raises
     HTTPError 404 when it can't be read, and it is the app that says which paths a client may ask for."""
     path = os.fspath(path)
+    # Before the file is open: often it is what a client said of its upload, and it may raise.
+    _, kind = check_field("Content-Type", mimetype or mimetypes.guess_type(path)[0] or "application/octet-stream")
     try:
         file = open(path, "rb")  # noqa: SIM115  # who sends it closes it
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        # ValueError: a NUL in it, or what the file system has no bytes for.
         raise HTTPError("404 Not Found", "there is no such file") from error
     found = os.fstat(file.fileno())
     modified = http_date(found.st_mtime)
@@ -34,8 +37,8 @@ def make_file(was: Was, path: str, mimetype: str | None = None, filename: str | 
         file.close()
         return Reply("304 Not Modified", "", fields)
     if filename is not None:
-        fields.append(("Content-Disposition", f"attachment; filename*=UTF-8''{quote(filename, safe='')}"))
-    kind = mimetype or mimetypes.guess_type(path)[0] or "application/octet-stream"
+        quoted = quote(filename, safe="", errors="replace")
+        fields.append(("Content-Disposition", f"attachment; filename*=UTF-8''{quoted}"))
     fields.append(("Content-Length", str(found.st_size)))
     wrap: Any = was.env.get("wsgi.file_wrapper", _Blocks)
     return Reply(None, _File(wrap(file, _BLOCK_BYTES), kind), fields)

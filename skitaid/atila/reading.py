@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final, NoReturn
 
 from skitaid.was.errors import HTTPError
 
@@ -41,9 +41,22 @@ def read_json(body: bytes) -> Any:
     """Raises HTTPError 400."""
     try:
         # RFC 8259 section 8.1: it is UTF-8, so nobody need look.
-        return json.loads(body.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
+        return _read(body.decode("utf-8"))
+    except RecursionError as error:
+        raise HTTPError("400 Bad Request", "the body is JSON that is nested too deeply") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise HTTPError("400 Bad Request", f"the body is no JSON: {error}") from error
+    except ValueError as error:
+        raise HTTPError("400 Bad Request", "the body is JSON with a number that can't be read") from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    """NaN passes each comparison as it likes; RFC 8259 section 6 has none, and no Infinity."""
+    raise ValueError(name)
+
+
+# Made once: json.loads makes one for each call that has options.
+_read: Final = json.JSONDecoder(parse_constant=_refuse_constant).decode
 
 
 def _too_long(most: int) -> HTTPError:

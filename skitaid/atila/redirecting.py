@@ -21,5 +21,5 @@ def redirect(
 ) -> Reply:
     """A response that sends the client to `location`, a URL or a path. Raises ValueError for a status that is none."""
     # What is quoted already stays as it is.
-    target = quote(location, safe="/:?#[]@!$&'()*+,;=%~-._")
+    target = quote(location, safe="/:?#[]@!$&'()*+,;=%~-._", errors="replace")
     return Reply(str(status), body, [("Location", target), *headers])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from skitaid.atila.answering import log_failure
-from skitaid.atila.bodies import HTML, Body, body_of
+from skitaid.atila.bodies import HTML, Body, body_of, text_to_bytes
 from skitaid.atila.contracts import Was
 from skitaid.atila.failures import error_content
 from skitaid.atila.reply import Fields, Reply, check_field
@@ -34,7 +34,7 @@ def respond(was: Was, content: Any, start_response: StartResponse, cors: Any = N
     """Send what a function returned."""
     if type(content) is str and cors is None and was.made_response is None and was.at_commit is None:
         # What nearly every function returns.
-        body = content.encode("utf-8")
+        body = text_to_bytes(content)
         start_response("200 OK", [("Content-Type", HTML), ("Content-Length", str(len(body)))])
         return [body] if was.env["REQUEST_METHOD"] != "HEAD" else []
     if callable(content) and not hasattr(content, "to_body"):
@@ -42,7 +42,7 @@ def respond(was: Was, content: Any, start_response: StartResponse, cors: Any = N
     try:
         status, fields, made = _made(was, content)
     except Exception as error:  # noqa: BLE001  # the root of a request: the app's own page failed, or returned what can't be sent
-        status, fields, made = _last_resort(was, error)
+        status, fields, made = _page_of_failure(was, error)
     if cors is not None:
         fields += cors.fields(was.env)
     return _start(was, status, fields, made, start_response)
@@ -93,11 +93,18 @@ def _of_reply(was: Was, reply: Reply) -> tuple[str | None, Fields, Body]:
     return reply.status, [*fields, ("Cache-Control", "no-store")], body_of(page)
 
 
-def _last_resort(was: Was, error: Exception) -> tuple[str, Fields, Body]:
-    if isinstance(error, HTTPError):
-        return error.status, [], Body(error.status.encode(), "text/plain; charset=utf-8")
-    log_failure()
-    return "500 Internal Server Error", [], Body(b"500 Internal Server Error", "text/plain; charset=utf-8")
+def _page_of_failure(was: Was, error: Exception) -> tuple[str, Fields, Body]:
+    """The page of a response that could not be made; a line, where what failed was that page."""
+    reply = failure_of(was, error)
+    # Cookies and sessions go with what the app answered; it may have been one of them that failed.
+    was.at_commit = None
+    try:
+        return _made(was, reply)
+    except Exception as another:  # noqa: BLE001  # the root of a request: there is nobody else to ask
+        if not isinstance(another, HTTPError):
+            log_failure()
+    assert reply.status is not None
+    return reply.status, [], Body(reply.status.encode(), "text/plain; charset=utf-8")
 
 
 def _start(was: Was, status: str, fields: Fields, made: Body, start_response: StartResponse) -> Iterable[bytes]:

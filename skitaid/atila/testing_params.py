@@ -2,12 +2,13 @@
 
 `required`, `ints`, `floats`, `emails`, `uuids` are names. `NAME__between=(low, high)`, `__in`, `__eq`, `__neq`, `__gt`,
 `__gte`, `__lt`, `__lte` compare a value, or its length: `NAME__len=4`, `NAME__len__between=(4, 8)`. `NAME=regex` is a
-compiled expression that the value begins with, or what it must be equal to. A value that is not there passes unless
+compiled expression that is found in the value, or what it must be equal to. A value that is not there passes unless
 it is required. A value compared with a number is read as one.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
@@ -21,6 +22,8 @@ __all__ = ["TestError", "make_guard"]
 SCOPES: Final = ("DEFAULT", "URL", "PARAMS", "FORM", "JSON", "DATA", "ARGS")
 _EMAIL: Final = re.compile(r"[^@\s<>()\[\],;:\\\"]{1,64}@(?:[\w-]{1,63}\.)+[\w-]{2,63}").fullmatch
 
+_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,4000}").fullmatch
+
 Test = Callable[[Any], bool]
 
 
@@ -30,9 +33,22 @@ class TestError(SkitaidError):
     __test__ = False  # no test for pytest
 
 
+def _int(value: Any) -> None:
+    """Raises ValueError for what other readers than Python's would take for another number, or for none."""
+    is_one = _INTEGER(value) is not None if isinstance(value, str) else type(value) is int
+    if not is_one:
+        raise ValueError("no integer")
+
+
+def _float(value: Any) -> None:
+    """Raises ValueError, TypeError; NaN and infinity are none that anybody asks for."""
+    if isinstance(value, bool) or not math.isfinite(float(value)):
+        raise ValueError("no number")
+
+
 _KINDS: Final[dict[str, tuple[Callable[[Any], Any], str]]] = {
-    "ints": (int, "an integer"),
-    "floats": (float, "a number"),
+    "ints": (_int, "an integer"),
+    "floats": (_float, "a number"),
     "emails": (lambda value: _required_match(_EMAIL(value)), "an e-mail address"),
     "uuids": (UUID, "a UUID"),
 }
@@ -99,7 +115,8 @@ def _kind_check(name: str, read: Callable[[Any], Any], kind: str) -> Callable[[A
 
 def _regex_check(name: str, regex: re.Pattern[str]) -> Callable[[Any], None]:
     def check(value: Any) -> None:
-        if regex.search(str(value)) is None:
+        # A name that comes twice has a list, and JSON has objects.
+        if not isinstance(value, (str, int, float)) or regex.search(str(value)) is None:
             raise HTTPError("400 Bad Request", f"parameter {name} should match {regex.pattern}")
 
     return check

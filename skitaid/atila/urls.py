@@ -47,7 +47,11 @@ class UrlBuilder:
         route = self._route(thing)
         values = self._values(route, args, named)
         path = {name: values.pop(name, self._binder(route).defaults.get(name)) for name in route.names}
-        return mount + route.pattern.build(path) + _query(values)
+        url = mount + route.pattern.build(path)
+        if url.startswith("//"):
+            # A value with a slash at its beginning: two would name another host (RFC 3986 section 4.2).
+            url = "/" + url.lstrip("/")
+        return url + _query(values)
 
     def base(self, mount: str, thing: Thing) -> str:
         """The path up to the first value in it. Raises NoSuchRouteError."""

@@ -281,3 +281,16 @@ def test_a_function_around_another_gets_was(app: Atila) -> None:
         return was.request.method + str(id)
 
     assert Caller(app).get("/around/4").text == "<GET4>"
+
+
+NO_JSON = [b'{"a": NaN}', b"-Infinity", b"[" * 10000 + b"]" * 10000, b"1" * 10000, b"{", b"\xff"]
+
+
+@pytest.mark.parametrize("body", NO_JSON)
+def test_what_is_no_json(app: Atila, body: bytes) -> None:
+    @app.route("/")
+    def index(was: Any) -> Any:
+        return was.API(got=was.request.JSON)
+
+    answer = Caller(app)("POST", "/", body, CONTENT_TYPE="application/json")
+    assert (answer.code, "sys." in answer.text, "recursion" in answer.text) == (400, False, False)

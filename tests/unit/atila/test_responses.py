@@ -416,3 +416,47 @@ def test_before_commit(app: Atila) -> None:
         return was.response("200 OK", "x", [("Set-Cookie", "e=f")])
 
     assert sorted(Caller(app).get("/").all("Set-Cookie")) == ["a=b", "c=d", "e=f"]
+
+
+def test_half_a_character_is_sent() -> None:
+    """A client may send one in JSON, and an app show it."""
+    assert returned("a\ud800").body == b"a?"
+    assert returned(["a\ud800"]).body == b"a?"
+    assert returned({"a": "\ud800"}).body == rb'{"a": "\ud800"}'
+
+
+@pytest.mark.parametrize("content", [[{"id": 1}, {"id": 2}], [None], ("a", {"id": 1})])
+def test_a_list_of_rows_is_not_sent_as_their_names(content: Any) -> None:
+    assert returned(content).code == 500
+
+
+def test_a_file_whose_name_cannot_be_one(app: Atila) -> None:
+    @app.route("/<name>")
+    def getfile(was: Any, name: str) -> Any:
+        return was.File(f"/data/{name}")
+
+    assert Caller(app).get("/a%00b").code == 404
+
+
+def test_the_type_of_a_file_has_no_line_breaks(app: Atila) -> None:
+    @app.route("/")
+    def getfile(was: Any) -> Any:
+        return was.File(__file__, "text/plain\r\nX-Evil: 1")
+
+    answer = Caller(app).get("/")
+    assert (answer.code, answer["X-Evil"]) == (500, None)
+
+
+def test_what_cannot_be_sent_has_the_page_of_an_error(app: Atila) -> None:
+    @app.route("/")
+    def index(was: Any) -> Any:
+        return object()
+
+    @app.default_error_handler
+    def page(was: Any, error: dict[str, Any]) -> Any:
+        return f"{error['code']} of mine, {error['debug']}"
+
+    call = Caller(app)
+    assert (call.get("/").code, call.get("/").text) == (500, "500 of mine, None")
+    app.debug = True
+    assert "returned object, expected" in call.get("/").text

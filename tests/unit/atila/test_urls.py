@@ -113,3 +113,11 @@ def test_across_apps(app: Atila, monkeypatch: pytest.MonkeyPatch) -> None:
         from skitaid.atila.app_registry import APPS
 
         APPS["other"]
+
+
+def test_a_value_names_no_other_host(app: Atila) -> None:
+    @app.route("/<path:path>")
+    def any_path(was: Any, path: str = "") -> Any:
+        return was.redirect(was.ab("any_path", path))
+
+    assert Caller(app).get("//evil.example/x")["Location"] == "/evil.example/x"
