@@ -146,8 +146,10 @@ class MailAgent(Agent):
         self._nudge()
 
     def _hear_out(self) -> None:
+        is_removed = False
         while self._settled:
             settled = self._settled.popleft()
+            is_removed = is_removed or settled.due_s is None
             if settled.bounce:
                 self._schedule.add(settled.bounce, 0.0)
             if settled.due_s is not None:
@@ -156,6 +158,15 @@ class MailAgent(Agent):
                 self._failed += 1
             else:
                 self._delivered += 1
+        if is_removed:
+            self._sync()
+
+    def _sync(self) -> None:
+        """One sync for all that was settled in the meantime: of several at once, each would wait for the others."""
+        try:
+            self._queue.sync()
+        except OSError as error:
+            self._frame.log.write("error", f"what was delivered is removed, but not for good: {error}")
 
     def _tidy(self, now: float) -> None:
         if now < self._tidy_at:
@@ -228,6 +239,7 @@ class MailAgent(Agent):
         self._end_at = end_at if self._end_at is None else min(end_at, self._end_at)
 
     def close(self) -> None:
+        self._hear_out()
         for each in (self._doorbell, self._control):
             if each is not None:
                 each.close()

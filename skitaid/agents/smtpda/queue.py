@@ -132,13 +132,18 @@ class Queue:
     def has(self, mail_id: str) -> bool:
         return (self.queue / f"{mail_id}{MAIL_SUFFIX}").exists()
 
-    def remove(self, mail_id: str) -> None:
-        """Delivered, or not wanted. Durable when it returns."""
+    def remove(self, mail_id: str, *, is_durable: bool = True) -> None:
+        """Delivered, or not wanted. `is_durable` False: it is gone for everybody, and for good after `sync`."""
         for folder in (self.queue, self.failed):
             for suffix in (MAIL_SUFFIX, RECORD_SUFFIX):
                 # No detour: until the first of these is done, a crash sends the mail again.
                 with suppress(FileNotFoundError):
                     os.unlink(f"{folder}/{mail_id}{suffix}")
+        if is_durable:
+            self.sync()
+
+    def sync(self) -> None:
+        """What was removed stays so when the machine goes down. Raises OSError."""
         sync_folder(self.queue)
 
     def fail(self, mail_id: str) -> None:

@@ -20,8 +20,8 @@ PATIENCE_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What a mail has come to. `due_s`: it is tried again then; None: it is out of the queue. `bounce`: the id of a
-    mail that is in the queue since."""
+    """What a mail has come to. `due_s`: it is tried again then; None: it is out of the queue, which is to be synced.
+    `bounce`: the id of a mail that is in the queue since."""
 
     mail_id: str
     due_s: float | None = None
@@ -85,9 +85,9 @@ class Books:
     def _everybody_has_it(self, mail: Mail) -> Settled:
         self._unwritten.pop(mail.envelope.id, None)
         try:
-            self._queue.remove(mail.envelope.id)
+            self._queue.remove(mail.envelope.id, is_durable=False)
         except OSError as error:
-            # Not synced, or not removed: said once, and not tried again, as everybody has it.
+            # Said once, and not tried again, as everybody has it.
             self._log("error", f"{mail.envelope.id}: delivered, but {error.strerror}: {self._queue.folder}")
         return Settled(mail.envelope.id)
 
