@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -42,8 +43,10 @@ class TlsSocket(SecureSocket):
 
     def __init__(self, sock: ssl.SSLSocket, certificate: ClientCertificate | None = None) -> None:
         self._socket = sock
-        self._read = sock.recv
-        self._write = sock.send
+        # What SSLSocket adds in Python costs 0.4 µs a request. If it is made otherwise one day, it has such methods too.
+        raw = getattr(sock, "_sslobj", sock)
+        self._read: Callable[[int], bytes] = raw.read
+        self._write: Callable[[bytes | memoryview], int] = raw.write
         self._lock = threading.Lock()
         self._is_done = False
         self.alpn = sock.selected_alpn_protocol()
