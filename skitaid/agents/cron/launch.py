@@ -15,7 +15,7 @@ from skitaid.config.identity import become
 __all__ = ["launch"]
 
 EXIT_NOT_EXECUTED = 127
-_IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+_NEVER_OURS = {signal.SIGKILL, signal.SIGSTOP}
 
 
 def launch(work: Work) -> tuple[int, int]:
@@ -25,6 +25,8 @@ def launch(work: Work) -> tuple[int, int]:
     stdin = _stdin(work.job.stdin)
     read_fd, write_fd = os.pipe()
     os.set_blocking(read_fd, False)
+    # Until its handlers are its own, a signal for the job would be written to the pipe that its runner reads from.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
         pid = os.fork()
         if not pid:
@@ -33,6 +35,7 @@ def launch(work: Work) -> tuple[int, int]:
         os.close(read_fd)
         raise
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.close(write_fd)
         os.close(stdin)
     return pid, read_fd
@@ -52,10 +55,10 @@ def _stdin(text: str) -> int:
 def _execute(work: Work, environ: Mapping[str, str], stdin: int, output: int) -> NoReturn:
     try:
         os.setsid()
-        for number in _IGNORED_BY_PYTHON:
-            signal.signal(number, signal.SIG_DFL)
+        _forget_signals()
         for source, fd in ((stdin, 0), (output, 1), (output, 2)):
             os.dup2(source, fd)
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # whatever the daemon was started with
         if work.identity is not None:
             become(work.identity)
         os.umask(0o022)
@@ -66,6 +69,15 @@ def _execute(work: Work, environ: Mapping[str, str], stdin: int, output: int) ->
         os.write(2, f"cannot execute the command: {error}\n".encode())
     finally:
         os._exit(EXIT_NOT_EXECUTED)
+
+
+def _forget_signals() -> None:
+    """What ends a process ends the job, whatever the daemon was told to ignore (nohup) or has handlers for."""
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals() - _NEVER_OURS:
+        with suppress(OSError):  # some are the C library's own
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def _enter(directory: Path | None, environ: Mapping[str, str]) -> None:
