@@ -148,6 +148,22 @@ def test_what_came_due_while_the_agent_was_away_is_run_once(cron: Cron) -> None:
     assert cron.lines("fresh") == []
 
 
+def test_what_came_due_while_the_agent_was_stopping_is_run_by_the_next(cron: Cron, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    cron.crontab(f"JOB = long\n@reboot while [ ! -e {go} ]; do sleep 0.05; done\nJOB = tick\n* * * * * echo ran")
+    cron.set_clock(58)
+    first = cron.start()
+    cron.until("long", "starts")
+    first.send_signal(SIGQUIT)
+    wait_for(lambda: (time.time() + cron.ahead_s) % 60 < 30, "the minute")
+    go.touch()
+    assert first.wait(30) == 0
+    assert cron.lines("tick") == []
+    cron.start()
+    cron.until("tick", "ended")
+    assert cron.lines("tick", "out") == ["ran"]
+
+
 def test_a_job_that_still_runs_is_not_begun_again(cron: Cron) -> None:
     cron.crontab("JOB = slow\n* * * * * echo ran\nOVERLAP = yes\nJOB = free\n* * * * * echo ran")
     cron.records.make()
@@ -234,7 +250,7 @@ def test_jobs_when_the_agent_is_stopped(cron: Cron, tmp_path: Path, number: sign
     go = tmp_path / "go"
     cron.crontab(f"JOB = long\n@reboot echo begun; while [ ! -e {go} ]; do sleep 0.05; done")
     agent = cron.start()
-    cron.until("long", "begun")
+    wait_for(lambda: cron.lines("long", "out"), "its output")
     agent.send_signal(number)
     if is_waited_for:
         wait_for(lambda: "waits for jobs that run: long" in cron.log, "the agent to wait")

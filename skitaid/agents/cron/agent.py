@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from signal import SIGTERM
+from signal import SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SIGCHLD, SIGINT, SIGTERM, pthread_sigmask
 from typing import Final
 
 from skitaid.agents.arguments import Arguments
@@ -37,6 +37,8 @@ PREDECESSOR_S: Final = 2.0
 LEAVE_AFTER_S: Final = 4.5
 """After a fast stop: runners end their jobs within that time (`runner.KILL_AFTER_S`), and the supervisor waits 5 s."""
 NEVER: Final = float("inf")
+OUR_SIGNALS: Final = (SIGTERM, SIGINT, SIGCHLD)
+"""Those that a runner listens to."""
 
 
 def run(arguments: Arguments) -> int:
@@ -78,6 +80,7 @@ class CronAgent(Agent):
         self._boot = boot_id()
         self._lock_fd: int | None = None
         self._is_stopping = False
+        self._is_noted = False
         self._leave_at = NEVER
         self._look_at = 0.0
         self._alive_at = 0.0
@@ -94,7 +97,6 @@ class CronAgent(Agent):
         self._timetable.replace(self._plans(), self._seen(known, alive, self._clock()))
         self._find_strays()
         self._begin_reboot_jobs()
-        self._note_known()
         self._tell()
 
     def turn(self) -> float:
@@ -106,9 +108,10 @@ class CronAgent(Agent):
             self._look_at = now + 1.0
             self._look_at_confs()
             self._forget_strays()
-            self._keep_alive(now)
         for key, at in self._timetable.tick(self._clock()):
             self._begin(self._works[key], Due(at))
+        self._note_known()
+        self._keep_alive(now)
         self._tell()
         return max(0.0, min(1.0, self._timetable.wake_at - self._clock()))
 
@@ -144,8 +147,8 @@ class CronAgent(Agent):
 
     def close(self) -> None:
         if self._lock_fd is not None:
-            with suppress(OSError):
-                self._records.note_alive(self._clock())
+            if self._is_noted:
+                self._note_alive()
             os.close(self._lock_fd)
             self._lock_fd = None
 
@@ -214,7 +217,7 @@ class CronAgent(Agent):
                 self._note_due(self._works[key], Due(self._clock(), self._boot))
         if self._works != before:
             self._log.write("info", f"the crontabs were read again: {len(self._works)} jobs")
-            self._note_known()
+            self._is_noted = False
 
     def _collect(self, reading: Reading) -> dict[str, Work]:
         """An instance whose file is wrong keeps the jobs that it had."""
@@ -229,9 +232,12 @@ class CronAgent(Agent):
                 if work.job.expression is not None}
 
     def _note_known(self) -> None:
+        """Once the jobs that came due until now are begun: whoever is killed before begins them when it is back."""
+        if self._is_noted:
+            return
+        self._is_noted = True
         try:
-            self._records.note_known({key: _times(work) for key, work in self._works.items()})
-            self._records.note_alive(self._clock())
+            self._records.note_known({key: _times(work) for key, work in self._works.items()}, self._timetable.looked)
         except OSError as error:
             self._log.write("warn", f"cannot write to {self._records.folder}: {error}")
 
@@ -239,9 +245,12 @@ class CronAgent(Agent):
         if now < self._alive_at:
             return
         self._alive_at = now + ALIVE_EVERY_S
-        with suppress(OSError):
-            self._records.note_alive(self._clock())
+        self._note_alive()
         self._timetable.replace(self._plans(), {})  # the machine's time zone may be another by now
+
+    def _note_alive(self) -> None:
+        with suppress(OSError):
+            self._records.note_alive(self._timetable.looked)
 
     # ------------------------------------------------------------ jobs
 
@@ -255,6 +264,7 @@ class CronAgent(Agent):
         if lock_fd is None:
             self._log.write("warn", "not run: it still runs since the last time (OVERLAP=yes would run it)", work.key)
             return
+        mask = pthread_sigmask(SIG_BLOCK, OUR_SIGNALS)  # until it is its own: what a runner is told must not be lost
         try:
             pid = os.fork()
             if not pid:
@@ -264,6 +274,7 @@ class CronAgent(Agent):
         else:
             self._running[pid] = Running(work.key, is_child=True)
         finally:
+            pthread_sigmask(SIG_SETMASK, mask)
             os.close(lock_fd)
 
     def _be_runner(self, work: Work, due: Due) -> None:
@@ -276,7 +287,9 @@ class CronAgent(Agent):
                 os.close(self._lock_fd)
             set_title(f"cron job {work.key}")
             around = Surroundings(self._records, self._log, self._main.state.backend, send_mail=send_mail)
-            result = Runner(work, around).run(Occasion(due.at))
+            runner = Runner(work, around)
+            pthread_sigmask(SIG_UNBLOCK, OUR_SIGNALS)
+            result = runner.run(Occasion(due.at))
             code = 0 if result.is_well or result.code == NOT_RUN else 1
         except BaseException:  # noqa: BLE001  (the root of a process)
             self._log.write_traceback(work.key)
@@ -288,6 +301,7 @@ class CronAgent(Agent):
             self._records.note_due(work.key, due)
         except OSError as error:
             self._log.write("warn", f"cannot write down that it was begun: {error}", work.key)
+            self._note_alive()  # takes no room: by that, too, it is known that it was begun
 
     # ------------------------------------------------------------ the end
 

@@ -23,15 +23,16 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from skitaid.exceptions import RefusedError
 
 __all__ = ["Due", "Last", "Records", "boot_id"]
 
+T = TypeVar("T")
 TAKE_TRIES = 4
 TAKE_EVERY_S = 0.02
 
@@ -80,7 +81,7 @@ class Records:
         return Due(_number(found.get("at")) or 0.0, str(found.get("boot", "")))
 
     def note_due(self, key: str, due: Due) -> None:
-        _write(self._jobs / f"{key}.due", asdict(due))
+        self._again_if_gone(lambda: _write(self._jobs / f"{key}.due", asdict(due)))
 
     def last(self, key: str) -> Last | None:
         found = _read(self._jobs / f"{key}.last")
@@ -91,11 +92,12 @@ class Records:
         return Last(int(pid), started, _number(found.get("ended")), None if code is None else int(code))
 
     def note_last(self, key: str, last: Last) -> None:
-        _write(self._jobs / f"{key}.last", asdict(last))
+        self._again_if_gone(lambda: _write(self._jobs / f"{key}.last", asdict(last)))
 
     def take(self, key: str, *, shared: bool = False) -> int | None:
         """The descriptor that marks the job as running; None: it runs already. `shared`: it may run several times."""
-        fd = os.open(self._jobs / f"{key}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        path = self._jobs / f"{key}.lock"
+        fd = self._again_if_gone(lambda: os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         for _ in range(TAKE_TRIES):  # somebody may just be looking
             if _lock(fd, fcntl.LOCK_SH if shared else fcntl.LOCK_EX):
                 return fd
@@ -114,6 +116,14 @@ class Records:
         finally:
             os.close(fd)
 
+    def _again_if_gone(self, action: Callable[[], T]) -> T:
+        """Somebody may have emptied the folder: that must not be the end of all jobs."""
+        try:
+            return action()
+        except FileNotFoundError:
+            self.make()
+            return action()
+
     # ------------------------------------------------------------ the agent
 
     def known(self) -> tuple[dict[str, str], float]:
@@ -125,8 +135,8 @@ class Records:
             alive = 0.0
         return {str(key): str(when) for key, when in found.items()}, alive
 
-    def note_known(self, jobs: Mapping[str, str]) -> None:
-        _write(self.folder / "known", jobs)
+    def note_known(self, jobs: Mapping[str, str], now: float) -> None:
+        self._again_if_gone(lambda: _write(self.folder / "known", jobs, now))
 
     def note_alive(self, now: float) -> None:
         os.utime(self.folder / "known", (now, now))
@@ -148,10 +158,16 @@ def _read(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _write(path: Path, value: Mapping[str, Any]) -> None:
+def _write(path: Path, value: Mapping[str, Any], modified: float | None = None) -> None:
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(json.dumps(value))
-    os.replace(fresh, path)
+    try:
+        fresh.write_text(json.dumps(value))
+        if modified is not None:
+            os.utime(fresh, (modified, modified))
+        os.replace(fresh, path)
+    except OSError:
+        fresh.unlink(missing_ok=True)  # a full disk is not to be filled with halves
+        raise
 
 
 def boot_id(proc: Path = Path("/proc")) -> str:

@@ -91,6 +91,11 @@ class Timetable:
         return None if at in (None, float("inf")) else at
 
     @property
+    def looked(self) -> float:
+        """Up to then all that was due was told."""
+        return self._looked
+
+    @property
     def wake_at(self) -> float:
         """Nothing is due before; infinite without jobs."""
         return min(self._next.values(), default=float("inf"))

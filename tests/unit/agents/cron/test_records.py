@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,8 @@ def test_what_is_written_is_read(records: Records) -> None:
     records.note_due("a", Due(12.5, "boot"))
     records.note_due("agent", Due(1.0))
     records.note_last("a", Last(7, 12.5))
-    records.note_known({"a": "@daily"})
+    records.note_known({"a": "@daily"}, 3.5)
+    assert records.known() == ({"a": "@daily"}, 3.5)
     assert (records.due("a"), records.last("a")) == (Due(12.5, "boot"), Last(7, 12.5))
     records.note_last("a", Last(7, 12.5, 13.0, 3))
     assert Records(records.folder).last("a") == Last(7, 12.5, 13.0, 3)
@@ -40,6 +42,25 @@ def test_what_is_damaged_is_not_there(records: Records, text: str) -> None:
 
 def test_nobody_else_may_look(records: Records) -> None:
     assert records.folder.stat().st_mode & 0o077 == 0
+
+
+def test_a_folder_that_was_emptied_is_made_again(records: Records) -> None:
+    shutil.rmtree(records.folder)
+    records.note_due("a", Due(12.5))
+    shutil.rmtree(records.folder)
+    records.note_known({}, 1.0)
+    shutil.rmtree(records.folder)
+    fd = records.take("a")
+    assert fd is not None
+    assert records.runs("a")
+    os.close(fd)
+
+
+def test_what_cannot_be_written_leaves_nothing(records: Records) -> None:
+    (records.folder / "jobs" / "a.due").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        records.note_due("a", Due(12.5))
+    assert [path.name for path in (records.folder / "jobs").iterdir()] == ["a.due"]
 
 
 def test_one_agent(records: Records) -> None:
