@@ -12,7 +12,7 @@ import pytest
 from skitaid import was
 from skitaid.was import context
 from skitaid.was.errors import HTTPError, WasError
-from skitaid.was.result import STA_TIMEOUT, Result, Results
+from skitaid.was.result import STA_REQFAIL, STA_TIMEOUT, Result, Results
 from skitaid.was.task import Task
 from skitaid.was.worker import current_worker
 from tests.unit.was.rig import PATIENCE_S, FakeLoop, World, until
@@ -224,6 +224,16 @@ def test_threads_that_wait_for_threads_do_not_wait_for_ever() -> None:
     assert tasks.fetch() == [5] * 8
     until(lambda: not pool.is_busy, "the pool to come to rest")
     assert pool.threads <= 2
+
+
+def test_a_time_out_that_a_function_met_is_its_own() -> None:
+    def meet() -> None:
+        raise TimeoutError("of a database")
+
+    task = was.Thread(meet)
+    assert task.dispatch(PATIENCE_S).status == STA_REQFAIL
+    with pytest.raises(TimeoutError, match="of a database"):
+        task.fetch()
 
 
 def test_a_failure_that_nobody_asked_for_is_told(world: World, bound: context.Bound) -> None:
