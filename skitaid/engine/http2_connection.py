@@ -40,7 +40,7 @@ _SWITCHING: Final = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\
 class Http2Connection(Http2Output):
     """What comes in, and when it ends; what goes out is Http2Output's."""
 
-    __slots__ = ("_limits", "_prelude", "_seen")
+    __slots__ = ("_limits", "_seen")
 
     def __init__(
         self, engine: ConnectionEngine, listener: Listener, sock: socket.socket | SecureSocket, peer: Peer, *,
@@ -51,7 +51,6 @@ class Http2Connection(Http2Output):
         self.protocol = Http2Server(self, limits)
         self.flows = self.protocol.flows
         self._seen = 0
-        self._prelude: Http1Server | None = None
         self.out.emit(self.protocol.begin())
 
     # ------------------------------------------------------------ input, on the loop thread
@@ -67,11 +66,10 @@ class Http2Connection(Http2Output):
         super().on_event(mask)
 
     def upgrade(self, head: RequestHead, settings: bytes, prelude: Http1Server) -> None:
-        """The client came by Upgrade, with these SETTINGS: its request is stream 1 (RFC 7540 section 3.2). What is left
-        of its body comes by `prelude`."""
+        """The client came by Upgrade, with these SETTINGS: its request is stream 1 (RFC 7540 section 3.2). Its body,
+        which is here, comes by `prelude`."""
         self.out.frames.insert(0, _SWITCHING)
         lane = self.open(1)
-        self._prelude = prelude
         prelude.tell(Prelude(self, lane, prelude))
         self._is_feeding = True
         try:
@@ -87,15 +85,11 @@ class Http2Connection(Http2Output):
 
     def leave_prelude(self, rest: bytes) -> None:
         """HTTP/1 is over, and `rest` came behind it."""
-        self._prelude = None
         if rest:
             self._feed(rest)
 
     def _feed(self, data: bytes) -> None:
         if self.is_closing:
-            return
-        if self._prelude is not None:
-            self._prelude.feed(data)
             return
         protocol, out = self.protocol, self.out
         # A client has to say that it took what it got.

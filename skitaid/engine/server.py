@@ -199,7 +199,7 @@ class Engine:
         """A client asks for HTTP/2 with its first request. False: it gets its answer by HTTP/1."""
         from skitaid.protocols.http2.upgrade import upgrade_settings
 
-        settings = None if self.settings.http2 is None else upgrade_settings(head)
+        settings = None if self.settings.http2 is None else upgrade_settings(head, parser.buffered)
         if self.settings.http2 is None or settings is None:
             return False
         self._take_over(connection, self.settings.http2).upgrade(head, settings, parser)

@@ -9,21 +9,26 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import h2.config
 import h2.connection
 import h2.events
+import h2.exceptions
 import pytest
 
 from skitaid.engine.server import EngineSettings
 from skitaid.engine.spool import SpoolSettings
 from skitaid.engine.timeouts import Timeouts
+from skitaid.protocols.http2.frames import GOAWAY
 from tests.functional.engines import PATIENCE_S, RunningEngine, until
+from tests.functional.running import PID_APP, Master, Place, wait_for
 
 pytestmark = pytest.mark.time_limit(120)
 
@@ -99,6 +104,10 @@ class Client:
     def read(self) -> None:
         data = self.socket.recv(1 << 18)
         assert data, "the server closed the connection"
+        self.take(data)
+
+    def take(self, data: bytes) -> None:
+        """What came."""
         for event in self.h2.receive_data(data):
             if isinstance(event, h2.events.ResponseReceived):
                 self.heads[event.stream_id] = dict(event.headers)
@@ -215,12 +224,14 @@ def test_curl(serve: Serve, how: str, tmp_path: Path) -> None:
     host, port = engine.address
     upload = tmp_path / "upload"
     upload.write_bytes(content("up", 300000))
-    for extra in ([], ["--data-binary", f"@{upload}"]):
+    # A long body keeps an upgrade from being taken.
+    version = "2" if how == "--http2-prior-knowledge" else "1.1"
+    for extra, expected in (([], "2 200"), (["--data-binary", f"@{upload}"], f"{version} 200")):
         command = ["curl", "-s", "-m", "20", how, "-o", str(tmp_path / "got"), "-w", "%{http_version} %{http_code}"]
         done = subprocess.run(
             [*command, *extra, f"http://{host}:{port}/a/300000/30000"], capture_output=True, text=True, check=True
         )
-        assert done.stdout == "2 200"
+        assert done.stdout == expected
         assert (tmp_path / "got").read_bytes() == content("a", 300000)
 
 
@@ -233,3 +244,94 @@ def test_nghttp(serve: Serve, how: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, check=True)
     # It prints pieces as they come, of whichever stream.
     assert sorted(done.stdout) == sorted(content("a", 3000) * 10)
+
+
+class Hammer(threading.Thread):
+    """Asks, five requests at a time, with a new connection whenever the server is about to go."""
+
+    def __init__(self, address: Any) -> None:
+        super().__init__()
+        self.address = address
+        self.is_over = threading.Event()
+        self.answers: list[bytes] = []
+        self.failures: list[str] = []
+        self.connections = 0
+
+    def run(self) -> None:
+        while not self.is_over.is_set() and not self.failures:
+            self.connections += 1
+            try:
+                self._connection()
+            except (OSError, AssertionError, h2.exceptions.ProtocolError) as error:
+                self.failures.append(repr(error))
+
+    def _connection(self) -> None:
+        client = PoliteClient(self.address)
+        while not client.goaways and not self.is_over.is_set():
+            ids = [client.ask("/") for _ in range(5)]
+            client.until_over(*ids)
+            for stream_id in ids:
+                if client.over[stream_id] == "not taken":
+                    continue
+                assert client.over[stream_id] == "end" and client.heads[stream_id][":status"] == "200"
+                self.answers.append(bytes(client.bodies[stream_id]))
+        client.close()
+
+
+class PoliteClient(Client):
+    """Knows GOAWAY: what is above its last number was not looked at, and can be asked again. It is kept from h2, which
+    would hear of nothing more."""
+
+    def __init__(self, address: Any) -> None:
+        super().__init__(address)
+        self.goaways: list[int] = []
+        self._held = b""
+
+    def read(self) -> None:
+        data = self.socket.recv(1 << 18)
+        assert data, "the server closed the connection with requests on it"
+        self._held += data
+        kept = b""
+        while len(self._held) >= 9 and len(self._held) >= (end := 9 + int.from_bytes(self._held[:3], "big")):
+            one, self._held = self._held[:end], self._held[end:]
+            if one[3] == GOAWAY:
+                self._leave(int.from_bytes(one[9:13], "big"))
+            else:
+                kept += one
+        self.take(kept)
+
+    def _leave(self, last_id: int) -> None:
+        self.goaways.append(last_id)
+        for stream_id in self.bodies:
+            if stream_id > last_id:
+                self.over.setdefault(stream_id, "not taken")
+
+
+def _have_seen(hammers: list[Hammer], workers: int) -> bool:
+    return all(len(set(hammer.answers)) >= workers or hammer.failures for hammer in hammers)
+
+
+def test_a_reload_loses_no_request(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.app("app", PID_APP)
+    place.site("port = 0\nip = 127.0.0.1\n")
+    master = Master(place)
+    try:
+        host, _, port = master.ready().address.rpartition(":")
+        hammers = [Hammer((host, int(port))) for _ in range(3)]
+        for hammer in hammers:
+            hammer.start()
+        try:
+            for generation in (1, 2, 3):
+                if generation > 1:
+                    master.reload()
+                wait_for(partial(_have_seen, hammers, generation), f"answers of generation {generation}")
+        finally:
+            for hammer in hammers:
+                hammer.is_over.set()
+            for hammer in hammers:
+                hammer.join()
+        assert [hammer.failures for hammer in hammers] == [[], [], []]
+        assert all(hammer.connections >= 3 for hammer in hammers)
+    finally:
+        master.end()
