@@ -5,7 +5,9 @@ when its input ends because the worker is gone.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+from contextlib import suppress
 from threading import Lock
 from typing import Final
 
@@ -33,11 +35,17 @@ class CommandGuard:
         self._groups: set[int] = set()
         self._shell: subprocess.Popen[bytes] | None = None
         self._fd = -1
+        self._is_closed = False
         os.register_at_fork(after_in_child=self._part)
 
     def watch(self, group: int) -> None:
         """A command has begun. Raises OSError."""
         with self._lock:
+            if self._is_closed:
+                # It came too late to be among those that were ended.
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(group, signal.SIGKILL)
+                return
             self._groups.add(group)
             if self._shell is None:
                 self._start()
@@ -55,6 +63,7 @@ class CommandGuard:
     def close(self) -> None:
         """The worker ends: so do all commands."""
         with self._lock:
+            self._is_closed = True
             self._close()
 
     def _start(self) -> None:

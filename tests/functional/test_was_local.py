@@ -379,8 +379,8 @@ def test_a_guard_that_was_killed_is_replaced(tmp_path: Path) -> None:
     guard.close()
     assert [commands[0].wait(10), commands[1].wait(10)] == [-signal.SIGKILL] * 2
     assert commands[2].poll() is None
-    commands[2].kill()
-    commands[2].wait()
+    guard.watch(commands[2].pid)
+    assert commands[2].wait(10) == -signal.SIGKILL
 
 
 def test_a_lock_that_is_released_while_somebody_has_it_by_fork() -> None:
