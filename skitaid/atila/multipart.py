@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ __all__ = ["Limits", "form_of", "limits_of", "read_multipart"]
 _CHUNK: Final = 65536
 _MAX_HEADER: Final = 4096
 _MAX_HEADERS: Final = 8
+_IS_TYPE: Final = re.compile(rb"[\w!#$&^.+-]{1,127}/[\w!#$&^.+-]{1,127}").fullmatch
+"""RFC 6838 section 4.2. Apps send it back as the type of the file."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +121,9 @@ class _Form:
 
     def _open(self, posted_name: str) -> None:
         self._descriptor, path = tempfile.mkstemp(prefix="upload-")
-        kind = self._part.fields.get(b"content-type", b"application/octet-stream")
-        self._part.file = UploadedFile(path, posted_name, kind.partition(b";")[0].strip().decode("latin-1").lower())
+        kind = self._part.fields.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        mimetype = kind.decode("ascii") if _IS_TYPE(kind) else "application/octet-stream"
+        self._part.file = UploadedFile(path, posted_name, mimetype)
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         part = self._part

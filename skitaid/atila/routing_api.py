@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from skitaid.atila.binding import Binder
-from skitaid.atila.patterns import parse
+from skitaid.atila.patterns import RuleError, parse
 from skitaid.atila.routes import Route, RouteOptions, methods_of
 from skitaid.atila.routing import Router
 from skitaid.atila.urls import UrlBuilder
 
 __all__ = ["Routing", "read_options"]
+
+_OPTIONS: Final = (
+    "methods",
+    "content_types",
+    "authenticate",
+    "access_control_allow_origin",
+    "access_control_max_age",
+)
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -72,18 +80,31 @@ class Routing:
 
 
 def read_options(methods: Any, content_types: Any, given: dict[str, Any]) -> RouteOptions:
-    """What a decorator was given. `given` is emptied of what is known."""
+    """What a decorator was given. `given` is emptied of what is known. Raises RuleError."""
     types = [content_types] if isinstance(content_types, str) else content_types
     origins = given.pop("access_control_allow_origin", None)
     max_age = given.pop("access_control_max_age", None)
+    authenticate = given.pop("authenticate", None)
+    _refuse_misspelt(given)
     return RouteOptions(
         methods=methods_of(methods),
         content_types=None if types is None else frozenset(each.lower() for each in types),
         allow_origin=None if origins is None else (origins,) if isinstance(origins, str) else tuple(origins),
         max_age_s=max_age,
-        authenticate=given.pop("authenticate", None),
+        authenticate=authenticate,
         rest=MappingProxyType(given),
     )
+
+
+def _refuse_misspelt(names: Iterable[str]) -> None:
+    """An app may note whatever it likes with a route; but `autenticate="basic"` would leave one open. Raises
+    RuleError."""
+    for name in names:
+        import difflib  # for these alone
+
+        meant = difflib.get_close_matches(name, _OPTIONS, n=1)
+        if meant:
+            raise RuleError(f"a route is given {name}=, which does nothing; did you mean {meant[0]}=?")
 
 
 def _routable(options: RouteOptions) -> dict[str, Any]:

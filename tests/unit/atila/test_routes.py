@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from skitaid.atila import Atila
+from skitaid.atila.patterns import RuleError
 from tests.unit.atila.caller import Caller
 
 
@@ -195,3 +196,11 @@ def test_a_routed_function_can_be_called_as_it_is_written(app: Atila) -> None:
         return [kind, limit, offset, JSON]
 
     assert pets(None, "dog", 10, area="LA") == ["dog", 10, 0, {"area": "LA"}]
+
+
+@pytest.mark.parametrize("name", ["mehotd", "method", "autenticate", "content_type", "access_control_allow_origins"])
+def test_a_misspelt_option_leaves_no_route_open(name: str) -> None:
+    app = Atila(__name__)
+    with pytest.raises(RuleError, match=f"{name}=, which does nothing; did you mean"):
+        app.route("/", **{name: ["POST"]})(lambda was: "")
+    assert app.route("/", note="mine")(lambda was: "").__name__ == "<lambda>"

@@ -318,3 +318,17 @@ def test_a_file_is_removed(temporary: Path, tmp_path: Path) -> None:
     file.remove()
     file.remove()
     assert not (tmp_path / "a.txt").exists()
+
+
+@pytest.mark.parametrize(
+    "said, told",
+    [
+        ("Text/HTML; charset=x", "text/html"),
+        ("text/x\x01y", "application/octet-stream"),
+        ("text", "application/octet-stream"),
+        ("a/" + "b" * 200, "application/octet-stream"),
+    ],
+)
+def test_the_type_of_a_file_is_one(said: str, told: str) -> None:
+    head = f'--BOUND\r\nContent-Disposition: form-data; name="f"; filename="f"\r\nContent-Type: {said}\r\n\r\n'
+    assert read(head.encode() + b"x\r\n--BOUND--\r\n").f.mimetype == told
