@@ -6,6 +6,8 @@ PIP_EXTRAS := test,sample
 PYTHON ?=
 # Arguments handed through: make test ARGS='tests/unit -k reader', make bench ARGS=hello
 ARGS ?=
+# Processes that share the tests, a module of them at a time; they wait more than they compute. 0: all in one.
+TEST_WORKERS ?= 3
 
 # make install
 PREFIX ?= /usr/local
@@ -24,7 +26,7 @@ $(shell [ -x $(VENV)/bin/python ] && [ "$$(cat $(VENV)/.made 2>/dev/null)" = "$(
 help:
 	@echo 'make venv       .venv with everything that the others below use'
 	@echo 'make run        the sample site on http://127.0.0.1:5000/, watching its conf and apps; Ctrl-C ends it'
-	@echo 'make test       all tests; ARGS are pytest arguments'
+	@echo 'make test       all tests; ARGS are pytest arguments, TEST_WORKERS=0 has them one after the other'
 	@echo 'make check      ruff, mypy and the unit tests on every Python 3.11+ of this machine'
 	@echo 'make bench      the figures of docs/ measured again; ARGS are handed to benchmarks/run.py'
 	@echo 'make install    as root, into PREFIX (/usr/local) and /etc/skitaid; DESTDIR for packaging'
@@ -47,7 +49,7 @@ run: venv
 test:
 	@tools/apt.sh
 	@$(MAKE) --no-print-directory venv
-	@$(VENV)/bin/python -m pytest $(ARGS)
+	@$(VENV)/bin/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.made-dev
 	$(VENV)/bin/ruff check .
