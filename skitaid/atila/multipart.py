@@ -19,6 +19,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from skitaid.atila.contracts import Was
 from skitaid.atila.files import UploadedFile
+from skitaid.atila.reading import check_end
 from skitaid.atila.values import Values, grouped
 from skitaid.was.errors import HTTPError
 
@@ -208,6 +209,8 @@ def _pieces(env: dict[str, Any], length: str) -> Iterator[bytes]:
     """The body, as it comes in. A server that does not say where it ends ends it itself."""
     read = env["wsgi.input"].read
     left = int(length) if length.isdecimal() else None
+    if left is None:
+        check_end(env)
     while left is None or left > 0:
         piece: bytes = read(_CHUNK if left is None else min(_CHUNK, left))
         if not piece:

@@ -7,7 +7,7 @@ from typing import Any, Final, NoReturn
 
 from skitaid.was.errors import HTTPError
 
-__all__ = ["has_body", "read_body", "read_json"]
+__all__ = ["check_end", "has_body", "read_body", "read_json"]
 
 
 def has_body(environ: dict[str, Any]) -> bool:
@@ -16,8 +16,15 @@ def has_body(environ: dict[str, Any]) -> bool:
     return bool(length and length != "0") or "HTTP_TRANSFER_ENCODING" in environ
 
 
+def check_end(environ: dict[str, Any]) -> None:
+    """Of a body that has no length. Servers that end it themselves say so; at others, such as wsgiref, reading would
+    wait for the client to hang up. Raises HTTPError 411."""
+    if not environ.get("wsgi.input_terminated"):
+        raise HTTPError("411 Length Required", "this server takes no chunked bodies")
+
+
 def read_body(environ: dict[str, Any], most: int) -> bytes:
-    """The body. `most`: bytes. Raises HTTPError 400, 413."""
+    """The body. `most`: bytes. Raises HTTPError 400, 411, 413."""
     if not has_body(environ):
         return b""
     stream = environ["wsgi.input"]
@@ -31,6 +38,7 @@ def read_body(environ: dict[str, Any], most: int) -> bytes:
         if len(body) < int(length):
             raise HTTPError("400 Bad Request", "the body ends early")
         return body
+    check_end(environ)
     body = stream.read(most + 1)
     if len(body) > most:
         raise _too_long(most)

@@ -13,6 +13,7 @@ Fields = list[tuple[str, str]]
 
 _LINE: Final = re.compile(r"[1-5][0-9]{2} [\t\x20-\x7e]*").fullmatch
 _FORBIDDEN: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search
+_IS_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 
 
 class Reply:
@@ -51,11 +52,11 @@ def status_line(status: str | int) -> str:
 
 
 def check_field(name: Any, value: Any) -> tuple[str, str]:
-    """A field that can be sent. Raises ValueError: what holds a line break would be two, and no control sign but the tab
-    may stand in one (RFC 9110 section 5.5)."""
+    """A field that can be sent (RFC 9110 section 5). Raises ValueError: what holds a line break would be two, no
+    control sign but the tab may stand in one, and its name is a token."""
     text = str(value)
-    if _FORBIDDEN(text) or _FORBIDDEN(str(name)):
-        raise ValueError(f"the field {name!s} has a line break or a control sign in it: {text!r}")
+    if _FORBIDDEN(text) or not _IS_NAME(str(name)):
+        raise ValueError(f"this is no field: its name is {name!s:.100}, its value {text[:1000]!r}")
     if not text.isascii():
         # WSGI has the bytes of a field as latin-1.
         text = text.encode("utf-8").decode("latin-1")

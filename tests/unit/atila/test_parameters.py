@@ -294,3 +294,16 @@ def test_what_is_no_json(app: Atila, body: bytes) -> None:
 
     answer = Caller(app)("POST", "/", body, CONTENT_TYPE="application/json")
     assert (answer.code, "sys." in answer.text, "recursion" in answer.text) == (400, False, False)
+
+
+@pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=B"])
+def test_a_chunked_body_where_the_server_does_not_end_it(app: Atila, kind: str) -> None:
+    """As under wsgiref: reading would wait for the client to hang up."""
+
+    @app.route("/")
+    def index(was: Any, **form: Any) -> Any:
+        return was.API(form)
+
+    call = Caller(app)
+    chunked = {"CONTENT_TYPE": kind, "CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"}
+    assert call("POST", "/", b"{}", **chunked).code == 411

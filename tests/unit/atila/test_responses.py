@@ -170,6 +170,17 @@ def test_a_field_can_not_make_another(app: Atila, how: str) -> None:
     assert answer.code == (302 if how == "redirect" else 500)
 
 
+@pytest.mark.parametrize(("name", "value"), [("X-A: b", "c"), ("", "c"), ("X A", "c"), ("X-A", "\x01"), ("X-A", "\0")])
+def test_what_is_no_field(app: Atila, name: str, value: str) -> None:
+    @app.route("/")
+    def index(was: Any) -> Any:
+        with pytest.raises(ValueError, match="this is no field"):
+            was.response.set_header(name, value)
+        return "x"
+
+    assert Caller(app).get("/").text == "x"
+
+
 def test_an_exception_that_is_shown(app: Atila) -> None:
     @app.route("/raise_exception")
     def raise_exception(was: Any) -> Any:
