@@ -40,7 +40,7 @@ _SWITCHING: Final = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\
 class Http2Connection(Http2Output):
     """What comes in, and when it ends; what goes out is Http2Output's."""
 
-    __slots__ = ("_limits", "_seen")
+    __slots__ = ("_limits", "_seen", "_swept")
 
     def __init__(
         self, engine: ConnectionEngine, listener: Listener, sock: socket.socket | SecureSocket, peer: Peer, *,
@@ -50,7 +50,7 @@ class Http2Connection(Http2Output):
         self._limits = limits
         self.protocol = Http2Server(self, limits)
         self.flows = self.protocol.flows
-        self._seen = 0
+        self._seen = self._swept = 0
         self.out.emit(self.protocol.begin())
 
     # ------------------------------------------------------------ input, on the loop thread
@@ -92,9 +92,10 @@ class Http2Connection(Http2Output):
         if self.is_closing:
             return
         protocol, out = self.protocol, self.out
-        # A client has to say that it took what it got.
-        protocol.earn(2 * (out.sent_frames - self._seen))
-        self._seen = out.sent_frames
+        # A client has to say that it took what it got; some say it for each 4 KB, of the stream and of the connection.
+        earned = 2 * out.sent_frames + (out.sent_bytes >> 11)
+        protocol.earn(earned - self._seen)
+        self._seen = earned
         self._is_feeding = True
         try:
             protocol.feed(data)
@@ -245,8 +246,11 @@ class Http2Connection(Http2Output):
         if self.protocol.is_midway and now - self.head_at > timeouts.head_s and not self.is_closing:
             self.time_out(Phase.HEAD)
             return
+        is_moving = self.out.sent_bytes != self._swept
+        self._swept = self.out.sent_bytes
         for lane in list(self.flows.values()):
-            if lane.sent != lane.noted:
+            # Whose turn did not come, though the client takes what others send, is not kept waiting by it.
+            if lane.sent != lane.noted or (is_moving and lane.out_window > 0):
                 lane.noted = lane.sent
                 lane.touched = now
             if now - lane.touched > timeouts.stall_s:
@@ -257,7 +261,7 @@ class Http2Connection(Http2Output):
         stream = lane.stream
         if lane.waiting or lane.is_finishing:
             self._give_up(lane, "the client took nothing for too long")
-        elif not lane.is_in_ended and not lane.is_paused:
+        elif not lane.is_in_ended and not lane.is_paused and not lane.is_tunnel:
             if stream is None:
                 self.reset(lane, ErrorCode.NO_ERROR)
             elif stream.body is None or stream.body.before_read is None:

@@ -47,7 +47,9 @@ class Http2Output(Connection):
     protocol: Http2Server[Lane]
     flows: dict[int, Lane]
 
-    __slots__ = ("_is_due", "_is_feeding", "_leave_at", "_lost", "flows", "lock", "out", "protocol", "slow")
+    __slots__ = (
+        "_is_due", "_is_feeding", "_is_waking", "_leave_at", "_lost", "flows", "lock", "out", "protocol", "slow",
+    )
 
     def __init__(
         self, engine: ConnectionEngine, listener: Listener, sock: socket.socket | SecureSocket, peer: Peer
@@ -58,7 +60,7 @@ class Http2Output(Connection):
         self.slow: set[Lane] = set()
         # Lanes that are lost and whose apps are still at work: they count as streams (CVE-2023-44487).
         self._lost: set[Lane] = set()
-        self._is_feeding = self._is_due = False
+        self._is_feeding = self._is_due = self._is_waking = False
         self._leave_at: float | None = None
 
     def _proceed(self) -> None:
@@ -97,7 +99,8 @@ class Http2Output(Connection):
             assert isinstance(flow, Lane)
             if flow.is_finishing and flow.stream is not None:
                 self.done(flow, flow.stream)
-        if self.slow:
+        if self.slow and not self._is_waking:
+            self._is_waking = True
             self.engine.portal.call(self._wake_slow)
 
     def go_out(self) -> None:
@@ -189,6 +192,7 @@ class Http2Output(Connection):
 
     def _wake_slow(self) -> None:
         """On the loop: lanes that waited for room, and have some."""
+        self._is_waking = False
         if self.is_congested:
             return
         with self.lock:

@@ -68,7 +68,7 @@ class Lane(Flow):
 
     __slots__ = (
         "_aside", "_connection", "_drained", "client_address", "discarded", "engine", "exchange", "is_finishing",
-        "is_lost", "listener", "noted", "peer", "peer_port", "stream", "touched",
+        "is_lost", "is_tunnel", "listener", "noted", "peer", "peer_port", "stream", "touched",
     )
 
     def __init__(self, connection: LaneConnection, stream_id: int, window: int, out_window: int) -> None:
@@ -82,7 +82,7 @@ class Lane(Flow):
         self.touched = engine.now
         self.stream: Stream | None = None
         self.exchange: Http2Exchange
-        self.is_lost = self.is_finishing = False
+        self.is_lost = self.is_finishing = self.is_tunnel = False
         self.discarded = self.noted = 0
         self._drained: threading.Event | None = None
         self._aside: SpoolFile | None = None
@@ -226,7 +226,8 @@ class Lane(Flow):
         return self._connection.push_for(self, target)
 
     def switch(self) -> None:
-        """The stream is a tunnel: its pieces go through as they do."""
+        """The stream is a tunnel: its pieces go through as they do, and both sides may be silent for long."""
+        self.is_tunnel = True
 
     def end_output(self) -> bool:
         """On the loop: say that nothing more will come from us, and go on listening."""

@@ -28,9 +28,9 @@ _FRAME_BYTES: Final = 65536
 
 class Outflow:
     """`frames` are to be sent, in this order; whoever sends them empties the list. Nothing here may be called by two
-    threads at a time. `sent_frames`: DATA frames so far."""
+    threads at a time. `sent_frames`: DATA frames so far, `sent_bytes`: and what was in them."""
 
-    __slots__ = ("_turns", "frames", "frames_bytes", "max_frame", "peer", "sent_frames", "window")
+    __slots__ = ("_turns", "frames", "frames_bytes", "max_frame", "peer", "sent_bytes", "sent_frames", "window")
 
     def __init__(self) -> None:
         self.frames: list[bytes] = []
@@ -38,7 +38,7 @@ class Outflow:
         self.peer = PeerSettings()
         self.window = INITIAL_WINDOW
         self.max_frame = MAX_FRAME_BYTES
-        self.sent_frames = 0
+        self.sent_frames = self.sent_bytes = 0
         # Streams that have something to send and may, as far as they go.
         self._turns: deque[Flow] = deque()
 
@@ -83,6 +83,7 @@ class Outflow:
             self.window -= size
             flow.is_out_ended = True
             self.sent_frames += 1
+            self.sent_bytes += size
             self.emit(data_frame(flow.stream_id, size, is_end=True) + data)
             return
         flow.is_ending = True
@@ -100,6 +101,7 @@ class Outflow:
         self.window -= size
         flow.is_out_ended = True
         self.sent_frames += 1
+        self.sent_bytes += size
         self.emit(whole_frames(flow.stream_id, block, data))
 
     def _may_send(self, flow: Flow, size: int) -> bool:
@@ -184,6 +186,7 @@ class Outflow:
         is_end = is_last and not flow.trailers
         if size or is_end:
             self.sent_frames += 1
+            self.sent_bytes += size
             self.emit(b"".join((data_frame(flow.stream_id, size, is_end=is_end), data)))
         if is_last:
             if not is_end:

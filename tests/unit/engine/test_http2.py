@@ -656,6 +656,21 @@ def test_a_client_that_takes_a_little_is_left_alone(make_rig: MakeRig) -> None:
     assert not client.responses[stream_id].reset
 
 
+def test_responses_that_wait_for_their_turn_are_not_given_up(make_rig: MakeRig) -> None:
+    """The client's line is slow: there is room for one frame a second, and 20 responses take turns."""
+    rig = make_rig(stall_s=5.0)
+    rig.app(big)
+    client = connect(rig, gives_credit=False)
+    ids = [client.ask("/30") for _ in range(20)]
+    for stream_id in ids:
+        client.h2.increment_flow_control_window(MEGABYTE, stream_id)
+    for _ in range(15):
+        client.h2.increment_flow_control_window(3000)
+        client.turn()
+        rig.advance(1)
+    assert not any(client.responses[stream_id].reset for stream_id in ids)
+
+
 def test_draining(make_rig: MakeRig) -> None:
     """First that we are about to go, then that we go; what was asked for is answered."""
     rig = make_rig()
@@ -711,7 +726,8 @@ def test_ping(rig: Rig) -> None:
 
 
 def test_a_tunnel(rig: Rig) -> None:
-    """CONNECT: what comes in goes to the body, what is written goes out, each side ends its own."""
+    """CONNECT: what comes in goes to the body, what is written goes out, each side ends its own, and both may be silent
+    for long."""
 
     class Echo:
         received = 0
@@ -743,6 +759,7 @@ def test_a_tunnel(rig: Rig) -> None:
     client.responses[stream_id] = Response()
     client.send(stream_id, b"abc")
     client.until(lambda: client.responses[stream_id].body == b"ABC")
+    rig.advance(100)
     client.send(stream_id, b"def", is_end=True)
     assert client.until_done(stream_id)[0].body == b"ABCDEF"
 
