@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from skitaid.upstream.settings import HttpVersion, MemberSettings, PoolSettings,
 from tests.functional.callers import Callers, callers
 from tests.functional.engines import until
 from tests.functional.running import free_port, wait_for
-from tests.functional.test_upstream import OK, TlsRogue, certificate
+from tests.functional.test_upstream import TlsRogue, certificate
 from tests.unit.upstream.scene import Heard
 
 __all__ = ["callers", "certificate"]
@@ -195,9 +195,10 @@ def test_responses_without_a_body(callers: Callers, nginx: MemberSettings, certi
 def test_a_member_with_tls_that_does_not_offer_it(
     callers: Callers, certificate: Path, version: HttpVersion, failure: str | None
 ) -> None:
-    rogue = TlsRogue(certificate, *[(OK, "keep")] * 20)
-    member = MemberSettings("localhost", rogue.member.port)
-    cluster = callers.cluster(member, tls=TlsSettings(ca=str(certificate)), version=version)
-    heard = fetch_many(callers, cluster, 20)
+    # One call a connection: a second one on the same would not be answered.
+    last = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
+    with closing(TlsRogue(certificate, *[(last, "close")] * 20)) as rogue:
+        member = MemberSettings("localhost", rogue.member.port)
+        cluster = callers.cluster(member, tls=TlsSettings(ca=str(certificate)), version=version)
+        heard = fetch_many(callers, cluster, 20)
     assert {one.failure for one in heard} == {failure}
-    rogue.close()
