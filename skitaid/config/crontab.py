@@ -143,7 +143,8 @@ def _split_command(text: str) -> tuple[str, str]:
     command, *rest = [part.replace("\\%", "%") for part in re.split(r"(?<!\\)%", text)]
     if not command.strip():
         raise UnfitError(f"{text!r}: no command stands before the %", "write \\% for a percent sign")
-    return command.strip(), "".join(f"{part}\n" for part in rest)
+    stdin = "\n".join(rest)
+    return command.strip(), f"{stdin}\n" if stdin and not stdin.endswith("\n") else stdin
 
 
 def _unquoted(value: str) -> str:

@@ -45,7 +45,9 @@ def test_macros() -> None:
         ("mail root%Hello%%there", "mail root", "Hello\n\nthere\n"),
         (r"date +\%Y-\%m", "date +%Y-%m", ""),
         (r"tee \%.txt%100\%", "tee %.txt", "100%\n"),
-        ("cat%", "cat", "\n"),
+        ("cat%", "cat", ""),
+        ("cat%a%", "cat", "a\n"),
+        ("cat%a%%", "cat", "a\n\n"),
     ],
 )
 def test_percent_signs(line: str, command: str, stdin: str) -> None:
