@@ -7,8 +7,10 @@ import pwd
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,6 +19,7 @@ from signal import SIGHUP, SIGKILL, SIGQUIT, SIGTERM
 
 import pytest
 
+from skitaid.agents.cron.machines import ClaimError, claim
 from skitaid.agents.cron.records import Records
 from tests.functional.running import PROGRAM, ROOT, Daemon, Place, free_port, wait_for
 
@@ -235,6 +238,61 @@ def test_a_time_limit_ends_the_whole_tree(cron: Cron, tmp_path: Path) -> None:
     assert 2 < time.monotonic() - began < 20
 
 
+def test_a_job_is_asked_once_to_end(cron: Cron) -> None:
+    cron.crontab("TIMEOUT = 1s\nJOB = asked\n"
+                 "@yearly trap 'echo asked; n=$((n+1))' TERM; n=0; while [ $n = 0 ]; do sleep 0.1; done; sleep 0.5")
+    done = cron.run("asked")
+    assert done.stdout.splitlines().count("asked") == 1
+    assert "ended by its time limit (TIMEOUT), exit code" in done.stderr
+
+
+def test_a_job_ends_with_its_runner(cron: Cron) -> None:
+    cron.crontab("JOB = lost\n@reboot trap 'kill $!' TERM; echo $$; sleep 600 > /dev/null 2>&1 & wait")
+    cron.start()
+    pid = int(wait_for(lambda: cron.lines("lost", "out"), "the job")[0])
+    last = cron.records.last("lost")
+    assert last is not None
+    assert last.group == pid
+    os.kill(last.pid, SIGKILL)
+    wait_for(lambda: not is_there(pid), "its end")
+    assert any("its runner is gone" in line for line in cron.lines("lost"))
+
+
+def test_a_job_that_lost_its_runner_while_the_agent_was_away(cron: Cron) -> None:
+    cron.crontab("JOB = lost\n@reboot trap '' TERM; echo $$; while :; do sleep 0.2 > /dev/null 2>&1; done")
+    agent = cron.start()
+    pid = int(wait_for(lambda: cron.lines("lost", "out"), "the job")[0])
+    last = cron.records.last("lost")
+    assert last is not None
+    agent.kill()
+    agent.wait()
+    os.kill(last.pid, SIGKILL)
+    cron.start()
+    wait_for(lambda: not is_there(pid), "its end")
+
+
+def test_nobody_looks_on_any_more(cron: Cron, tmp_path: Path) -> None:
+    cron.crontab(f"JOB = chatty\n@yearly for i in $(seq 20); do echo $i; sleep 0.02; done; touch {tmp_path}/done")
+    command = [sys.executable, str(PROGRAM), "--etc", str(cron.place.etc), "-f", "cron", "run", "chatty"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+    assert (tmp_path / "done").exists()
+    assert cron.lines("chatty", "out")[-1] == "20"
+
+
+def test_a_terminal_that_is_closed_ends_it(cron: Cron) -> None:
+    cron.crontab("JOB = long\n@yearly echo $$; exec sleep 600")
+    command = [sys.executable, str(PROGRAM), "--etc", str(cron.place.etc), "-f", "cron", "run", "long"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        pid = int(wait_for(lambda: cron.lines("long", "out"), "the job")[0])
+        process.send_signal(SIGHUP)
+        process.communicate()
+    assert process.returncode == 1
+    assert not is_there(pid)
+
+
 def test_a_job_that_left_a_daemon_behind_has_ended(cron: Cron, tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     cron.crontab(f"JOB = starter\n@yearly setsid sh -c 'echo $$ > {pid_file}; exec sleep 600' > /dev/null 2>&1 &")
@@ -257,6 +315,31 @@ def test_jobs_when_the_agent_is_stopped(cron: Cron, tmp_path: Path, number: sign
         go.touch()
     assert agent.wait(30) == 0
     assert "ended after" in cron.log if is_waited_for else "ended on request, killed by signal 15" in cron.log
+
+
+def test_a_machine_s_start_is_its_own(cron: Cron) -> None:
+    cron.crontab("ONE_MACHINE = yes\nJOB = hello\n@reboot echo ran",
+                 f"[state]\nbackend = redis://127.0.0.1:{free_port()}/0")
+    cron.start()
+    cron.until("hello", "ended")
+    assert cron.lines("hello", "out") == ["ran"]
+
+
+@pytest.mark.parametrize("answer", [b"nonsense\r\n", b":1\r\n", b"+PONG\r\n" * 2, b"-LOADING\r\n", b"*1\r\n" * 5000, b""])
+def test_what_answers_is_no_redis(answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=_answer_once, args=(server, answer))
+        thread.start()
+        with pytest.raises(ClaimError, match="Redis of .state. backend does not answer"):
+            claim(f"redis://127.0.0.1:{server.getsockname()[1]}/0", "job", 5.0)
+        thread.join(10)
+
+
+def _answer_once(server: socket.socket, answer: bytes) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(4096)
+        connection.sendall(answer)
 
 
 def test_one_machine_of_two_runs_it(tmp_path: Path) -> None:

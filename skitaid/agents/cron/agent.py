@@ -13,15 +13,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from signal import SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SIGCHLD, SIGINT, SIGTERM, pthread_sigmask
+from signal import SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SIGCHLD, SIGINT, SIGKILL, SIGTERM, pthread_sigmask
 from typing import Final
 
 from skitaid.agents.arguments import Arguments
+from skitaid.agents.cron import tree
 from skitaid.agents.cron.mail import send_mail
 from skitaid.agents.cron.records import Due, Records, boot_id
-from skitaid.agents.cron.runner import NOT_RUN, Occasion, Runner, Surroundings
+from skitaid.agents.cron.runner import KILL_AFTER_S, NOT_RUN, Occasion, Runner, Surroundings
 from skitaid.agents.cron.timetable import LATE, Plan, Timetable
-from skitaid.agents.cron.work import Work, collect, of_instance
+from skitaid.agents.cron.work import JOB_NAME, Work, collect, of_instance
 from skitaid.agents.cron.zones import zone_of
 from skitaid.agents.frame import Agent, Frame, Stop, run_agent
 from skitaid.config.model import Main
@@ -77,6 +78,8 @@ class CronAgent(Agent):
         self._timetable = Timetable(clock())
         self._works: dict[str, Work] = {}
         self._running: dict[int, Running] = {}
+        self._rests: dict[int, float] = {}
+        """Process groups that lost their runner, and when they are killed."""
         self._boot = boot_id()
         self._lock_fd: int | None = None
         self._is_stopping = False
@@ -108,6 +111,7 @@ class CronAgent(Agent):
             self._look_at = now + 1.0
             self._look_at_confs()
             self._forget_strays()
+            self._kill_rests(now)
         for key, at in self._timetable.tick(self._clock()):
             self._begin(self._works[key], Due(at))
         self._note_known()
@@ -142,8 +146,8 @@ class CronAgent(Agent):
                 running = self._running.pop(pid, None)
                 code = os.waitstatus_to_exitcode(status)
                 if running is not None and code < 0:
-                    self._log.write("error", f"its runner, pid {pid}, was killed by signal {-code}; what became of the "
-                                             "job is not known", running.key)
+                    self._log.write("error", f"its runner, pid {pid}, was killed by signal {-code}", running.key)
+                    self._end_rest(running.key)
 
     def close(self) -> None:
         if self._lock_fd is not None:
@@ -184,11 +188,29 @@ class CronAgent(Agent):
             if last is not None and last.ended is None and self._records.runs(key):
                 self._running[last.pid] = Running(key, is_child=False)
                 self._log.write("info", f"still runs, begun by the agent before this one (runner {last.pid})", key)
+            else:
+                self._end_rest(key)
 
     def _forget_strays(self) -> None:
         for pid, running in list(self._running.items()):
             if not running.is_child and not self._records.runs(running.key):
                 del self._running[pid]
+                self._end_rest(running.key)
+
+    def _end_rest(self, key: str) -> None:
+        """A job without its runner has nobody who logs it, limits it, or keeps it from being begun a second time."""
+        last = self._records.last(key)
+        if last is None or last.ended is not None or self._records.runs(key):
+            return
+        if last.group and tree.is_marked(last.group, f"{JOB_NAME}={key}"):
+            self._log.write("warn", f"its runner is gone: its process group {last.group} is ended", key)
+            tree.end_group(last.group, SIGTERM)
+            self._rests[last.group] = time.monotonic() + KILL_AFTER_S
+
+    def _kill_rests(self, now: float) -> None:
+        for group in [group for group, at in self._rests.items() if at <= now]:
+            tree.end_group(group, SIGKILL)
+            del self._rests[group]
 
     def _begin_reboot_jobs(self) -> None:
         """Once after each start of the machine, however often the agent starts."""
@@ -307,7 +329,8 @@ class CronAgent(Agent):
 
     def _wait_for_runners(self, now: float) -> None:
         self._forget_strays()
-        self.is_over = not self._running or now >= self._leave_at
+        self._kill_rests(now)
+        self.is_over = not (self._running or self._rests) or now >= self._leave_at
 
     # ------------------------------------------------------------ telling
 

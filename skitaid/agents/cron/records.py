@@ -47,12 +47,14 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Last:
-    """The last run. `ended` and `exit` None: it has not ended, or its runner was killed. `pid` is the runner's."""
+    """The last run. `ended` and `exit` None: it has not ended, or its runner was killed. `pid` is the runner's, `group`
+    the job's process group, 0 before it is there and when it has ended."""
 
     pid: int
     started: float
     ended: float | None = None
     exit: int | None = None
+    group: int = 0
 
 
 class Records:
@@ -89,9 +91,14 @@ class Records:
         if pid is None or started is None:
             return None
         code = _number(found.get("exit"))
-        return Last(int(pid), started, _number(found.get("ended")), None if code is None else int(code))
+        return Last(int(pid), started, _number(found.get("ended")), None if code is None else int(code),
+                    int(_number(found.get("group")) or 0))
 
-    def note_last(self, key: str, last: Last) -> None:
+    def note_last(self, key: str, last: Last | None) -> None:
+        """None: there was none."""
+        if last is None:
+            (self._jobs / f"{key}.last").unlink(missing_ok=True)
+            return
         self._again_if_gone(lambda: _write(self._jobs / f"{key}.last", asdict(last)))
 
     def take(self, key: str, *, shared: bool = False) -> int | None:

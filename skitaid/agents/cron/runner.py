@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from signal import SIGCHLD, SIGINT, SIGKILL, SIGTERM, strsignal
+from signal import SIG_IGN, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGTERM, Signals, getsignal, strsignal
 from typing import Final
 
 from skitaid.agents.cron import tree
@@ -74,12 +74,14 @@ class Result:
 
 
 class Runner:
-    """`run` once. The signals TERM and INT end the job with all that it started."""
+    """`run` once. The signals TERM, INT and HUP (a terminal that is closed; not under nohup) end the job with all that it
+    started."""
 
     def __init__(self, work: Work, surroundings: Surroundings) -> None:
         self._work = work
         self._around = surroundings
-        self._signals = SignalPipe((SIGTERM, SIGINT, SIGCHLD))
+        self._show = surroundings.show
+        self._signals = SignalPipe((*_enders(), SIGCHLD))
         self._poll = select.poll()
         self._poll.register(self._signals.fd, select.POLLIN)
         self._output = Output(keep=bool(work.job.mail_to))
@@ -94,13 +96,15 @@ class Runner:
 
     def run(self, occasion: Occasion) -> Result:
         """Wait, ask, execute, write down. Never raises for what the job does."""
-        if occasion.at is not None and not self._may_begin(occasion.at):
-            return Result(NOT_RUN, 0.0)
-        began = time.monotonic()
+        before = self._around.records.last(self._work.key)
         started = time.time()
         self._note(Last(os.getpid(), started))
+        if occasion.at is not None and not self._may_begin(occasion.at):
+            self._note(before)
+            return Result(NOT_RUN, 0.0)
+        began, started = time.monotonic(), time.time()
         self._say("info", f"starts: {self._work.job.command}")
-        self._execute()
+        self._execute(started)
         result = Result(self._code if self._code is not None else -SIGKILL, time.monotonic() - began, self._reason,
                         self._output.kept)
         self._note(Last(os.getpid(), started, time.time(), result.code))
@@ -115,8 +119,8 @@ class Runner:
         if job.jitter_s and not self._pause(job.jitter_s * _random()):
             self._say("warn", "told to stop before it began")
             return False
-        if not job.on_one_machine:
-            return True
+        if not job.on_one_machine or job.expression is None:
+            return True  # each machine starts by itself, and has its own @reboot
         if not self._around.backend.startswith("redis"):
             self._say("warn", "ONE_MACHINE without Redis: set [state] backend = redis://..., now each machine runs it")
             return True
@@ -136,19 +140,20 @@ class Runner:
         """False: told to stop meanwhile."""
         until = time.monotonic() + delay_s
         while (left_s := until - time.monotonic()) > 0:
-            if self._poll.poll(left_s * 1000) and {SIGTERM, SIGINT} & set(self._signals.read()):
+            if self._poll.poll(left_s * 1000) and {SIGTERM, SIGINT, SIGHUP} & set(self._signals.read()):
                 return False
         return True
 
     # ------------------------------------------------------------ meanwhile
 
-    def _execute(self) -> None:
+    def _execute(self, started: float) -> None:
         tree.adopt_orphans()
         try:
             self._pid, self._out_fd = launch(self._work)
         except OSError as error:
             self._code, self._reason = 1, f"cannot be started: {error}"
             return
+        self._note(Last(os.getpid(), started, group=self._pid))
         self._poll.register(self._out_fd, select.POLLIN)
         timeout_s = self._work.job.timeout_s
         self._end_at = time.monotonic() + timeout_s if timeout_s else float("inf")
@@ -224,8 +229,11 @@ class Runner:
     def _print(self, lines: list[str]) -> None:
         for line in lines:
             self._say("out", line)
-            if self._around.show is not None:
-                self._around.show(line)
+            if self._show is not None:
+                try:
+                    self._show(line)
+                except OSError:
+                    self._show = None  # whoever looked on has gone; the job goes on
 
     def _say(self, kind: str, text: str) -> None:
         if time.monotonic() >= self._look_at:
@@ -233,7 +241,7 @@ class Runner:
             self._around.log.reopen_if_moved()
         self._around.log.write(kind, text, self._work.key)
 
-    def _note(self, last: Last) -> None:
+    def _note(self, last: Last | None) -> None:
         try:
             self._around.records.note_last(self._work.key, last)
         except OSError as error:
@@ -248,6 +256,10 @@ class Runner:
                 self._say("error", f"its output cannot be mailed: {error}")
             else:
                 self._say("info", f"mail {mail_id} to {', '.join(self._work.job.mail_to)} is queued")
+
+
+def _enders() -> tuple[Signals, ...]:
+    return (SIGTERM, SIGINT) if getsignal(SIGHUP) is SIG_IGN else (SIGTERM, SIGINT, SIGHUP)
 
 
 def _random() -> float:

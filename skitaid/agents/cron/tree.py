@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
-__all__ = ["adopt_orphans", "descendants", "is_any_left", "parents", "signal_tree"]
+__all__ = ["adopt_orphans", "descendants", "end_group", "is_any_left", "is_marked", "parents", "signal_tree"]
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -68,4 +68,20 @@ def signal_tree(group: int, number: int) -> None:
         os.killpg(group, number)
     for pid in found:
         with suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, number)
+            if os.getpgid(pid) != group:  # who is asked twice may take the second time for impatience
+                os.kill(pid, number)
+
+
+def end_group(group: int, number: int) -> None:
+    """Signal a process group whose runner is gone, so that nobody can find more of the job than that."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def is_marked(pid: int, mark: str) -> bool:
+    """Was that process begun with `NAME=value` in its environment? Numbers of processes are used again."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return mark.encode() in file.read().split(b"\0")
+    except OSError:
+        return False

@@ -14,10 +14,11 @@ from skitaid.config.model import Crontab, CrontabLine, Instance, Main, Server
 from skitaid.config.report import UnfitError
 from skitaid.supervisor.spawn import interpreter
 
-__all__ = ["PATH", "Work", "collect", "environ_of", "find"]
+__all__ = ["JOB_NAME", "PATH", "Work", "collect", "environ_of", "find"]
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
 SHELL = "/bin/sh"
+JOB_NAME = "SKITAID_JOB"
 SPOOL_PATH = "SKITAID_SPOOL_PATH"
 """Where programs that use skitaid's e-mail find the daemon's queue."""
 
@@ -83,7 +84,7 @@ def environ_of(work: Work, ours: Mapping[str, str] = os.environ) -> dict[str, st
     if "TZ" in ours:
         made["TZ"] = ours["TZ"]
     made |= dict(work.environment) | dict(work.job.environment)
-    return made | {"SKITAID_JOB": work.key} | ({SPOOL_PATH: str(work.spool)} if work.spool is not None else {})
+    return made | {JOB_NAME: work.key} | ({SPOOL_PATH: str(work.spool)} if work.spool is not None else {})
 
 
 def _path(work: Work) -> str:
