@@ -8,12 +8,12 @@ still have frames on their way to us.
 from __future__ import annotations
 
 from collections import deque
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from skitaid.protocols.errors import ProtocolError
 from skitaid.protocols.headers import FieldLine
-from skitaid.protocols.http1.head import RequestHead
 from skitaid.protocols.http2.blocks import BlockReader
+from skitaid.protocols.http2.control import PRIORITY_BYTES, ControlFrames, depends_on
 from skitaid.protocols.http2.errors import ConnectionFault, ErrorCode, StreamFault
 from skitaid.protocols.http2.flow import Flow
 from skitaid.protocols.http2.frames import (
@@ -24,7 +24,6 @@ from skitaid.protocols.http2.frames import (
     END_STREAM,
     GOAWAY,
     HEADERS,
-    MAX_WINDOW,
     PADDED,
     PING,
     PRIORITY,
@@ -33,67 +32,17 @@ from skitaid.protocols.http2.frames import (
     RST_STREAM,
     SETTINGS,
     WINDOW_UPDATE,
-    frame,
-    reset_frame,
     window_frame,
 )
 from skitaid.protocols.http2.head import MalformedError, trailer_lines
-from skitaid.protocols.http2.limits import Budget, Http2Limits
-from skitaid.protocols.http2.reader import FrameReader
-from skitaid.protocols.http2.settings import (
-    ENABLE_CONNECT_PROTOCOL,
-    INITIAL_WINDOW,
-    INITIAL_WINDOW_SIZE,
-    MAX_CONCURRENT_STREAMS,
-    MAX_HEADER_LIST_SIZE,
-    PeerSettings,
-    parse_settings,
-    settings_frame,
-)
+from skitaid.protocols.http2.limits import Http2Limits
+from skitaid.protocols.http2.receiver import Receiver
 
 __all__ = ["Http2Server", "Receiver"]
 
 _MAX_GAPS: Final = 64
-_MAX_RESET: Final = 256
-_PRIORITY_BYTES: Final = 5
-_PING_BYTES: Final = 8
-_SETTINGS_COST: Final = 5
 
 _Stream = TypeVar("_Stream", bound=Flow)
-
-
-class Receiver(Protocol[_Stream]):
-    """Who is told what came in. All of it is called out of `feed`."""
-
-    def open(self, stream_id: int) -> _Stream:
-        """A new stream's record."""
-
-    def may_open(self) -> bool:
-        """Whether there is room for a stream more."""
-
-    def request(self, stream: _Stream, head: RequestHead) -> None:
-        """A head is complete; with `stream.is_in_ended` the request is."""
-
-    def refuse(self, stream: _Stream, error: ProtocolError) -> None:
-        """A head that is to be answered with an error."""
-
-    def body(self, stream: _Stream, data: bytes) -> None:
-        """Some of the request's body, never empty."""
-
-    def end(self, stream: _Stream, trailers: list[FieldLine]) -> None:
-        """The request is complete, after `request` or `body`. Not called for one that was complete with its head."""
-
-    def lost(self, stream: _Stream, error: StreamFault) -> None:
-        """The stream is over: the client gave it up, or broke a rule. It is closed already."""
-
-    def emit(self, frame: bytes) -> None:
-        """A frame is to be sent, after all that were to be sent before."""
-
-    def open_window(self, stream: _Stream | None, increment: int) -> None:
-        """More may be sent; None is for the connection. May raise ConnectionFault, StreamFault."""
-
-    def set_peer(self, peer: PeerSettings) -> None:
-        """The client's settings changed. May raise ConnectionFault."""
 
 
 class _Block:
@@ -109,69 +58,22 @@ class _Block:
         self.count = 0
 
 
-class Http2Server(FrameReader, Generic[_Stream]):
+class Http2Server(ControlFrames[_Stream]):
     """Feed it bytes; it calls the receiver. Raises ConnectionFault out of `feed`: GOAWAY is to be sent then, and
     nothing may be fed after that. `last_id`: the highest stream that was looked at; `accepts`: streams above it are not
     (after GOAWAY). `may_promise`: the client did not say GOAWAY, so something may be pushed. `awaits_settings`: those
     that a client begins with did not come. `refill` is to be called once a second."""
 
     def __init__(self, receiver: Receiver[_Stream], limits: Http2Limits) -> None:
-        super().__init__()
-        self._receiver = receiver
-        self._limits = limits
+        super().__init__(receiver, limits)
         self._blocks = BlockReader(limits.max_list_bytes, is_connect_enabled=limits.is_connect_enabled)
-        self.flows: dict[int, _Stream] = {}
-        self.last_id = 0
-        self.accepts = MAX_WINDOW
-        self.may_promise = True
-        self._promised = 0
-        self.peer = PeerSettings()
-        self._window = limits.window
-        self._owed = 0
-        self.awaits_settings = True
         self._block: _Block | None = None
         self._gaps: deque[tuple[int, int]] = deque(maxlen=_MAX_GAPS)
-        self._reset: dict[int, None] = {}
-        self._resets = Budget("streams that failed or were given up", limits.max_resets)
-        self._frames = Budget("frames that carry nothing", limits.max_frames)
 
     @property
     def is_midway(self) -> bool:
         """Whether a frame or a header block is incomplete, or the preface is."""
         return bool(self.held) or self._block is not None or self.awaits_settings
-
-    def begin(self) -> bytes:
-        """What we send first (section 3.4)."""
-        limits = self._limits
-        pairs = {
-            MAX_CONCURRENT_STREAMS: limits.max_streams, INITIAL_WINDOW_SIZE: limits.stream_window,
-            MAX_HEADER_LIST_SIZE: limits.max_list_bytes,
-        }  # fmt: skip
-        if limits.is_connect_enabled:
-            pairs[ENABLE_CONNECT_PROTOCOL] = 1
-        more = limits.window - INITIAL_WINDOW
-        return settings_frame(pairs) + (window_frame(0, more) if more > 0 else b"")
-
-    def upgrade(self, settings: bytes, stream: _Stream) -> None:
-        """The client came by Upgrade, with this payload in HTTP2-Settings; its request is stream 1 (RFC 7540 section
-        3.2). Raises ConnectionFault."""
-        self.last_id = 1
-        self.flows[1] = stream
-        self._take_settings(settings)
-
-    def promise(self) -> int:
-        """The number of a stream that is pushed."""
-        self._promised += 2
-        return self._promised
-
-    def refill(self) -> None:
-        """A second went by."""
-        self._resets.refill()
-        self._frames.refill()
-
-    def earn(self, gain: int) -> None:
-        """A response, or some of it, went out: a client that takes it needs frames for that."""
-        self._frames.earn(gain)
 
     # ------------------------------------------------------------ frames
 
@@ -192,23 +94,6 @@ class Http2Server(FrameReader, Generic[_Stream]):
             # Section 4.1: what is unknown is ignored.
             self._frames.spend()
 
-    def fail(self, fault: StreamFault) -> None:
-        """A stream ends by the client's fault. Counted, as it costs us what a request costs (CVE-2025-8671)."""
-        self._resets.spend()
-        flow = self.flows.pop(fault.stream_id, None)
-        self.note_reset(fault.stream_id)
-        self._receiver.emit(reset_frame(fault.stream_id, fault.code))
-        if flow is not None:
-            flow.is_in_ended = True
-            self._receiver.lost(flow, fault)
-
-    def note_reset(self, stream_id: int) -> None:
-        """We sent RST_STREAM: what is on its way to us is ignored (section 5.4.2)."""
-        reset = self._reset
-        if len(reset) >= _MAX_RESET:
-            del reset[next(iter(reset))]
-        reset[stream_id] = None
-
     # ------------------------------------------------------------ heads
 
     def _on_headers(self, flags: int, stream_id: int, payload: bytes) -> None:
@@ -216,10 +101,10 @@ class Http2Server(FrameReader, Generic[_Stream]):
             payload = _unpadded(payload)
         is_own = False
         if flags & PRIORITY_FLAG:
-            if len(payload) < _PRIORITY_BYTES:
+            if len(payload) < PRIORITY_BYTES:
                 raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "HEADERS is too short for its priority")
-            is_own = _depends_on(payload) == stream_id
-            payload = payload[_PRIORITY_BYTES:]
+            is_own = depends_on(payload) == stream_id
+            payload = payload[PRIORITY_BYTES:]
         if not flags & END_HEADERS:
             self._block = _Block(stream_id, flags, payload)
         else:
@@ -385,104 +270,12 @@ class Http2Server(FrameReader, Generic[_Stream]):
             return
         raise StreamFault(stream_id, ErrorCode.STREAM_CLOSED, "DATA for a stream that is closed")
 
-    def _check_not_idle(self, stream_id: int) -> None:
-        if not stream_id or stream_id > (self.last_id if stream_id & 1 else self._promised):
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a frame for a stream that was never opened")
-
-    # ------------------------------------------------------------ the rest
-
-    def _on_priority(self, flags: int, stream_id: int, payload: bytes) -> None:
-        """Checked and not heeded (section 5.3.2)."""
-        self._frames.spend()
-        if not stream_id:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "PRIORITY for the connection")
-        if len(payload) != _PRIORITY_BYTES:
-            raise self._fault(stream_id, ErrorCode.FRAME_SIZE_ERROR, "PRIORITY is not 5 bytes long")
-        if _depends_on(payload) == stream_id:
-            raise self._fault(stream_id, ErrorCode.PROTOCOL_ERROR, "a stream depends on itself")
-
-    def _fault(self, stream_id: int, code: ErrorCode, reason: str) -> StreamFault | ConnectionFault:
-        """Of a stream if it is open; there is nothing else to reset."""
-        return StreamFault(stream_id, code, reason) if stream_id in self.flows else ConnectionFault(code, reason)
-
-    def _on_reset(self, flags: int, stream_id: int, payload: bytes) -> None:
-        if len(payload) != 4:
-            raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "RST_STREAM is not 4 bytes long")
-        self._check_not_idle(stream_id)
-        flow = self.flows.pop(stream_id, None)
-        self._reset.pop(stream_id, None)
-        if flow is None:
-            self._frames.spend()
-            return
-        flow.is_in_ended = True
-        # CVE-2023-44487: a request that is given up has cost us nearly as much as one that is answered.
-        self._resets.spend()
-        self._receiver.lost(flow, StreamFault(stream_id, ErrorCode.CANCEL, "the client gave the request up"))
-
-    def _on_settings(self, flags: int, stream_id: int, payload: bytes) -> None:
-        if stream_id:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "SETTINGS for a stream")
-        if flags & ACK:
-            if payload:
-                raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "SETTINGS with ACK is not empty")
-            return
-        self._frames.spend(_SETTINGS_COST)
-        self._take_settings(payload)
-        self._receiver.emit(frame(SETTINGS, ACK, 0))
-
-    def _take_settings(self, payload: bytes) -> None:
-        self.peer = parse_settings(payload, self.peer)
-        self._receiver.set_peer(self.peer)
-
-    def _on_promise(self, flags: int, stream_id: int, payload: bytes) -> None:
-        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a client can't push")
-
-    def _on_ping(self, flags: int, stream_id: int, payload: bytes) -> None:
-        if stream_id:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "PING for a stream")
-        if len(payload) != _PING_BYTES:
-            raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "PING is not 8 bytes long")
-        self._frames.spend()
-        if not flags & ACK:
-            self._receiver.emit(frame(PING, ACK, 0, payload))
-
-    def _on_goaway(self, flags: int, stream_id: int, payload: bytes) -> None:
-        """The client wants nothing pushed any more; what it asked for is answered."""
-        if stream_id:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "GOAWAY for a stream")
-        if len(payload) < 8:
-            raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "GOAWAY is shorter than 8 bytes")
-        self._frames.spend(_SETTINGS_COST)
-        self.may_promise = False
-
-    def _on_window(self, flags: int, stream_id: int, payload: bytes) -> None:
-        if len(payload) != 4:
-            raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "WINDOW_UPDATE is not 4 bytes long")
-        self._frames.spend()
-        increment = int.from_bytes(payload, "big") & MAX_WINDOW
-        if not stream_id:
-            if not increment:
-                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE by nothing")
-            self._receiver.open_window(None, increment)
-            return
-        self._check_not_idle(stream_id)
-        flow = self.flows.get(stream_id)
-        if flow is None:
-            return
-        if not increment:
-            raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE by nothing")
-        self._receiver.open_window(flow, increment)
-
 
 def _unpadded(payload: bytes) -> bytes:
     """Sections 6.1 and 6.2."""
     if not payload or payload[0] >= len(payload):
         raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the padding is longer than its frame")
     return payload[1 : len(payload) - payload[0]]
-
-
-def _depends_on(payload: bytes) -> int:
-    return int.from_bytes(payload[:4], "big") & MAX_WINDOW
 
 
 _OTHERS: Final = {
