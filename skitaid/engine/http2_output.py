@@ -130,11 +130,15 @@ class Http2Output(Connection):
 
     def reset(self, lane: Lane, code: ErrorCode) -> None:
         """Give a stream up. From any thread."""
+        stream = lane.stream
+        if stream is None or stream.is_on_loop:
+            self.protocol.note_reset(lane.stream_id)
+        else:
+            self.engine.portal.call(partial(self.protocol.note_reset, lane.stream_id))
         with self.lock:
             is_open = self.flows.pop(lane.stream_id, None) is not None
             self._drop(lane)
             if is_open:
-                self.protocol.note_reset(lane.stream_id)
                 self.out.emit(reset_frame(lane.stream_id, code))
             if not self._is_feeding:
                 self._transmit()
