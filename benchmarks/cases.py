@@ -71,6 +71,9 @@ CASES = (
     Case("asgi", "hello ASGI", ("skitaid/asgi", "granian/asgi", "uvicorn"), (Load(),)),
     Case("static-1k", "static file of 1 KB", ("skitaid", "nginx"), (Load("/static/1k.txt", 32),)),
     Case("static-1m", "static file of 1 MB", ("skitaid", "nginx"), (Load("/static/1m.bin", 32),)),
+    Case("https", "hello WSGI by TLS", ("skitaid/tls", "granian/tls", "nginx/tls"), (Load("/", 32, scheme="https"),)),
+    Case("handshakes", "hello by TLS, each with a handshake", ("skitaid/tls", "granian/tls", "nginx/tls"),
+         (Load("/", 32, scheme="https", is_kept=False),)),
     Case("mounts", "1,000 paths, one mount or 1,000", ("skitaid", "skitaid/mounts"), (Load("/", script="mounts.lua"),)),
     Case("proxy", "small GET through a proxy; its backend is on the core of the load",
          ("skitaid/proxy+log", "skitaid/proxy", "nginx/proxy", "aiohttp/proxy", "fastapi/proxy"), (Load(),)),
@@ -81,6 +84,12 @@ CASES = (
     Case("proxy-alone", "one small GET at a time through a proxy", ("backend", "skitaid/proxy", "nginx/proxy"),
          (Load("/", 1),)),
     Case("connections", "hello, 4,096 connections", ("skitaid", "granian"), (Load("/", 4096),)),
+    Case("atila", "hello by Atila and by Flask", ("skitaid", "skitaid/atila", "skitaid/flask", "gunicorn/flask"),
+         (Load(),)),
+    Case("atila-json", "1 KB of JSON there and back", ("skitaid/atila", "skitaid/flask", "gunicorn/flask"),
+         (Load("/echo", script="echo.lua"),)),
+    Case("atila-routes", "an app of Atila with ten routes or 10,000", ("skitaid/atila", "skitaid/atila-many"),
+         (Load("/", script="routes.lua"),)),
 )  # fmt: skip
 
 TARGETS = (
@@ -115,6 +124,13 @@ TARGETS = (
     Target("proxy", "skitaid/proxy", "fastapi/proxy", goal=4.0),
     Target("proxy-100m", "skitaid/proxy", "nginx/proxy", goal=0.5),
     Target("proxy-alone", "skitaid/proxy", "backend", goal=0.3, quantity=Quantity.ADDED),
+    Target("https", "skitaid/tls", "granian/tls", goal=1.0),
+    Target("handshakes", "skitaid/tls", "nginx/tls", bound=0.6, quantity=Quantity.COST),
     Target("mounts", "skitaid/mounts", "skitaid", goal=1.1, quantity=Quantity.GROWTH),
     Target("connections", "skitaid", "skitaid", goal=1.3, quantity=Quantity.GROWTH, other_case="hello"),
+    Target("atila", "skitaid/atila", "skitaid", 0.5),
+    Target("atila", "skitaid/atila", "skitaid/flask", 2.0),
+    Target("atila", "skitaid/atila", "gunicorn/flask", 8.0),
+    Target("atila-json", "skitaid/atila", "skitaid/flask", 2.0),
+    Target("atila-routes", "skitaid/atila-many", "skitaid/atila", 1.2, quantity=Quantity.GROWTH),
 )

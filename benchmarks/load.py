@@ -23,16 +23,20 @@ class LoadError(Exception):
 @dataclass(frozen=True, slots=True)
 class Load:
     """Requests for `path` over `connections` that are kept open, each at once after the last's answer. `script`: a
-    file of lua/ that makes the requests."""
+    file of lua/ that makes the requests. `is_kept` False: each has a connection of its own, and a handshake by TLS."""
 
     path: str = "/"
     connections: int = 64
     script: str = ""
+    scheme: str = "http"
+    is_kept: bool = True
 
     def command(self, port: int, seconds: int) -> list[str]:
         script = ["-s", str(LUA / self.script)] if self.script else []
-        url = f"http://127.0.0.1:{port}{self.path}"
-        return ["wrk", "-t1", f"-c{self.connections}", f"-d{seconds}s", "--timeout", "10s", "--latency", *script, url]
+        fields = [] if self.is_kept else ["-H", "Connection: close"]
+        url = f"{self.scheme}://127.0.0.1:{port}{self.path}"
+        how = [f"-c{self.connections}", f"-d{seconds}s", "--timeout", "10s", "--latency"]
+        return ["wrk", "-t1", *how, *script, *fields, url]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import ssl
 import statistics
 import sys
 import time
@@ -196,9 +197,18 @@ class Bench:
         return running
 
 
+def _connection(port: int, scheme: str) -> http.client.HTTPConnection:
+    if scheme == "http":
+        return http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    context = ssl.create_default_context()
+    # A certificate of our own, made a moment ago.
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=context)
+
+
 def check_answer(running: Running, load: Load) -> None:
     """Raises StartError when the server does not answer 200: a fast error page is no figure."""
-    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)
+    connection = _connection(running.port, load.scheme)
     try:
         connection.request("GET", load.path)
         status = connection.getresponse().status

@@ -75,12 +75,12 @@ def _program(name: str) -> str:
     return str(BENCH_VENV / "bin" / name)
 
 
-def _gunicorn(*, threads: int = 4, log: bool = False) -> Maker:
+def _gunicorn(*, threads: int = 4, log: bool = False, app: str = "hello:app") -> Maker:
     def make(place: Place) -> list[str]:
         return [
             _program("gunicorn"), "--bind", f"127.0.0.1:{place.port}", "--workers", "1", "--worker-class", "gthread",
             "--threads", str(threads), "--keep-alive", "75", "--worker-connections", "1000", "--log-level", "warning",
-            *(["--access-logfile", str(place.folder / "access.log")] if log else []), "hello:app",
+            *(["--access-logfile", str(place.folder / "access.log")] if log else []), app,
         ]  # fmt: skip
 
     return make
@@ -164,6 +164,27 @@ def _nginx(template: str = "nginx.conf.in") -> Maker:
     return make
 
 
+def _with_certificate(make: Maker) -> Maker:
+    """A P-256 key, as most sites have one today, and a certificate, in etc/cert of the server's folder."""
+
+    def make_both(place: Place) -> list[str]:
+        cert = place.folder / "etc" / "cert"
+        cert.mkdir(parents=True)
+        how = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost"]
+        where = ["-keyout", str(cert / "bench.key"), "-out", str(cert / "bench.pem")]
+        subprocess.run(["openssl", "req", "-x509", *how, *where], check=True, capture_output=True)
+        return make(place)
+
+    return make_both
+
+
+def _granian_tls(place: Place) -> list[str]:
+    cert = place.folder / "etc" / "cert"
+    *words, app = _granian()(place)
+    return [*words, "--ssl-certificate", str(cert / "bench.pem"), "--ssl-keyfile", str(cert / "bench.key"), app]
+
+
+_SKITAID_TLS = _skitaid("ssl = yes", "certfile = bench.pem", "keyfile = bench.key", log=False)
 _MANY_MOUNTS = tuple(f"/m{number} = {APPS}/hello:app" for number in range(1, MOUNTS + 1))
 
 SERVERS: Mapping[str, Server] = {
@@ -176,6 +197,10 @@ SERVERS: Mapping[str, Server] = {
         Server("skitaid/asgi", "skitaid", "skitaid ASGI, log off", _skitaid(app="hello_asgi:app", log=False)),
         Server("skitaid/mounts", "skitaid", f"skitaid, {MOUNTS:,} mounts", _skitaid(*_MANY_MOUNTS, log=False)),
         Server("skitaid/idle", "skitaid", "skitaid, keep_alive 600", _skitaid("keep_alive = 600", log=False)),
+        Server("skitaid/atila", "skitaid", "skitaid, Atila, log off", _skitaid(app="hello_atila:app", log=False)),
+        Server("skitaid/atila-many", "skitaid", "skitaid, Atila, 10,000 routes",
+               _skitaid(app="hello_atila:many", log=False)),
+        Server("skitaid/flask", "skitaid", "skitaid, Flask, log off", _skitaid(app="hello_flask:app", log=False)),
         Server("granian+log", "granian", "granian, log on", _granian(log=True)),
         Server("granian", "granian", "granian, log off", _granian()),
         Server("granian/8+log", "granian", "granian, 8 threads, log on", _granian(threads=8, log=True)),
@@ -184,11 +209,15 @@ SERVERS: Mapping[str, Server] = {
         Server("gunicorn+log", "gunicorn", "gunicorn gthread, log on", _gunicorn(log=True)),
         Server("gunicorn", "gunicorn", "gunicorn gthread, log off", _gunicorn()),
         Server("gunicorn/8", "gunicorn", "gunicorn gthread, 8 threads, log off", _gunicorn(threads=8)),
+        Server("gunicorn/flask", "gunicorn", "gunicorn gthread, Flask, log off", _gunicorn(app="hello_flask:app")),
         Server("waitress", "waitress", "waitress (it has no log)", _waitress),
         Server("a2wsgi", "uvicorn", "uvicorn + a2wsgi, log off", _uvicorn("hello_a2wsgi:app")),
         Server("uvicorn", "uvicorn", "uvicorn ASGI, log off", _uvicorn("hello_asgi:app")),
         Server("bjoern", "bjoern", "bjoern (it has no log)", _bjoern),
         Server("nginx", "nginx", "nginx, log off", _nginx()),
+        Server("skitaid/tls", "skitaid", "skitaid by TLS, log off", _with_certificate(_SKITAID_TLS)),
+        Server("granian/tls", "granian", "granian by TLS, log off", _with_certificate(_granian_tls)),
+        Server("nginx/tls", "nginx", "nginx by TLS, log off", _with_certificate(_nginx("nginx_tls.conf.in"))),
         Server("backend", "skitaid", "nginx asked without a proxy", _nginx(), is_load=True),
         Server("skitaid/proxy+log", "skitaid", "skitaid as a proxy, log on", _skitaid_proxy(), is_proxy=True),
         Server("skitaid/proxy", "skitaid", "skitaid as a proxy, log off", _skitaid_proxy(log=False), is_proxy=True),
