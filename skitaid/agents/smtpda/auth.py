@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from binascii import Error, a2b_base64, b2a_base64
+from binascii import a2b_base64, b2a_base64
 from dataclasses import dataclass, field
 
 from skitaid.agents.smtpda.errors import DeliveryError
@@ -53,9 +53,10 @@ class Login:
         import hmac  # few servers want it
 
         try:
-            return hmac.new(self.password.encode(), a2b_base64(challenge), "md5").hexdigest()
-        except Error as error:
+            asked = a2b_base64(challenge)
+        except ValueError as error:  # not ASCII, or not base64
             raise DeliveryError(f"the server's challenge is not base64: {challenge[:80]!r}") from error
+        return hmac.new(self.password.encode(), asked, "md5").hexdigest()
 
 
 def _encoded(data: bytes) -> str:

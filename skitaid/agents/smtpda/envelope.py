@@ -19,8 +19,10 @@ __all__ = ["Envelope", "Route", "Starttls", "parse_server"]
 SMTP_PORT = 25
 ENVELOPE_MAX_BYTES = 1 << 20
 _SERVER = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+))(?::(?P<port>[0-9]{1,5}))?", re.ASCII)
-_UNSAFE = re.compile(r"[\x00-\x20\x7f<>]")
-"""What would end an address in a MAIL or RCPT command, or the command."""
+_UNSAFE = re.compile(r"[\x00-\x20\x7f-\x9f<>\ud800-\udfff]")
+"""What would end an address in a MAIL or RCPT command, or the command; what no bytes stand for."""
+_LATEST_S = 2.0 ** 36
+"""In some 2,000 years. Times behind that can't be written as dates."""
 
 
 class Starttls(Enum):
@@ -83,7 +85,7 @@ class Envelope:
         """Raises MalformedMailError. Believes nothing: any user of the machine may have written it."""
         try:
             return _read(json.loads(line))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             raise MalformedMailError(f"its first line is no envelope: {error!r}") from error
 
 
@@ -103,7 +105,7 @@ def _read(found: Mapping[str, Any]) -> Envelope:
     route = found["route"]
     return Envelope(
         id=str(found["id"]),
-        created_s=float(found["created_s"]),
+        created_s=_time(found["created_s"]),
         sender=_address(found["sender"]),
         recipients=tuple(dict.fromkeys(recipients)),
         route=None if route is None else _route(route),
@@ -113,11 +115,20 @@ def _read(found: Mapping[str, Any]) -> Envelope:
 
 def _route(found: Mapping[str, Any]) -> Route:
     route = Route(**{**found, "starttls": Starttls(found["starttls"])})
-    named = _SERVER.fullmatch(str(route))
-    texts = (route.user, route.password)
-    if named is None or not isinstance(route.port, int) or not all(isinstance(text, str | None) for text in texts):
+    if not isinstance(route.host, str) or _SERVER.fullmatch(str(route)) is None:
         raise ValueError("no server")
+    if type(route.port) is not int or not 0 < route.port < 65536 or type(route.ssl) is not bool:
+        raise ValueError("no port, or no way to connect to it")
+    for text in (route.user, route.password):
+        if text is not None:
+            text.encode()
     return route
+
+
+def _time(given: object) -> float:
+    if not isinstance(given, int | float) or not 0 <= (at := float(given)) < _LATEST_S:
+        raise ValueError(f"{given!r} is no time")
+    return at
 
 
 def _address(text: object) -> str:

@@ -24,6 +24,9 @@ __all__ = ["Mail", "Queue", "is_mail_id", "mail_ids", "read_mail"]
 
 RECORD_SUFFIX = ".json"
 PIECE_BYTES = 64 * 1024
+_BOUNCE = re.compile(r".*-b[0-9]+", re.ASCII)
+_ID_MAX = 80
+"""Of a sender's mail, so that there is room for what names its bounce."""
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,99}" + re.escape(MAIL_SUFFIX), re.ASCII)
 PART_KEPT_S = 86400.0
 
@@ -39,9 +42,11 @@ class Mail:
 
     def read(self) -> Iterator[bytes]:
         """The message from its beginning, in pieces."""
+        left = self.size  # who wrote the file may still be writing: there has to be an end
         with self.path.open("rb", buffering=0) as file:
             file.seek(self.offset)
-            while piece := file.read(PIECE_BYTES):
+            while piece := file.read(min(PIECE_BYTES, left)):
+                left -= len(piece)
                 yield piece
 
 
@@ -86,9 +91,17 @@ class Queue:
         """Move what is in `incoming` into `queue`: the ids, oldest first. What is no mail is left."""
         taken = []
         for entry in sorted(os.scandir(self.incoming), key=lambda entry: entry.name):
-            if _NAME.fullmatch(entry.name) and _is_plain(entry.path) and self._take(entry):
+            if self._is_welcome(entry.name) and _is_plain(entry.path) and self._take(entry):
                 taken.append(entry.name.removesuffix(MAIL_SUFFIX))
         return taken
+
+    def _is_welcome(self, name: str) -> bool:
+        """Ids are no secret, and names are the sender's choice: no mail takes the place of one that is the agent's, or
+        of a bounce to come."""
+        mail_id = name.removesuffix(MAIL_SUFFIX)
+        if not _NAME.fullmatch(name) or len(mail_id) > _ID_MAX or _BOUNCE.fullmatch(mail_id):
+            return False
+        return not any(os.path.lexists(f"{folder}/{name}") for folder in (self.queue, self.failed))
 
     def _take(self, entry: os.DirEntry[str]) -> bool:
         target = self.queue / entry.name

@@ -14,6 +14,8 @@ __all__ = ["Abilities", "Reply", "ReplyReader"]
 REPLY_MAX_BYTES = 64 * 1024
 """RFC 5321 says 512 octets a line; servers that tell stories are read all the same, to an end."""
 TEXT_MAX = 500
+SIZE_DIGITS_MAX = 20
+"""RFC 1870, section 4."""
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*?))?\r?\n", re.DOTALL)
 
 
@@ -103,4 +105,4 @@ class Abilities:
     def size_limit(self) -> int:
         """Octets; 0: none is known (RFC 1870)."""
         text = self.keywords.get("SIZE", "")
-        return int(text) if text.isascii() and text.isdigit() else 0
+        return int(text) if text.isascii() and text.isdigit() and len(text) <= SIZE_DIGITS_MAX else 0

@@ -37,9 +37,10 @@ def test_cram_md5_as_rfc_2195_has_it() -> None:
         "dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw"
 
 
-def test_a_challenge_that_is_no_base64() -> None:
+@pytest.mark.parametrize("challenge", ["a", "ünd", "\ufffd"])
+def test_a_challenge_that_is_no_base64(challenge: str) -> None:
     with pytest.raises(DeliveryError, match="base64"):
-        Login("CRAM-MD5", "a", "b").answer("a")
+        Login("CRAM-MD5", "a", "b").answer(challenge)
 
 
 def test_the_password_is_in_no_traceback() -> None:

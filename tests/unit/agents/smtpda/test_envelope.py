@@ -28,6 +28,13 @@ def forged(**fields: object) -> bytes:
     forged(route={"host": "x y", "port": 25, "starttls": "no"}), forged(route={"host": "x", "starttls": "perhaps"}),
     forged(route={"host": "x", "port": "25", "starttls": "no"}),
     forged(route={"host": "x", "user": 1, "starttls": "no"}),
+    forged(route={"host": "x", "ssl": [], "starttls": "no"}), forged(route={"host": "x", "ssl": 1, "starttls": "no"}),
+    forged(route={"host": "x", "port": 65536, "starttls": "no"}),
+    forged(route={"host": "x", "port": 0, "starttls": "no"}),
+    forged(route={"host": "x", "port": True, "starttls": "no"}),
+    forged(route={"host": "x", "user": "a", "password": "\ud800", "starttls": "no"}),
+    forged(sender="\ud800@x.org"), forged(recipients=["b@x.org", "\udfff@x.org"]), forged(sender="a\x85@x.org"),
+    forged(created_s=10 ** 400), forged(created_s=1e300), forged(created_s=float("nan")), forged(created_s=-1.0),
 ])
 def test_nothing_is_believed(line: bytes) -> None:
     with pytest.raises(MalformedMailError):

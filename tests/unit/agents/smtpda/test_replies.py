@@ -50,3 +50,4 @@ def test_abilities() -> None:
     assert found.size_limit == 1000
     assert found.mechanisms == {"PLAIN", "LOGIN"}
     assert Abilities().size_limit == 0
+    assert Abilities.of([f"SIZE {'9' * 5000}"]).size_limit == 0

@@ -190,6 +190,39 @@ def test_taken_in_in_order_and_only_what_is_a_mail(queue: Queue, tmp_path: Path)
     assert len(names(queue.incoming)) == 5
 
 
+@pytest.mark.parametrize("where", ["queue", "failed"])
+def test_a_mail_of_the_agent_s_is_not_replaced_by_another_of_that_name(queue: Queue, put: Callable[[], str],
+                                                                       where: str) -> None:
+    mail_id = put()
+    if where == "failed":
+        queue.fail(mail_id)
+    before = b"".join(queue.read(mail_id).read())
+    Spool(queue.folder).put(envelope(mail_id), b"Subject: other\r\n\r\nforged\r\n")
+    assert queue.take_in() == []
+    assert b"".join(queue.read(mail_id).read()) == before
+    queue.remove(mail_id)
+    assert queue.take_in() == [mail_id]
+
+
+def test_who_queues_a_mail_by_the_name_of_a_bounce_does_not_prevent_the_bounce(queue: Queue) -> None:
+    Spool(queue.folder).put(envelope(f"{new_id()}-b1"), MESSAGE)
+    assert queue.take_in() == []
+
+
+def test_a_name_leaves_room_for_that_of_the_bounce(queue: Queue) -> None:
+    Spool(queue.folder).put(envelope("a" * 100), MESSAGE)
+    Spool(queue.folder).put(envelope("a" * 80), MESSAGE)
+    assert queue.take_in() == ["a" * 80]
+
+
+def test_a_file_that_grows_is_read_to_where_it_was(queue: Queue, put: Callable[[], str]) -> None:
+    mail_id = put()
+    mail = queue.read(mail_id)
+    with mail.path.open("ab") as file:
+        file.write(b"more\r\n")
+    assert b"".join(mail.read()) == MESSAGE
+
+
 def test_read_as_it_was_queued(queue: Queue) -> None:
     given = envelope()
     message = b"Subject: x\r\n\r\n" + b".y\r\n" * 50_000
