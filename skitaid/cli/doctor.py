@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from skitaid.cli.doctor_cron import check_cron
 from skitaid.cli.doctor_instance import check_conf, check_instance
 from skitaid.cli.doctor_machine import check_agents, check_daemon, check_file_limit, check_folders, check_packages
 from skitaid.cli.doctor_mail import check_mail
@@ -35,6 +36,7 @@ def examine(session: Session) -> list[Finding]:
     findings = [*check_packages(), check_file_limit(), *check_folders(loaded.main)]
     findings += check_daemon(loaded.main, session.hint)
     findings += [*check_agents(loaded.main), *check_mail(loaded.main, session.hint)]
+    findings += check_cron(loaded.main, loaded.instances.values())
     findings += [_conf(error, name, session) for name, error in loaded.failures.items() if _is_meant(session, name)]
     running = running_instances(loaded.main)
     for name, instance in loaded.instances.items():
