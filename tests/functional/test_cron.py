@@ -325,12 +325,12 @@ def test_a_machine_s_start_is_its_own(cron: Cron) -> None:
     assert cron.lines("hello", "out") == ["ran"]
 
 
-@pytest.mark.parametrize("answer", [b"nonsense\r\n", b":1\r\n", b"+PONG\r\n" * 2, b"-LOADING\r\n", b"*1\r\n" * 5000, b""])
+@pytest.mark.parametrize("answer", [b"nonsense\r\n", b":1\r\n", b"+PONG\r\n" * 2, b"*1\r\n" * 5000, b""])
 def test_what_answers_is_no_redis(answer: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=_answer_once, args=(server, answer))
         thread.start()
-        with pytest.raises(ClaimError, match="Redis of .state. backend does not answer"):
+        with pytest.raises(ClaimError, match="backend does not answer"):
             claim(f"redis://127.0.0.1:{server.getsockname()[1]}/0", "job", 5.0)
         thread.join(10)
 

@@ -74,7 +74,7 @@ class Result:
 
 
 class Runner:
-    """`run` once. The signals TERM, INT and HUP (a terminal that is closed; not under nohup) end the job with all that it
+    """`run` once. The signals TERM, INT and HUP (a terminal was closed; not under nohup) end the job with all that it
     started."""
 
     def __init__(self, work: Work, surroundings: Surroundings) -> None:
