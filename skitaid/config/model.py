@@ -117,7 +117,7 @@ class Listen:
     port: int = 5000
     path: str | None = None
     origin: Origin = field(default=Origin(), compare=False)
-    is_forward: bool = False
+    is_forward: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         if self.path is not None:

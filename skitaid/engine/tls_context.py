@@ -30,8 +30,9 @@ def server_context(protocols: Sequence[str] = ("http/1.1",)) -> ssl.SSLContext:
     # The client knows whether it has hardware for AES; all that is offered is good.
     context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
-    # An end of file without a goodbye would else be an error after which nothing more can be sent.
-    context.options |= ssl.OP_IGNORE_UNEXPECTED_EOF
+    # An end of file without a goodbye would else be an error after which nothing more can be sent. OpenSSL 3 alone
+    # takes it so seriously.
+    context.options |= getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     context.set_alpn_protocols(list(protocols))
     return context
 

@@ -58,8 +58,10 @@ class Sockets:
 
     def keep_only(self, wanted: Iterable[Listen]) -> None:
         """Close the others."""
-        kept = set(wanted)
+        kept = list(wanted)
         self.close([listen for listen in self._by_listen if listen not in kept])
+        # An address may lead elsewhere now, though its socket is the same.
+        self._by_listen = {listen: self._by_listen[listen] for listen in kept}
 
     def close(self, listens: Iterable[Listen]) -> None:
         for listen in listens:

@@ -248,6 +248,24 @@ def test_a_certificate_that_can_t_be_served_stops_nobody(secured: Secured, start
     assert "has expired" in unfit.stderr
 
 
+def test_a_plain_site_becomes_a_secure_one_by_a_reload(secured: Secured, start: Callable[[], Master]) -> None:
+    """Its port stays open all the time, and leads to the new one."""
+    port, secure = free_port(), free_port()
+    secured.place.site(f"listen = 127.0.0.1:{port}\n")
+    master = start().ready()
+    assert master.addresses == (f"127.0.0.1:{port}",)
+    secured.place.site(SERVER.replace("port = 0", f"port = {secure}") + f"forward = {port}\n")
+    assert master.reload().event is Event.RELOADED
+    assert master.addresses == (f"127.0.0.1:{secure}",)
+    client = SecureClient(f"127.0.0.1:{secure}")
+    assert client.get()[0] == 200
+    client.close()
+    plain = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_S)
+    plain.request("GET", "/")
+    assert plain.getresponse().getheader("location") == f"https://127.0.0.1:{secure}/"
+    plain.close()
+
+
 def test_the_daemon_tells_of_certificates_as_of_anything_in_a_conf(secured: Secured) -> None:
     daemon = Daemon(secured.place)
     secured.place.site(SERVER)
