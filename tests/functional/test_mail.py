@@ -207,6 +207,43 @@ def test_a_second_agent_is_refused(post: Post) -> None:
     office.drained()
 
 
+def test_what_others_leave_in_the_spool_holds_up_no_mail(post: Post) -> None:
+    office = post()
+    incoming = office.folder / "incoming"
+    (incoming / "a-folder.mail").mkdir()
+    os.mkfifo(incoming / "b-fifo.mail")
+    (incoming / "c-link.mail").symlink_to("/etc/passwd")
+    for name, line in (("d-garbage", b"\xff\xfe"), ("e-odd", b'{"id":"x","route":{"host":"x","ssl":[]}}\n')):
+        (incoming / f"{name}.mail").write_bytes(line)
+    mail_id = office.send()
+    wait_for(lambda: [mail.mail_id for mail in office.sink.taken] == [mail_id], "the mail behind")
+    wait_for(lambda: office.failed() == {"d-garbage", "e-odd"}, "what is no mail in failed")
+    assert office.left() == {"a-folder", "b-fifo", "c-link"} and "Traceback" not in office.log
+
+
+def test_a_folder_of_the_spool_that_is_removed_is_made_anew(post: Post) -> None:
+    office = post()
+    (office.folder / "queue").rmdir()
+    office.send()
+    wait_for(lambda: len(office.sink.taken) == 1, "the mail")
+    (office.folder / "incoming").rmdir()
+    wait_for((office.folder / "incoming").is_dir, "the folder")
+    assert office.log.count("was removed, and is made anew") == 2
+
+
+def test_a_folder_that_mails_cannot_be_moved_to_is_said_once(post: Post) -> None:
+    office = post()
+    queue = office.folder / "queue"
+    queue.rename(office.folder / "queue.away")
+    queue.write_bytes(b"")
+    office.send()
+    wait_for(lambda: "mails stay in" in office.log, "the trouble in the log")
+    office.send()
+    queue.unlink()
+    wait_for(lambda: len(office.sink.taken) == 2, "both mails")
+    assert office.log.count("mails stay in") == 1
+
+
 def test_a_graceful_stop_finishes_the_mail_under_way(post: Post) -> None:
     gate = threading.Event()
     office = post(Sink(dot_gate=gate), concurrency=1)

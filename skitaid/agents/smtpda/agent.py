@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections import deque
+from itertools import islice
 
 from skitaid.agents.arguments import Arguments
 from skitaid.agents.frame import LOOK_EVERY_S, Agent, Frame, Stop, run_agent
@@ -37,6 +38,10 @@ LOCK_PATIENCE_S = 5.0
 FAST_S = 3.0
 """So long a mail that is on its way may take when the agent has to go: one that is cut off would arrive twice."""
 TIDY_EVERY_S = 3600.0
+HAND_OVER_MOST = 100
+"""In one turn, which reads each of them: signals, commands and what was settled are not to wait for a long queue."""
+TRY_AGAIN_S = 60.0
+"""A mail that the machine fails to read."""
 SWITCH_INTERVAL_S = 0.0005
 
 
@@ -54,6 +59,7 @@ class MailAgent(Agent):
         self._is_busy = False
         self._tell_at = 0.0
         self._seen_ns = -1
+        self._trouble = ""
         self._tidy_at = 0.0
         self._end_at: float | None = None
         self._doorbell: Doorbell | None = None
@@ -87,7 +93,7 @@ class MailAgent(Agent):
             return 0.02
         self._look_into_incoming()
         now = time.time()
-        for mail_id in self._schedule.take_due(now):
+        for mail_id in islice(self._schedule.take_due(now), HAND_OVER_MOST):
             self._hand_over(mail_id)
         self._tidy(now)
         self._save()
@@ -101,15 +107,25 @@ class MailAgent(Agent):
         self._seen_ns = -1
 
     def _look_into_incoming(self) -> None:
-        """When something was put there: the folder has changed, or somebody said so."""
+        """When something was put there. What cannot be done is said once, and tried again at each turn."""
         try:
-            changed_ns = os.stat(self._queue.incoming).st_mtime_ns
+            self._take_in()
         except FileNotFoundError:
             self._queue.prepare()
-            self._frame.log.write("warn", f"{self._queue.incoming} was removed, and is made anew")
-            return
+            self._frame.log.write("warn", f"a folder of {self._queue.folder} was removed, and is made anew")
+        except OSError as error:
+            if self._trouble != str(error):
+                self._frame.log.write("error", f"mails stay in {self._queue.incoming}: {error}")
+            self._trouble = str(error)
+        else:
+            self._trouble = ""
+
+    def _take_in(self) -> None:
+        """The folder has changed, or somebody said so. Raises OSError."""
+        changed_ns = os.stat(self._queue.incoming).st_mtime_ns
         if changed_ns == self._seen_ns:
             return
+        self._seen_ns = -1
         for mail_id in self._queue.take_in():
             self._schedule.add(mail_id, 0.0)
         # What came while we looked may have the same time, as the kernel counts it in steps: look once more.
@@ -119,14 +135,25 @@ class MailAgent(Agent):
     def _hand_over(self, mail_id: str) -> None:
         try:
             envelope = self._queue.read(mail_id).envelope
-        except MalformedMailError as error:
-            self._frame.log.write("error", f"set aside in {self._queue.failed}: {error}", mail_id)
-            self._queue.fail(mail_id)
-            self._failed += 1
+        except (MalformedMailError, PermissionError) as error:
+            self._set_aside(mail_id, error)
         except FileNotFoundError:
             self._frame.log.write("warn", "it was removed from the spool", mail_id)
+        except OSError as error:
+            self._frame.log.write("error", f"it is looked at again in a minute: {error}", mail_id)
+            self._schedule.add(mail_id, time.time() + TRY_AGAIN_S)
         else:
             self._couriers.add(Key(envelope.route or self._settings.route, envelope.sender), mail_id)
+
+    def _set_aside(self, mail_id: str, error: Exception) -> None:
+        """It is no mail, or another user's, who queued it at an agent that is not root."""
+        self._frame.log.write("error", f"set aside in {self._queue.failed}: {error}", mail_id)
+        try:
+            self._queue.fail(mail_id)
+        except OSError as trouble:
+            self._frame.log.write("error", f"it stays in {self._queue.queue} until the next start: {trouble}", mail_id)
+        else:
+            self._failed += 1
 
     def _enlist(self, mail_id: str) -> None:
         """A mail that is in the queue: when it is due, or that it is held."""

@@ -88,11 +88,17 @@ class Queue:
     # ------------------------------------------------------------ what there is
 
     def take_in(self) -> list[str]:
-        """Move what is in `incoming` into `queue`: the ids, oldest first. What is no mail is left."""
+        """Move what is in `incoming` into `queue`: the ids, oldest first. What is no mail is left. Raises OSError when
+        there is something, and none of it can be moved."""
         taken = []
         for entry in sorted(os.scandir(self.incoming), key=lambda entry: entry.name):
-            if self._is_welcome(entry.name) and _is_plain(entry.path) and self._take(entry):
-                taken.append(entry.name.removesuffix(MAIL_SUFFIX))
+            try:
+                if self._is_welcome(entry.name) and _is_plain(entry.path) and self._take(entry):
+                    taken.append(entry.name.removesuffix(MAIL_SUFFIX))
+            except OSError:
+                if taken:
+                    break  # the next look tells
+                raise
         return taken
 
     def _is_welcome(self, name: str) -> bool:
@@ -108,7 +114,9 @@ class Queue:
         try:
             os.rename(entry.path, target)
         except FileNotFoundError:
-            return False
+            if self.queue.is_dir():
+                return False
+            raise
         if _is_plain(target):
             return True
         target.unlink()  # it was exchanged for a link between look and rename

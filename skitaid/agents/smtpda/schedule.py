@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from heapq import heappop, heappush
 
 __all__ = ["Schedule"]
@@ -40,15 +41,13 @@ class Schedule:
         self._due.pop(mail_id, None)
         self._held.discard(mail_id)
 
-    def take_due(self, now: float) -> list[str]:
-        """Those whose time has come, in order; they are forgotten."""
-        found = []
+    def take_due(self, now: float) -> Iterator[str]:
+        """Those whose time has come, in order; each is forgotten when it is given, not before."""
         while self._heap and self._heap[0][0] <= now:
             due_s, mail_id = heappop(self._heap)
             if self._due.get(mail_id) == due_s:
                 del self._due[mail_id]
-                found.append(mail_id)
-        return found
+                yield mail_id
 
     def next_s(self) -> float | None:
         """When the next may be due."""
