@@ -51,16 +51,17 @@ def test_all_of_it_was_read() -> None:
 
 def test_every_section_of_the_contents_is_there() -> None:
     anchors = {
-        re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in re.findall(r"^## (.*)$", PAGE, re.M)
+        re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in re.findall(r"^###? (.*)$", PAGE, re.M)
     }
     assert set(re.findall(r"\(#([\w-]+)\)", PAGE)) <= anchors
 
 
 def test_first_app_and_routes(browser: Browser) -> None:
     assert browser.get("/").text == "<h1>Hello</h1>"
-    assert browser.get("/hello/Ada_Lovelace?times=2").text == "Hello, Ada Lovelace! " * 2
+    assert browser.get("/hello/Ada_Lovelace?greeting=Welcome").text == "Welcome, Ada Lovelace!"
     assert browser.get("/hello/Ada?loud=1").status == 400
-    assert browser.get("/pets?limit=5").json == {"kind": None, "limit": 5}
+    assert browser.get("/hello/<b>?greeting=<i>").text == "&lt;i&gt;, &lt;b&gt;!"
+    assert browser.get("/pets?limit=5").json == {"kind": None, "limit": "5"}
     assert browser.post_json("/pets", {"name": "Rex"}).status == 201
     assert browser.post("/pets", {"name": "Rex"}).status == 415
     assert browser.post_json("/pets", {}).status == 400
@@ -94,6 +95,7 @@ def test_what_functions_return(browser: Browser) -> None:
     assert (reply.status, reply["Cache-Control"]) == (200, "max-age=60")
     assert browser.get("/teapot").line == "418 I'm a teapot"
     assert browser.get("/numbers.csv").text == "0,0\n1,1\n2,4\n"
+    assert browser.get("/numbers.csv?count=9999999").status == browser.get("/numbers.csv?count=x").status == 400
     reply = browser.get("/manual")
     assert (reply.text, reply["Content-Disposition"]) == ("read me", "attachment; filename*=UTF-8''manual.txt")
     reply = browser.get("/old")
