@@ -17,7 +17,7 @@ from skitaid.supervisor.process import Limits
 from skitaid.supervisor.spawn import Command
 from skitaid.supervisor.unit import Shared, Unit
 
-__all__ = ["AGENTS", "SECTIONS", "AgentUnit", "wanted"]
+__all__ = ["AGENTS", "SECTIONS", "AgentUnit", "make_spool", "wanted"]
 
 BOOT = Path(__file__).resolve().parent.parent / "agents" / "boot.py"
 """The program of every agent; `-f NAME` tells it which."""
@@ -34,6 +34,16 @@ def wanted(main: Main, instances: Iterable[Instance]) -> frozenset[str]:
     return frozenset(name for name in AGENTS if asked[name])
 
 
+def make_spool(main: Main) -> None:
+    """What apps need of the mail spool (docs/spool.md): they may send before the agent has started for the first time,
+    and most may not make a folder there. Raises OSError."""
+    spool = main.global_.var_path / "daemons" / "smtpda"
+    for folder, mode in ((spool, 0o755), (spool / "incoming", 0o1777)):
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(mode)
+
+
 class AgentUnit(Unit):
     """Runs in skitaid's own interpreter, whatever the instances run in."""
 
@@ -44,7 +54,8 @@ class AgentUnit(Unit):
         self.process = replace(self.process, limits=LIMITS)
 
     def _command(self) -> Command:
-        return Command(self._python(), BOOT, self.name, self._shared.main.etc, self._shared.verbose)
+        self._runs_under = self._python()
+        return Command(self._runs_under, BOOT, self.name, self._shared.main.etc, self._shared.verbose)
 
     def _python(self) -> str:
         return sys.executable

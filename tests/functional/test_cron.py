@@ -404,6 +404,7 @@ def test_the_daemon_s_cron(tmp_path: Path) -> None:
         daemon.start()
         wait_for(lambda: "[out:echo] hello" in daemon("-f", "cron", "log").stdout, "the job")
         assert "2 jobs, next true at" in daemon("-f", "cron", "status").stdout
+        assert daemon("-f", "cron", "reload").stdout.splitlines() == ["cron: reloaded"]
         daemon("-f", "cron", "restart")
         assert daemon("-f", "cron", "log").stdout.count("[out:echo] hello") == 1
         assert "ended well" in daemon("-f", "cron", "list").stdout
