@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
+from skitaid.config.model import Main
 from skitaid.exceptions import ConfError, Problem
-from skitaid.supervisor.agents import SECTIONS, AgentUnit, wanted
+from skitaid.supervisor.agents import SECTIONS, AgentUnit, make_spool, wanted
 from skitaid.supervisor.confs import Confs, Reading
 from skitaid.supervisor.jobs import Job
 from skitaid.supervisor.plan import Plan
@@ -135,11 +136,19 @@ class Fleet:
         asked = self.agents_asked(reading)
         for name in asked:
             self.agents.setdefault(name, AgentUnit(name, self.shared)).is_retired = False
+        if "smtpda" in asked:
+            self._make_spool(reading.main)
         for name in self.agents.keys() - asked:
             if not self.agents[name].is_retired:
                 self.agents[name].is_retired = True
                 self.agents[name].stop(f"there is no {SECTIONS[name]} any more")
         return asked
+
+    def _make_spool(self, main: Main) -> None:
+        try:
+            make_spool(main)
+        except OSError as error:
+            self.shared.journal.warn(f"apps cannot send mail: {error}", "smtpda")
 
     def agents_asked(self, reading: Reading) -> frozenset[str]:
         """An instance whose file is wrong by now goes on with what it had, and so do its jobs."""

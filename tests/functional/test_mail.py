@@ -469,6 +469,30 @@ def test_an_app_sends_and_the_daemon_s_agent_delivers(daemon: Daemon) -> None:
     sink.close()
 
 
+IMPATIENT = """
+from skitai import was
+
+mail = was.email("Hello", "shop@example.com", "ann@example.com")
+mail.add_text("I am there")
+mail.send()
+
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [b"ok"]
+"""
+
+
+def test_an_app_sends_before_the_agent_s_first_start(daemon: Daemon) -> None:
+    from tests.functional.running import text as fetch
+
+    daemon.place.app("app", IMPATIENT)
+    daemon.place.site()
+    (daemon.place.etc / "skitaid.conf").write_text(f"[smtpda]\nsmtpserver = 127.0.0.1:{free_port()}\n")
+    daemon.start()
+    assert fetch(wait_for(lambda: daemon.see().get("address"), "the site's address")) == "ok"
+    assert re.search("new|queued|deferred", queue_of(daemon))
+
+
 def queue_of(daemon: Daemon) -> str:
     done = daemon("-f", "smtpda", "queue")
     assert done.returncode == 0, done.stderr

@@ -64,7 +64,7 @@ class Spool:
             self._write(envelope.id, line, message)
         except FileNotFoundError as error:
             raise SpoolError(f"no mail spool at {self.folder}: it is there when skitaid.conf has [smtpda] and the "
-                             "mail agent has started once") from error
+                             "daemon, or the mail agent, has started") from error
         except OSError as error:
             raise SpoolError(error.errno, f"the mail was not queued: {error.strerror}: {self.folder}") from error
         self.wake()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from skitaid.agents.arguments import RUN_LOG, Arguments, parse
+from skitaid.agents.smtpda.envelope import Envelope
+from skitaid.agents.smtpda.queue import Queue
+from skitaid.agents.smtpda.spool import Spool, new_id
 from skitaid.config.load import default_main
 from skitaid.config.model import Crontab, CrontabLine, Instance, Main, Smtpda
-from skitaid.supervisor.agents import BOOT, wanted
+from skitaid.supervisor.agents import BOOT, make_spool, wanted
 from skitaid.supervisor.spawn import Command
 
 ETC = Path("/srv/etc")
@@ -31,6 +35,20 @@ JOBS = Crontab((CrontabLine("@daily true"),))
 )
 def test_agents_that_confs_ask_for(main: Main, instances: list[Instance], expected: list[str]) -> None:
     assert sorted(wanted(main, instances)) == expected
+
+
+def test_the_mail_spool_is_there_before_apps_are(tmp_path: Path) -> None:
+    main = Main(replace(GLOBAL, var_path=tmp_path / "new" / "var"), ETC, smtpda=Smtpda())
+    make_spool(main)
+    spool = Spool(tmp_path / "new" / "var" / "daemons" / "smtpda")
+    spool.put(Envelope(new_id(), 1.0, "a@x.org", ("b@x.org",)), b"Subject: x\r\n\r\n")
+    before = {path: path.stat().st_mode for path in (spool.folder, spool.folder / "incoming")}
+    queue = Queue(spool.folder)
+    queue.prepare()
+    assert {path: path.stat().st_mode for path in before} == before, "as the agent makes them"
+    queue.incoming.chmod(0o1770)
+    make_spool(main)
+    assert queue.incoming.stat().st_mode & 0o7777 == 0o1770, "what is there is left as it is"
 
 
 def test_the_supervisor_and_the_agent_agree_on_the_command_line() -> None:
