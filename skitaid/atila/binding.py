@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from skitaid.atila.contracts import Was
 from skitaid.atila.reading import has_body
+from skitaid.atila.values import as_told
 from skitaid.was.errors import HTTPError
 
 __all__ = ["Binder", "defaults_of"]
@@ -73,7 +74,7 @@ class Binder:
                 # What is in the path decides, who may do it does too.
                 continue
             if not self._takes(name):
-                raise HTTPError("400 Bad Request", f"unknown parameter {name}")
+                raise HTTPError("400 Bad Request", f"unknown parameter {as_told(name)}")
             taken[name] = value
 
     def _add_body(self, taken: dict[str, Any], data: Any, values: Mapping[str, Any]) -> None:

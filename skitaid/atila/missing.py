@@ -9,6 +9,7 @@ from skitaid.atila.contracts import Was
 from skitaid.atila.cors import Cors
 from skitaid.atila.reply import Reply
 from skitaid.atila.routing import Missing, Router
+from skitaid.atila.values import as_told
 from skitaid.was.errors import HTTPError
 
 __all__ = ["options_reply", "reply_to_missing"]
@@ -35,7 +36,7 @@ def reply_to_missing(was: Was, router: Router, missing: Missing) -> Any:
         found = router.find(path + "/", method)
         if not isinstance(found, Missing):
             return found
-    raise HTTPError("404 Not Found", f"{environ.get('SCRIPT_NAME', '')}{path} is not here")
+    raise HTTPError("404 Not Found", f"{environ.get('SCRIPT_NAME', '')}{as_told(path)} is not here")
 
 
 def options_reply(was: Was, router: Router, cors: Cors | None) -> Reply:

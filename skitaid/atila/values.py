@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from skitaid.was.errors import HTTPError
 
-__all__ = ["Values", "grouped", "read_urlencoded"]
+__all__ = ["Values", "as_told", "grouped", "read_urlencoded"]
 
 MAX_FIELDS: Final = 1000
 """In a query or a form: names that hash alike could cost more than they are worth (CPU), and nobody writes as many."""
+
+
+_HARMLESS: Final = "/:@!$*+,;=~-._ []"
 
 
 class Values(dict[str, Any]):
@@ -47,6 +50,13 @@ def grouped(pairs: Iterable[tuple[str, Any]]) -> Values:
             several.add(name)
             found[name] = [found[name], value]
     return found
+
+
+def as_told(text: str) -> str:
+    """What a client sent, as the reason of an error may have it: an app's error page may forget to escape it."""
+    return "".join(
+        sign if sign.isalnum() or sign in _HARMLESS else quote(sign, errors="replace") for sign in text[:200]
+    )
 
 
 def read_urlencoded(text: str) -> Values:

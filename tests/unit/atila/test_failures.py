@@ -129,3 +129,22 @@ def test_a_status_of_success_ends_a_request_too(app: Atila) -> None:
         raise was.Error("204 No Content")
 
     assert (Caller(app).get("/ok").status, Caller(app).get("/ok").body) == ("204 No Content", b"")
+
+
+@pytest.mark.parametrize("target", ["/%3Cscript%3E'%22", "/x?%3Cscript%3E'%22=1"])
+def test_a_page_that_does_not_escape_does_not_run_what_a_link_says(app: Atila, target: str) -> None:
+    """As in an example of the documents: the reason of an error has something of the request."""
+    app.route("/x")(lambda was: "")
+
+    @app.default_error_handler
+    def default_error_handler(was: Any, e: dict[str, Any]) -> str:
+        return str(e)
+
+    page = Caller(app).get(target).text
+    assert "%3Cscript%3E%27%22" in page
+    assert "<script" not in page
+
+
+def test_the_reason_of_an_error_is_not_as_long_as_a_client_likes(app: Atila) -> None:
+    app.route("/x")(lambda was: "")
+    assert "a" * 300 not in Caller(app).get("/x?" + "a" * 3000).text
