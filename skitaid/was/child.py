@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from skitaid.was.errors import WasError
 
-__all__ = ["Child", "ChildDiedError"]
+__all__ = ["Child", "ChildDiedError", "ChildGoneError"]
 
 _LENGTH: Final = struct.Struct("!Q")
 _PATIENCE_S: Final = 2.0
@@ -29,6 +29,10 @@ _RECEIVE_BYTES: Final = 1 << 20
 
 class ChildDiedError(WasError):
     """The process ended while it ran a function, which may have done that."""
+
+
+class ChildGoneError(ChildDiedError):
+    """The process ended before it had read a whole function: another process may run it."""
 
 
 class Child:
@@ -55,11 +59,14 @@ class Child:
         return self._process.poll() is not None
 
     def run(self, request: bytes) -> bytes:
-        """What the child answers to a function. Raises ChildDiedError."""
+        """What the child answers to a function. Raises ChildDiedError, ChildGoneError."""
         try:
             self._send(request)
             (length,) = _LENGTH.unpack(self._receive(_LENGTH.size))
             return self._receive(length)
+        except ConnectionError:
+            # Linux says so, and not that the socket ended, when something that was sent is left unread.
+            raise ChildGoneError(f"the process {self._end()} before it began with the function") from None
         except (OSError, EOFError):
             raise ChildDiedError(f"the process {self._end()} while it ran the function") from None
 

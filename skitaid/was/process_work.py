@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from skitaid.was.child import Child, ChildDiedError
+from skitaid.was.child import Child, ChildDiedError, ChildGoneError
 from skitaid.was.errors import WasError
 from skitaid.was.result import Result
 from skitaid.was.thread_pool import ThreadPool
@@ -107,12 +107,21 @@ class ProcessWork:
         if request is None:
             return
         try:
-            result = self._result(request)
+            result = self._result_of_two(request)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is the result
             # None of its frames is the app's, and ours have the task in them, which has the error.
             result = Result.of_error(error.with_traceback(None))
         self._request = None
         done(result)
+
+    def _result_of_two(self, request: bytes) -> Result:
+        """Of a second child when the first was killed, by whomever, while it had nothing to do."""
+        try:
+            return self._result(request)
+        except ChildGoneError:
+            if self._request is None:
+                raise
+            return self._result(request)
 
     def _result(self, request: bytes) -> Result:
         child = self._pool.child()
