@@ -146,13 +146,14 @@ class Couriers:
         if session is not None and session.route != route:
             session.quit()
             session = None
+        round_ = Round(None, is_reachable=True)
         try:
             round_ = self._serve(mail_id, route, session)
         finally:
+            # At once: who takes the next mail has to know of the server.
             with self._changed:
                 del self._active[mail_id]
+                (self._unreachable.discard if round_.is_reachable else self._unreachable.add)(route)
                 self._changed.notify()
-        with self._changed:
-            (self._unreachable.discard if round_.is_reachable else self._unreachable.add)(route)
-            self._reinforce()
+                self._reinforce()
         return round_.session

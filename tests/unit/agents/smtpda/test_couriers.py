@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -43,6 +44,13 @@ class Work:
             assert self.changed.wait_for(lambda: len(self.begun) >= count, WAIT_S), self.begun
             return sorted(self.begun)
 
+    def rest(self, couriers: Couriers) -> None:
+        """Wait until nothing is in hand."""
+        deadline = time.monotonic() + WAIT_S
+        while couriers.in_hand:
+            assert time.monotonic() < deadline, f"{couriers.in_hand} mails in hand"
+            time.sleep(0.001)
+
 
 @pytest.fixture
 def work() -> Iterator[Work]:
@@ -69,6 +77,7 @@ def test_a_server_that_is_down_has_one_at_a_time(work: Work) -> None:
     couriers.add(Key(A, "s"), "a0")
     work.until(1)
     work.go("a0")
+    work.rest(couriers)
     for number in (1, 2, 3):
         couriers.add(Key(A, "s"), f"a{number}")
     couriers.add(Key(B, "s"), "b0")
