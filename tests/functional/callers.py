@@ -120,7 +120,11 @@ class Rogue:
         # Whoever waits there for a connection waits no longer.
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
+        for sock in list(self._open):
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        self._thread.join(PATIENCE_S)
         self._listener.close()
+        # Now there can be no more of them.
         for sock in self._open:
             sock.close()
-        self._thread.join(PATIENCE_S)
