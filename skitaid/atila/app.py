@@ -145,7 +145,7 @@ class Atila(  # each part is one concern
         marks = read_marks(route.function) or Marks()
         demanded = route.options.authenticate
         guards = marks.guards
-        if demanded is not None or self.authenticate:
+        if demanded is not None or self.demanded:
             guards.insert(0, self.authentication_guard(demanded))
         scopes = (self,) if route.scope is None else (self, *route.scope)
         words = [each.name for each in route.pattern.variables if each.kind == "int"]

@@ -76,7 +76,7 @@ class _Secret(NamedTuple):
 def settle_scheme(app: Any, demanded: Any) -> str | None:
     """The scheme that a route demands; None: nothing. `demanded` None: what the app demands of all its routes. Raises
     WrongSchemeError."""
-    asked = app.authenticate if demanded is None else demanded
+    asked = app.demanded if demanded is None else demanded
     if not asked:
         return None
     scheme = app.authorization if asked is True else asked

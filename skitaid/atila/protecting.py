@@ -35,6 +35,12 @@ class Protecting:
 
     # ---------------------------------------------------------------- authentication
 
+    @property
+    def demanded(self) -> str | bool:
+        """What every route demands: `authenticate`. An app of the documents before 0.15.21, which has one `user` and no
+        `authenticate`, means all of its routes."""
+        return self.authenticate or bool(self.user and self.password)
+
     def authentication_guard(self, demanded: str | bool | None) -> Guard:
         """What a route asks first. `demanded`: as route(authenticate=...) has it; None: what the app demands."""
 

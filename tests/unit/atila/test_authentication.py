@@ -334,3 +334,19 @@ def test_a_user_is_its_name() -> None:
     assert user != 5
     assert user
     assert not User("")
+
+
+def test_an_older_app_with_one_user_is_not_open() -> None:
+    """The documents before 0.15.21 protect an app by app.user and app.password alone."""
+    app = Atila("app")
+    app.authorization = "basic"
+    app.realm = "Partner App Area of mysite.com"
+    app.user = "app"
+    app.password = "iamyourpartnerapp"
+    app.route("/hello/<name>")(lambda was, name="Hans Roh": f"Hello, {name}")
+    app.route("/open", authenticate=False)(lambda was: "open")
+
+    browser = Browser(app)
+    assert browser.get("/hello/Ada").status == 401
+    assert browser.get("/hello/Ada", authorization=basic("app", "iamyourpartnerapp")).text == "Hello, Ada"
+    assert browser.get("/open").text == "open"
