@@ -74,7 +74,8 @@ def _pip_installs(names: list[str]) -> bool:
 
 
 def _has(name: str) -> bool:
-    return _succeeds([str(BENCH_VENV / "bin" / "python"), "-c", f"import {name}"])
+    module = name.partition("[")[0].replace("-", "_")
+    return _succeeds([str(BENCH_VENV / "bin" / "python"), "-c", f"import {module}"])
 
 
 def _version() -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.cases import Case
-from benchmarks.load import Load, LoadError, run
+from benchmarks.load import Load, LoadError, ask_h2, run
 from benchmarks.machine import Cores, Reading, foreign_share, read, wait_quiet
 from benchmarks.servers import SERVERS, Place, Running, StartError, free_port, start
 
@@ -30,11 +30,12 @@ WARM_UP_S = 1
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One run against one server. `cost_us`: processor time of the server for one request, in microseconds; None
-    where several kinds of requests share it. `server_share`, `load_share`: how much of its core each used."""
+    where several kinds of requests share it. `p50_ms`, `p99_ms`: None where the load tells none. `server_share`,
+    `load_share`: how much of its core each used."""
 
     rps: float
-    p50_ms: float
-    p99_ms: float
+    p50_ms: float | None
+    p99_ms: float | None
     refused: int
     broken: int
     cost_us: float | None
@@ -52,8 +53,8 @@ class Figure:
     """The medians of one server's samples; `is_clean` when they come from undisturbed samples alone."""
 
     rps: float
-    p50_ms: float
-    p99_ms: float
+    p50_ms: float | None
+    p99_ms: float | None
     refused: int
     broken: int
     cost_us: float | None
@@ -81,19 +82,23 @@ def summary(samples: Sequence[Sample], wanted: int) -> Figure:
     used = clean if is_clean else sorted(samples, key=lambda sample: sample.foreign)[:wanted]
     rates = [sample.rps for sample in used]
     rps = statistics.median(rates)
-    costs = [sample.cost_us for sample in used if sample.cost_us is not None]
     return Figure(
         rps=rps,
-        p50_ms=statistics.median(sample.p50_ms for sample in used),
-        p99_ms=statistics.median(sample.p99_ms for sample in used),
+        p50_ms=_median([sample.p50_ms for sample in used]),
+        p99_ms=_median([sample.p99_ms for sample in used]),
         refused=sum(sample.refused for sample in used),
         broken=sum(sample.broken for sample in used),
-        cost_us=statistics.median(costs) if costs else None,
+        cost_us=_median([sample.cost_us for sample in used]),
         spread=(max(rates) - min(rates)) / rps if rps else 0.0,
         load_share=statistics.median(sample.load_share for sample in used),
         samples=len(used),
         is_clean=is_clean,
     )
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
 
 
 @dataclass(slots=True)
@@ -207,7 +212,11 @@ def _connection(port: int, scheme: str) -> http.client.HTTPConnection:
 
 
 def check_answer(running: Running, load: Load) -> None:
-    """Raises StartError when the server does not answer 200: a fast error page is no figure."""
+    """Raises StartError when the server does not answer 200: a fast error page is no figure. Raises LoadError."""
+    if load.streams:
+        if not ask_h2(running.port, load.path):
+            raise StartError(f"GET {load.path} by HTTP/2 without TLS is not answered 2xx")
+        return
     connection = _connection(running.port, load.scheme)
     try:
         connection.request("GET", load.path)

@@ -86,13 +86,13 @@ def _gunicorn(*, threads: int = 4, log: bool = False, app: str = "hello:app") ->
     return make
 
 
-def _granian(interface: str = "wsgi", *, threads: int = 1, log: bool = False) -> Maker:
+def _granian(interface: str = "wsgi", *, threads: int = 1, log: bool = False, http: str = "auto") -> Maker:
     app = "hello:app" if interface == "wsgi" else "hello_asgi:app"
 
     def make(place: Place) -> list[str]:
         return [
             _program("granian"), "--host", "127.0.0.1", "--port", str(place.port), "--interface", interface,
-            "--workers", "1", "--runtime-threads", "1",
+            "--workers", "1", "--runtime-threads", "1", "--http", http,
             *(["--blocking-threads", str(threads)] if interface == "wsgi" else ["--loop", "uvloop"]),
             *(["--access-log"] if log else ["--no-access-log", "--log-level", "warning"]), app,
         ]  # fmt: skip
@@ -147,12 +147,12 @@ def _fastapi_proxy(place: Place) -> list[str]:
     return [_program("python"), "-c", code]
 
 
-def _nginx(template: str = "nginx.conf.in") -> Maker:
+def _nginx(template: str = "nginx.conf.in", *, protocol: str = "") -> Maker:
     def make(place: Place) -> list[str]:
         # As root it would serve as nobody, who may not look into our folder.
         values = {
             "folder": place.folder, "port": place.port, "static": place.static, "backend": place.backend,
-            "user": "user root;" if os.geteuid() == 0 else "",
+            "user": "user root;" if os.geteuid() == 0 else "", "protocol": protocol,
         }  # fmt: skip
         text = (ROOT / "benchmarks" / template).read_text()
         for name, value in values.items():
@@ -205,6 +205,7 @@ SERVERS: Mapping[str, Server] = {
         Server("granian", "granian", "granian, log off", _granian()),
         Server("granian/8+log", "granian", "granian, 8 threads, log on", _granian(threads=8, log=True)),
         Server("granian/8", "granian", "granian, 8 threads, log off", _granian(threads=8)),
+        Server("granian/h2", "granian", "granian, HTTP/2 alone, log off", _granian(http="2")),
         Server("granian/asgi", "granian", "granian ASGI, log off", _granian("asgi")),
         Server("gunicorn+log", "gunicorn", "gunicorn gthread, log on", _gunicorn(log=True)),
         Server("gunicorn", "gunicorn", "gunicorn gthread, log off", _gunicorn()),
@@ -215,6 +216,7 @@ SERVERS: Mapping[str, Server] = {
         Server("uvicorn", "uvicorn", "uvicorn ASGI, log off", _uvicorn("hello_asgi:app")),
         Server("bjoern", "bjoern", "bjoern (it has no log)", _bjoern),
         Server("nginx", "nginx", "nginx, log off", _nginx()),
+        Server("nginx/h2", "nginx", "nginx, HTTP/2, log off", _nginx(protocol=" http2")),
         Server("skitaid/tls", "skitaid", "skitaid by TLS, log off", _with_certificate(_SKITAID_TLS)),
         Server("granian/tls", "granian", "granian by TLS, log off", _with_certificate(_granian_tls)),
         Server("nginx/tls", "nginx", "nginx by TLS, log off", _with_certificate(_nginx("nginx_tls.conf.in"))),

@@ -32,7 +32,7 @@ def ratios(figures: Figures) -> list[Ratio]:
     found = []
     for target in TARGETS:
         ours = figures.get((target.case, target.server))
-        if target.quantity is Quantity.P99 and ours is not None:
+        if target.quantity is Quantity.P99 and ours is not None and ours.p99_ms is not None:
             found.append(Ratio(target, ours.p99_ms, ours.is_clean))
             continue
         theirs = figures.get((target.other_case or target.case, target.other))
@@ -47,7 +47,7 @@ def ratios(figures: Figures) -> list[Ratio]:
 def ratio_of(quantity: Quantity, ours: Figure, theirs: Figure) -> float | None:
     """None where nothing can be divided."""
     if quantity is Quantity.ADDED:
-        return ours.p50_ms - theirs.p50_ms
+        return ours.p50_ms - theirs.p50_ms if ours.p50_ms is not None and theirs.p50_ms is not None else None
     if quantity is Quantity.RPS:
         return ours.rps / theirs.rps if theirs.rps else None
     if not ours.cost_us or not theirs.cost_us:
@@ -80,7 +80,9 @@ def case_table(case: Case, figures: Figures) -> str:
 
 def _figure_text(figure: Figure) -> str:
     cost = f"{figure.cost_us:7.1f}" if figure.cost_us is not None else "      -"
-    text = f"{figure.rps:9,.0f} {cost} {figure.p50_ms:7.2f} {figure.p99_ms:7.2f}  ±{figure.spread * 50:.0f} %"
+    # The files of 100 MB come a few in a second.
+    rate = f"{figure.rps:9,.0f}" if figure.rps >= 100 else f"{figure.rps:9.2f}"
+    text = f"{rate} {cost} {_ms(figure.p50_ms)} {_ms(figure.p99_ms)}  ±{figure.spread * 50:.0f} %"
     if figure.refused:
         text += f"  {figure.refused} REFUSED"
     if figure.broken:
@@ -88,6 +90,10 @@ def _figure_text(figure: Figure) -> str:
     if figure.load_share > 0.95:
         text += "  (the load generator was at its limit)"
     return text if figure.is_clean else text + "  ~"
+
+
+def _ms(value: float | None) -> str:
+    return f"{value:7.2f}" if value is not None else "      -"
 
 
 def ratio_table(found: Iterable[Ratio]) -> str:
@@ -125,4 +131,3 @@ def _title(target: Target) -> str:
 
 def _line(value: float | None) -> str:
     return f"{value:6.2f}" if value is not None else "     -"
-

@@ -29,6 +29,17 @@ Requests/sec:  33755.42
 Transfer/sec:      4.25MB
 """
 
+H2LOAD = """Application protocol: h2c
+Main benchmark duration is over for thread #0. Stopping all clients.
+
+finished in 2.01s, 16709.50 req/s, 18.33MB/s
+requests: 33450 total, 33739 started, 33450 done, 33419 succeeded, 31 failed, 4 errored, 2 timeout
+status codes: 33419 2xx, 0 3xx, 20 4xx, 5 5xx
+traffic: 36.65MB (38433418) total, 3.44MB (3609252) headers (space savings 39.66%), 32.64MB (34221056) data
+                     min         max         mean         sd        +/- sd
+time for request:      281us     88.29ms     18.42ms     11.93ms    83.10%
+"""
+
 STAT = """cpu  300 30 300 3000 0 0 30 3 0 0
 cpu0 100 10 100 1000 50 0 10 1 0 0
 cpu1 200 20 200 2000 0 0 20 2 0 0
@@ -60,6 +71,30 @@ def test_wrk_without_errors() -> None:
 def test_wrk_that_could_not_connect() -> None:
     with pytest.raises(load.LoadError, match="unable to connect"):
         load.parse_wrk("unable to connect to 127.0.0.1:1 Connection refused\n")
+
+
+def test_h2load() -> None:
+    assert load.parse_h2load(H2LOAD) == load.Outcome(33450, 16709.5, None, None, 25, 6)
+
+
+def test_h2load_that_could_not_connect() -> None:
+    nothing = H2LOAD.replace("33450 done", "0 done")
+    with pytest.raises(load.LoadError, match="no result"):
+        load.parse_h2load(nothing)
+
+
+def test_streams_are_a_matter_of_h2load() -> None:
+    by_time = load.Load("/a", 32, streams=10).command(8123, 3)
+    assert by_time == ["h2load", "-t", "1", "-c", "32", "-m", "10", "-D", "3", "http://127.0.0.1:8123/a"]
+    by_count = load.Load("/a", 1, streams=1, count=6).command(8123, 3)
+    assert by_count[by_count.index("-n") + 1] == "6"
+    assert "-D" not in by_count
+
+
+def test_no_percentiles_no_ratio() -> None:
+    untold = replace(figure(1000), p50_ms=None, p99_ms=None)
+    assert verdict.ratio_of(Quantity.ADDED, untold, figure(2000)) is None
+    assert verdict.ratios({("hello", "skitaid+log"): untold}) == []
 
 
 @pytest.mark.parametrize(("text", "ms"), [("532.00us", 0.532), ("1.26ms", 1.26), ("2.10s", 2100.0), ("1.50m", 90000.0)])
