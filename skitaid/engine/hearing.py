@@ -15,6 +15,7 @@ __all__ = ["Hearing"]
 
 _TELLING: Final = (b"x-forwarded-for", b"x-forwarded-proto", b"forwarded")
 """A peer that sends one of these is likely to be a proxy."""
+_PASSING_ON: Final = (*_TELLING, b"x-forwarded-host", b"x-real-ip", b"via")
 
 
 class Hearing:
@@ -28,6 +29,13 @@ class Hearing:
     def may_pass_on(self, address: str) -> bool:
         """Whether a peer may be a proxy, so that its connections are not all one client's."""
         return NEAR.holds(address) or self._trusted.holds(address)
+
+    def is_direct(self, address: str, fields: HeaderBlock) -> bool:
+        """Whether nothing tells of a proxy between the client and us: no trusted peer, no unix socket, no field that
+        proxies add."""
+        if not address or self._trusted.holds(address):
+            return False
+        return all(fields.get(name) is None for name in _PASSING_ON)
 
     def take(self, stream: Stream) -> None:
         """To be called before anything else looks at a stream whose fields have hearsay. Raises ProtocolError 400."""

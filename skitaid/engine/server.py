@@ -196,11 +196,16 @@ class Engine:
         return True
 
     def upgrade_to_http2(self, connection: Connection, head: RequestHead, parser: Http1Server) -> bool:
-        """A client asks for HTTP/2 with its first request. False: it gets its answer by HTTP/1."""
+        """A client asks for HTTP/2 with its first request. False: it gets its answer by HTTP/1. So does a proxy that
+        passes the wish on: it would see no request of that connection any more, and its rules would not count. TLS has
+        ALPN for it (RFC 7540 section 3.3)."""
         from skitaid.protocols.http2.upgrade import upgrade_settings
 
-        settings = None if self.settings.http2 is None else upgrade_settings(head, parser.buffered)
-        if self.settings.http2 is None or settings is None:
+        is_direct = connection.listener.security is None and self.hearing.is_direct(connection.peer, head.fields)
+        if self.settings.http2 is None or not is_direct:
+            return False
+        settings = upgrade_settings(head, parser.buffered)
+        if settings is None:
             return False
         self._take_over(connection, self.settings.http2).upgrade(head, settings, parser)
         return True

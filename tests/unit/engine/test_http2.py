@@ -212,6 +212,25 @@ def test_an_upgrade_that_is_none_is_answered_by_http_1(rig: Rig, request_: bytes
     assert rig.client().ask(request_).code == 200
 
 
+@pytest.mark.parametrize(
+    ("peer", "field"),
+    [
+        ("10.0.0.9", "X-Ordinary: 1"), ("", "X-Ordinary: 1"), ("192.0.2.7", "X-Forwarded-For: 198.51.100.1"),
+        ("192.0.2.7", "Forwarded: for=198.51.100.1"), ("192.0.2.7", "Via: 1.1 proxy"),
+        ("192.0.2.7", "X-Real-IP: 198.51.100.1"),
+    ],
+    ids=["trusted", "unix", "X-Forwarded-For", "Forwarded", "Via", "X-Real-IP"],
+)  # fmt: skip
+def test_a_proxy_that_passes_the_upgrade_on_keeps_seeing_requests(peer: str, field: str) -> None:
+    """Else a visitor would be past its rules with the second request."""
+    rig = Rig(EngineSettings(threads=0, trusted=("10.0.0.0/8",)))
+    rig.app(hello)
+    client = rig.client()
+    client.connection.peer = peer
+    assert client.ask(upgrade_request("GET", field)).code == 200
+    rig.close()
+
+
 def test_settings_of_an_upgrade_that_break_the_protocol(rig: Rig) -> None:
     rig.app(hello)
     raw = rig.client()

@@ -32,6 +32,14 @@ def test_requests_are_answered_one_after_another(site: Site) -> None:
     assert client.tls.version() == "TLSv1.3"
 
 
+def test_http_2_by_upgrade_is_for_connections_in_the_clear(site: Site) -> None:
+    """RFC 7540 section 3.3."""
+    site.rig.app(hello)
+    client = site.client()
+    wish = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")
+    assert client.get("/", *wish).code == 200
+
+
 def test_a_request_that_comes_with_the_end_of_the_handshake_is_not_lost(site: Site) -> None:
     site.rig.app(hello)
     client = TlsClient(site, site.dial())
@@ -120,6 +128,20 @@ def test_only_so_many_handshakes_are_computed_in_a_batch(site: Site, monkeypatch
     for client in waiting:
         client.shake_hands()
     assert max(steps.count(batch) for batch in steps) <= STEPS_PER_BATCH
+
+
+def test_a_connection_that_can_t_be_made_is_closed(
+    site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise ModuleNotFoundError("a package of the protocol's")
+
+    monkeypatch.setattr(site.rig.engine, "_connect", fail)
+    client = TlsClient(site, site.dial())
+    client.shake_hands()
+    assert client.end() == "goodbye"
+    assert site.guests == []
+    assert "a package of the protocol's" in capsys.readouterr().err
 
 
 def test_a_session_is_resumed(site: Site) -> None:
