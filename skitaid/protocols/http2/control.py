@@ -149,6 +149,7 @@ class ControlFrames(FrameReader, Generic[_Stream]):
         if stream_id:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "SETTINGS for a stream")
         if flags & ACK:
+            self._frames.spend()
             if payload:
                 raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "SETTINGS with ACK is not empty")
             return

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from skitaid.protocols.http2.errors import ConnectionFault, ErrorCode
 from skitaid.protocols.http2.frames import (
+    ACK,
     CONTINUATION,
     DATA,
     END_HEADERS,
@@ -453,6 +454,7 @@ def flood(played: Played, *frames: bytes) -> str:
     "one",
     [
         frame(PING, 0, 0, bytes(8)), settings_frame({4: 65535}), frame(PRIORITY, 0, 7, bytes(5)), data(1, b""),
+        frame(SETTINGS, ACK, 0),
         window_frame(0, 1), window_frame(1, 1), frame(0xBE, 0, 0, b"x" * 100), goaway_frame(0, ErrorCode.NO_ERROR),
     ],
 )  # fmt: skip
