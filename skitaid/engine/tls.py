@@ -221,8 +221,9 @@ class Handshake:
         else:
             self._watch(READ)
             certificate = _certificate(secure) if self._server.asks_for_certificates else None
-            self._is_closed = True
             self._engine.secured(self, self._listener, TlsSocket(secure, certificate), self._peer)
+            # Only now: until the socket is somebody else's, we close it, whatever fails.
+            self._is_closed = True
 
     def _is_anything_here(self) -> bool:
         """A client that connects and goes again costs no SSL object."""

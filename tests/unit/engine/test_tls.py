@@ -139,7 +139,7 @@ def test_a_connection_that_can_t_be_made_is_closed(
     monkeypatch.setattr(site.rig.engine, "_connect", fail)
     client = TlsClient(site, site.dial())
     client.shake_hands()
-    assert client.end() == "goodbye"
+    assert client.end() in ("cut", "reset")
     assert site.guests == []
     assert "a package of the protocol's" in capsys.readouterr().err
 
