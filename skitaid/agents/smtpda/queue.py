@@ -24,7 +24,8 @@ __all__ = ["Mail", "Queue", "is_mail_id", "mail_ids", "read_mail"]
 
 RECORD_SUFFIX = ".json"
 PIECE_BYTES = 64 * 1024
-_BOUNCE = re.compile(r".*-b[0-9]+", re.ASCII)
+_BOUNCE = re.compile(r"[^-]+-.+-b[0-9]+", re.ASCII)
+"""An id of ours and what makes it a bounce's. The random part of an id alone may look like the latter."""
 _ID_MAX = 80
 """Of a sender's mail, so that there is room for what names its bounce."""
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,99}" + re.escape(MAIL_SUFFIX), re.ASCII)

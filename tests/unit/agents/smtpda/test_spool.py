@@ -209,6 +209,11 @@ def test_who_queues_a_mail_by_the_name_of_a_bounce_does_not_prevent_the_bounce(q
     assert queue.take_in() == []
 
 
+def test_chance_makes_no_bounce_of_a_mail(queue: Queue) -> None:
+    Spool(queue.folder).put(envelope("18e9ca365203a2be-b3948029"), MESSAGE)
+    assert queue.take_in() == ["18e9ca365203a2be-b3948029"]
+
+
 def test_a_name_leaves_room_for_that_of_the_bounce(queue: Queue) -> None:
     Spool(queue.folder).put(envelope("a" * 100), MESSAGE)
     Spool(queue.folder).put(envelope("a" * 80), MESSAGE)
