@@ -22,6 +22,7 @@ import pytest
 
 from skitaid.agents.smtpda.bounce import bounce_id
 from skitaid.agents.smtpda.envelope import Envelope
+from skitaid.agents.smtpda.ledger import Ledger
 from skitaid.agents.smtpda.message import Email
 from skitaid.agents.smtpda.spool import Spool, new_id
 from skitaid.supervisor.agents import BOOT
@@ -417,6 +418,23 @@ def judge(office: Office, text: str) -> None:
     twice = sum(count > 1 for count in arrived.values()) + sum(count > 1 for count in ids.values())
     assert twice <= 6
     assert len(ids) == len({each.rpartition("-")[0] for each in ids}), "two bounces for one failure"
+
+
+def test_what_the_killed_agent_had_heard_is_not_sent_again(post: Post) -> None:
+    office = post()
+    office.stop()
+    mail_id = office.send(["b@x.org", "c@x.org"])
+    (office.folder / "incoming" / f"{mail_id}.mail").rename(office.folder / "queue" / f"{mail_id}.mail")
+    ledger = Ledger()
+    ledger.open(office.folder)
+    assert ledger.is_kept
+    with ledger.slip(mail_id) as slip:
+        slip.arm(["b@x.org"])
+        slip.mark()
+        office.start()
+    office.drained()
+    assert office.sink.recipients() == ["c@x.org"]
+    assert f"{mail_id}: delivered: from <a@x.org> to <b@x.org>" in office.log
 
 
 # ---------------------------------------------------------------- with the daemon

@@ -20,6 +20,7 @@ from skitaid.agents.smtpda.couriers import Couriers
 from skitaid.agents.smtpda.delivery import Delivery
 from skitaid.agents.smtpda.doorbell import Doorbell, Nudge
 from skitaid.agents.smtpda.errors import MalformedMailError
+from skitaid.agents.smtpda.ledger import Ledger
 from skitaid.agents.smtpda.line import Key
 from skitaid.agents.smtpda.memory import give_back
 from skitaid.agents.smtpda.queue import Queue
@@ -51,6 +52,7 @@ class MailAgent(Agent):
         self._settings = settings
         self._queue = Queue(settings.spool)
         self._books = Books(self._queue, settings.policy, settings.terms.hello, frame.log.write)
+        self._ledger = Ledger()
         self._schedule = Schedule()
         self._settled: deque[Settled] = deque()
         self._nudge = Nudge()
@@ -68,7 +70,9 @@ class MailAgent(Agent):
     def begin(self) -> None:
         self._queue.prepare()
         self._queue.lock(LOCK_PATIENCE_S)
+        self._ledger.open(self._queue.folder)
         self._couriers = Couriers(self._settings.limits, self._delivery().serve)
+        self._recover()
         self._queue.tidy()
         self._doorbell = Doorbell(self._queue.folder)
         self._control = ControlSocket(self._queue.folder, self._commanded)
@@ -79,10 +83,16 @@ class MailAgent(Agent):
             self._enlist(mail_id)
         self._failed = len(self._queue.failed_ids())
 
+    def _recover(self) -> None:
+        """Write down what the agent before had heard when it was killed."""
+        for mail_id, recipients in self._ledger.taken():
+            self._books.recover(mail_id, recipients)
+        self._ledger.clear()
+
     def _delivery(self) -> Delivery:
         """What couriers do by the settings. Raises SigningError."""
-        attempt = Attempt(self._settings.terms)
-        return Delivery(self._queue, self._books, attempt, self._settings.signer(), self._frame.log, self._hear)
+        attempt, signer = Attempt(self._settings.terms), self._settings.signer()
+        return Delivery(self._queue, self._ledger, self._books, attempt, signer, self._frame.log, self._hear)
 
     # ------------------------------------------------------------ what is due
 
@@ -270,6 +280,7 @@ class MailAgent(Agent):
         for each in (self._doorbell, self._control):
             if each is not None:
                 each.close()
+        self._ledger.close()
         self._queue.unlock()
 
 

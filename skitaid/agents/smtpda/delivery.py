@@ -10,6 +10,7 @@ from skitaid.agents.smtpda.attempt import Attempt
 from skitaid.agents.smtpda.couriers import Round
 from skitaid.agents.smtpda.envelope import Route
 from skitaid.agents.smtpda.errors import MalformedMailError
+from skitaid.agents.smtpda.ledger import Ledger, Slip
 from skitaid.agents.smtpda.queue import Mail, Queue
 from skitaid.agents.smtpda.retry import Answer, Record, Status
 from skitaid.agents.smtpda.session import Session
@@ -30,6 +31,7 @@ class Delivery:
     """`tell` gets what a mail has come to; it may be called in any thread."""
 
     queue: Queue
+    ledger: Ledger
     books: Books
     attempt: Attempt
     signer: Signer | None
@@ -59,17 +61,18 @@ class Delivery:
         if not recipients:
             self.tell(self.books.catch_up(mail, record))
             return Round(session, is_reachable=True)
-        result = self.attempt.run(self._letter(mail), recipients, route, session)
-        settled = self.books.enter(mail, record, result.answers)
+        with self.ledger.slip(mail_id) as slip:
+            result = self.attempt.run(self._letter(mail, slip), recipients, route, session)
+            settled = self.books.enter(mail, record, result.answers)
         self._note(mail, record, result.answers, settled)
         self.tell(settled)
         return Round(result.session, result.is_reachable)
 
-    def _letter(self, mail: Mail) -> Letter:
+    def _letter(self, mail: Mail, slip: Slip) -> Letter:
         if self.signer is None:
-            return Letter(mail.envelope, inspect(mail.read()), mail.read)
+            return Letter(mail.envelope, inspect(mail.read()), mail.read, slip)
         signed = self.signer.sign(b"".join(mail.read()))
-        return Letter(mail.envelope, inspect((signed,)), lambda: (signed,))
+        return Letter(mail.envelope, inspect((signed,)), lambda: (signed,), slip)
 
     def _set_aside(self, mail_id: str, error: MalformedMailError) -> None:
         self.log.write("error", f"set aside in {self.queue.failed}: {error}", mail_id)

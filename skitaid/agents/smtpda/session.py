@@ -95,6 +95,7 @@ class Session:
         import ssl  # few need it, and it costs memory
 
         try:
+            self._channel.settimeout(self._terms.timeout_s)
             context = _context(self._terms.cafile, is_verified=is_verified)
             self._channel = context.wrap_socket(self._channel, server_hostname=_name(self.route))
         except (ssl.SSLError, OSError, ValueError) as error:
@@ -125,6 +126,7 @@ class Session:
     def send(self, pieces: Iterable[bytes]) -> None:
         """Bytes as they are."""
         try:
+            self._channel.settimeout(self._terms.timeout_s)
             for piece in pieces:
                 self._channel.sendall(piece)
         except OSError as error:
@@ -152,8 +154,7 @@ class Session:
         try:
             self._acknowledge()
             self._channel.settimeout(max(0.001, deadline - time.monotonic()))
-            data = self._channel.recv(16384)
-            self._channel.settimeout(self._terms.timeout_s)
+            data = self._channel.recv(16384)  # and nothing behind it that gives other threads a turn
         except OSError as error:
             raise self._broken(error) from error
         if not data:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from skitaid.agents.smtpda.bounce import Bounce
 from skitaid.agents.smtpda.errors import MalformedMailError
 from skitaid.agents.smtpda.queue import Mail, Queue
-from skitaid.agents.smtpda.retry import Answer, Policy, Record, Status, after_attempt
+from skitaid.agents.smtpda.retry import Answer, Outcome, Policy, Record, Status, after_attempt
 
 __all__ = ["Books", "Settled"]
 
@@ -59,6 +59,25 @@ class Books:
         if not self._write(envelope.id, record):
             return Settled(envelope.id, record.due_s)
         return self.conclude(mail, record)
+
+    def recover(self, mail_id: str, recipients: Sequence[str]) -> None:
+        """A server has it for these; the agent that heard so was killed before it had written it down. Raises
+        OSError."""
+        if not self._queue.has(mail_id):
+            return
+        record = self.record(mail_id)
+        heard = Outcome(Status.DELIVERED, "250 heard before the agent was killed", record.attempts + 1)
+        record = replace(record, due_s=0.0, outcomes={**record.outcomes, **dict.fromkeys(recipients, heard)})
+        try:
+            envelope = self._queue.read(mail_id).envelope
+        except MalformedMailError:
+            return
+        if record.waiting(envelope.recipients) or record.has_failed:
+            self._queue.write_record(mail_id, record)
+        else:
+            self._queue.remove(mail_id)
+        for recipient in recipients:
+            self._log("info", f"{mail_id}: delivered: from <{envelope.sender}> to <{recipient}>: {heard.text}")
 
     def catch_up(self, mail: Mail, record: Record) -> Settled:
         """There is nobody left to try, but a full disk or a crash has left the rest half done."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from skitaid.agents.smtpda.envelope import Envelope
 from skitaid.agents.smtpda.errors import DeliveryError
+from skitaid.agents.smtpda.ledger import Slip
 from skitaid.agents.smtpda.replies import Abilities, Reply
 from skitaid.agents.smtpda.retry import Answer, Status
 from skitaid.agents.smtpda.session import FINAL_TIMEOUT_S, Session
@@ -23,11 +24,13 @@ RECIPIENTS_MAX = 100
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What goes to the server. `read` gives the message from its beginning, in pieces."""
+    """What goes to the server. `read` gives the message from its beginning, in pieces. `slip` is marked when the
+    server has it."""
 
     envelope: Envelope
     traits: Traits
     read: Callable[[], Iterable[bytes]] = field(repr=False)
+    slip: Slip = field(default_factory=Slip, repr=False)
 
 
 class Transaction:
@@ -58,8 +61,11 @@ class Transaction:
         reply = self._session.command("DATA")
         if reply.code == 354:
             self.has_begun = True
+            self._letter.slip.arm(accepted)
             self._session.send(stuffed(self._letter.read()))
             reply = self._session.reply(FINAL_TIMEOUT_S)
+            if reply.code < 300:
+                self._letter.slip.mark()
         elif reply.code < 400:
             raise self._nonsense("DATA", reply)
         self._settle(accepted, judge(reply))

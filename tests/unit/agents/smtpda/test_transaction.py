@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from skitaid.agents.smtpda.attempt import Attempt
 from skitaid.agents.smtpda.envelope import Envelope, Route, Starttls
 from skitaid.agents.smtpda.errors import DeliveryError
+from skitaid.agents.smtpda.ledger import Slip
 from skitaid.agents.smtpda.retry import Status
 from skitaid.agents.smtpda.session import Session, Terms
 from skitaid.agents.smtpda.transaction import Letter, Transaction
@@ -50,6 +51,28 @@ def script() -> Iterator[Callable[..., Script]]:
     for each in made:
         each.session.close()
         each._theirs.close()
+
+
+class Witness(Slip):
+    """Notes what was sent when it was armed, and that it was marked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[object] = []
+
+    def arm(self, recipients: Sequence[str]) -> None:
+        self.calls.append(tuple(recipients))
+
+    def mark(self) -> None:
+        self.calls.append("marked")
+
+
+@pytest.mark.parametrize(("last", "marked"), [(b"250 ok", ["marked"]), (b"451 no", []), (b"554 no", [])])
+def test_it_is_marked_when_the_server_has_it(script: Callable[..., Script], last: bytes, marked: list[str]) -> None:
+    witness = Witness()
+    found = script(HELLO + b"250 ok\r\n550 no\r\n250 ok\r\n354 go\r\n" + last + b"\r\n")
+    carried(found, replace(letter(), slip=witness))
+    assert witness.calls == [("c@x.org",), *marked]
 
 
 def letter(message: bytes = MESSAGE, **fields: object) -> Letter:

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from skitaid.agents.smtpda.ledger import SLOTS, Ledger, Slip
+
+
+def ledger_of(spool: Path, folder: Path) -> Ledger:
+    ledger = Ledger(folder)
+    ledger.open(spool)
+    return ledger
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Path:
+    folder = tmp_path / "shm"
+    folder.mkdir()
+    return folder
+
+
+def test_what_was_marked_is_known_to_the_next_agent_and_nothing_else(tmp_path: Path, shared: Path) -> None:
+    killed = ledger_of(tmp_path, shared)
+    with killed.slip("a") as first, killed.slip("b") as second, killed.slip("c") as third:
+        first.arm(["x@x.org", "ü@x.org"])
+        first.mark()
+        second.arm(["y@x.org"])
+        third.mark()
+        assert ledger_of(tmp_path, shared).taken() == [("a", ("x@x.org", "ü@x.org"))]
+        first.clear()
+        assert ledger_of(tmp_path, shared).taken() == []
+
+
+def test_what_is_over_leaves_no_mark(tmp_path: Path, shared: Path) -> None:
+    ledger = ledger_of(tmp_path, shared)
+    for _ in range(SLOTS + 1):
+        with ledger.slip("a") as slip:
+            slip.arm(["x@x.org"])
+            slip.mark()
+    assert ledger.taken() == []
+    ledger.close()
+    assert list(shared.iterdir()) == []
+
+
+def test_a_mail_in_several_goes_keeps_the_first_mark(tmp_path: Path, shared: Path) -> None:
+    ledger = ledger_of(tmp_path, shared)
+    with ledger.slip("a") as slip:
+        slip.arm(["x@x.org"])
+        slip.mark()
+        slip.arm(["y@x.org"])
+        assert ledger.taken() == [("a", ("x@x.org",))]
+        slip.mark()
+        assert ledger.taken() == [("a", ("x@x.org",))]
+
+
+def test_more_recipients_than_there_is_room_for(tmp_path: Path, shared: Path) -> None:
+    ledger = ledger_of(tmp_path, shared)
+    with ledger.slip("a") as slip:
+        slip.arm(["x" * 50 + "@x.org"] * 90)
+        slip.mark()
+        assert ledger.taken() == []
+
+
+def test_what_was_torn_is_nothing(tmp_path: Path, shared: Path) -> None:
+    ledger = ledger_of(tmp_path, shared)
+    with ledger.slip("a") as slip:
+        slip.arm(["x@x.org"])
+        slip.mark()
+        (path,) = shared.iterdir()
+        path.write_bytes(path.read_bytes().replace(b"x@x.org", b"y@x.org"))
+        assert ledger_of(tmp_path, shared).taken() == []
+
+
+@pytest.mark.parametrize("squatter", ["link", "folder", "second name", "none"])
+def test_a_name_that_is_somebody_else_s(tmp_path: Path, shared: Path, squatter: str) -> None:
+    before = ledger_of(tmp_path, shared)
+    (path,) = shared.iterdir()
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    path.unlink()
+    if squatter == "link":
+        path.symlink_to(victim)
+    elif squatter == "folder":
+        path.mkdir()
+    elif squatter == "second name":
+        path.hardlink_to(victim)
+    ledger = ledger_of(tmp_path, shared)
+    assert ledger.is_kept == (squatter == "none") and before.is_kept
+    with ledger.slip("a") as slip:
+        slip.arm(["x@x.org"])
+        slip.mark()
+    assert ledger.taken() == [] and victim.read_bytes() == b"mine"
+    ledger.close()
+
+
+def test_no_shared_memory(tmp_path: Path) -> None:
+    ledger = ledger_of(tmp_path, tmp_path / "nowhere")
+    with ledger.slip("a") as slip:
+        slip.arm(["x@x.org"])
+        slip.mark()
+        assert ledger.taken() == []
+    ledger.clear()
+    ledger.close()
+
+
+def test_without_a_ledger() -> None:
+    slip = Slip()
+    slip.arm(["x@x.org"])
+    slip.mark()
+    slip.clear()
+    assert not slip.is_marked
