@@ -37,6 +37,10 @@ SHOWN = {
     "burners": "While two of 8 threads compute",
     "asgi": "Hello, World (ASGI)",
     "static-1k": "Static file, 1 KB",
+    "https": "Hello, World (WSGI) by TLS",
+    "h2": "Hello, World (WSGI) by HTTP/2",
+    "h2-static-1k": "Static file, 1 KB, by HTTP/2",
+    "proxy": "Through a reverse proxy",
 }
 
 STYLE = """

@@ -26,7 +26,8 @@ class Load:
     """Requests for `path` over `connections` that are kept open, each at once after the last's answer. `script`: a
     file of lua/ that makes the requests. `is_kept` False: each has a connection of its own, and a handshake by TLS.
     `streams`: by HTTP/2 without TLS, that many requests at a time in each connection; it takes neither script nor
-    scheme. `count`: that many requests in all instead of as many as there is time for; of HTTP/2 alone."""
+    scheme. `count`: that many requests in all instead of as many as there is time for; of HTTP/2 alone.
+    `least_s`: a shorter run would count too few requests."""
 
     path: str = "/"
     connections: int = 64
@@ -35,9 +36,11 @@ class Load:
     is_kept: bool = True
     streams: int = 0
     count: int = 0
+    least_s: int = 0
 
     def command(self, port: int, seconds: int) -> list[str]:
         """What runs it."""
+        seconds = max(seconds, self.least_s)
         return self._h2load(port, seconds) if self.streams else self._wrk(port, seconds)
 
     def parse(self, text: str) -> Outcome:

@@ -70,7 +70,7 @@ class Plan:
 
     cores: Cores
     rounds: int = 3
-    seconds: int = 2
+    seconds: int = 1
     max_extra: int = 3
 
 

@@ -57,7 +57,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--only", dest="only_list", metavar="CASES", default="", help="the same, separated by commas")
     parser.add_argument("--peers", metavar="PEERS", help=f"beside these alone: {', '.join(peers)}; none for nobody")
     parser.add_argument("--rounds", type=int, default=3, help="turns (%(default)s)")
-    parser.add_argument("--seconds", type=int, default=2, help="length of a sample (%(default)s)")
+    parser.add_argument("--seconds", type=int, default=1, help="length of a sample (%(default)s)")
     parser.add_argument("--spare", type=float, default=120.0, metavar="SECONDS",
                         help="for waiting until the machine is quiet and repeating (%(default)s)")  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured")

@@ -91,6 +91,11 @@ def test_streams_are_a_matter_of_h2load() -> None:
     assert "-D" not in by_count
 
 
+def test_some_loads_need_longer() -> None:
+    assert "-d3s" in load.Load(least_s=3).command(8123, 1)
+    assert "-d5s" in load.Load(least_s=3).command(8123, 5)
+
+
 def test_no_percentiles_no_ratio() -> None:
     untold = replace(figure(1000), p50_ms=None, p99_ms=None)
     assert verdict.ratio_of(Quantity.ADDED, untold, figure(2000)) is None
