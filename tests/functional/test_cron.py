@@ -206,6 +206,8 @@ def test_a_crontab_that_is_wrong_changes_nothing(cron: Cron) -> None:
 def test_two_agents_are_one_too_many(cron: Cron) -> None:
     cron.crontab("@daily true")
     cron.start()
+    shutil.rmtree(cron.records.folder)
+    wait_for(lambda: "they are made anew" in cron.log, "the lock")
     second = subprocess.run([sys.executable, str(ROOT / "bin" / "skitaid-cron.py"), "--etc", str(cron.place.etc)],
                             text=True, capture_output=True, timeout=60, check=False)
     assert second.returncode == 1

@@ -109,6 +109,7 @@ class CronAgent(Agent):
             return 0.1
         if now >= self._look_at:
             self._look_at = now + 1.0
+            self._hold_again()
             self._look_at_confs()
             self._forget_strays()
             self._kill_rests(now)
@@ -168,6 +169,20 @@ class CronAgent(Agent):
                 if time.monotonic() >= until:
                     raise
                 time.sleep(0.05)
+
+    def _hold_again(self) -> None:
+        """Somebody may have removed the lock's file, or the whole folder."""
+        if self._lock_fd is None or self._records.is_held(self._lock_fd):
+            return
+        try:
+            fresh = self._records.hold()
+        except (RefusedError, OSError) as error:
+            self._log.write("error", f"its lock was removed, and cannot be made anew: {error}")
+            self.is_over = isinstance(error, RefusedError)  # two agents would run everything twice
+            return
+        os.close(self._lock_fd)
+        self._lock_fd, self._is_noted = fresh, False
+        self._log.write("warn", f"somebody removed files of {self._records.folder}: they are made anew")
 
     def _seen(self, known: dict[str, str], alive: float, now: float) -> dict[str, float]:
         """Up to when jobs that were known before are done with: an agent that was away for a moment misses nothing,

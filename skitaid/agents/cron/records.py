@@ -70,11 +70,19 @@ class Records:
 
     def hold(self) -> int:
         """Be the only agent of this folder, as long as the descriptor is open. Raises RefusedError."""
-        fd = os.open(self.folder / "agent.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        path = self.folder / "agent.lock"
+        fd = self._again_if_gone(lambda: os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         if _lock(fd, fcntl.LOCK_EX):
             return fd
         os.close(fd)
         raise RefusedError(f"another cron agent has {self.folder}; end that one, or give this one another var_path")
+
+    def is_held(self, fd: int) -> bool:
+        """Does what `hold` gave still keep others out? Not when somebody removed the file."""
+        try:
+            return os.path.samestat(os.stat(self.folder / "agent.lock"), os.fstat(fd))
+        except FileNotFoundError:
+            return False
 
     # ------------------------------------------------------------ jobs
 

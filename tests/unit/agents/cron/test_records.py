@@ -71,6 +71,17 @@ def test_one_agent(records: Records) -> None:
     os.close(records.hold())
 
 
+def test_a_lock_whose_file_is_gone_keeps_nobody_out(records: Records) -> None:
+    fd = records.hold()
+    assert records.is_held(fd)
+    shutil.rmtree(records.folder)
+    assert not records.is_held(fd)
+    other = records.hold()
+    assert (records.is_held(fd), records.is_held(other)) == (False, True)
+    os.close(fd)
+    os.close(other)
+
+
 def test_a_job_is_taken_once(records: Records) -> None:
     assert not records.runs("a")
     fd = records.take("a")
