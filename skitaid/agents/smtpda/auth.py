@@ -12,6 +12,8 @@ __all__ = ["NOT_THIS_WAY", "Login", "choose"]
 
 NOT_THIS_WAY = frozenset({500, 501, 502, 504, 534, 538})
 """A server that offers a mechanism and does not have it, or not here: another one may do. 535 is for the password."""
+SECRET_MIN = 4
+"""A shorter password is no secret, and stands in any text by chance."""
 
 
 def choose(offered: frozenset[str], *, is_private: bool) -> tuple[str, ...]:
@@ -48,6 +50,14 @@ class Login:
         if self.mechanism == "LOGIN" and self._asked <= 2:
             return _encoded((self.user if self._asked == 1 else self.password).encode())
         raise DeliveryError(f"the server asks more than {self.mechanism} has to say")
+
+    def hidden(self, text: str) -> str:
+        """What a server says, fit for a log: some repeat the command that they refuse."""
+        plain = _encoded(b"\0" + self.user.encode() + b"\0" + self.password.encode())
+        for secret in (plain, _encoded(self.password.encode()), self.password):
+            if len(secret) >= SECRET_MIN:
+                text = text.replace(secret, "***")
+        return text
 
     def _digest(self, challenge: str) -> str:
         import hmac  # few servers want it

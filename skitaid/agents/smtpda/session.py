@@ -111,7 +111,8 @@ class Session:
                 reply = self.command(login.answer(reply.text))
             if reply.code not in NOT_THIS_WAY:
                 break
-        self._must(reply, f"it does not let {user} in by {mechanism}:")
+        if not reply.is_ok:
+            raise DeliveryError(f"{self.route}: it does not let {user} in by {mechanism}: {login.hidden(str(reply))}")
 
     def _must(self, reply: Reply, what: str) -> None:
         if not reply.is_ok:

@@ -43,5 +43,13 @@ def test_a_challenge_that_is_no_base64(challenge: str) -> None:
         Login("CRAM-MD5", "a", "b").answer(challenge)
 
 
+@pytest.mark.parametrize("said", ["535 no: AUTH PLAIN AGFubgBzZXNhbQ==", "535 c2VzYW0= is wrong", "535 not sesam"])
+def test_a_server_that_repeats_the_password(said: str) -> None:
+    hidden = Login("PLAIN", "ann", "sesam").hidden(said)
+    assert hidden.startswith("535") and "***" in hidden
+    assert not any(secret in hidden for secret in ("AGFubgBzZXNhbQ==", "c2VzYW0=", "sesam"))
+    assert Login("PLAIN", "ann", "no").hidden("535 no") == "535 no"
+
+
 def test_the_password_is_in_no_traceback() -> None:
     assert "secret" not in repr(Login("PLAIN", "ann", "secret"))
