@@ -88,8 +88,13 @@ class WsgiApp:
 
     def _run(self, stream: Stream) -> None:
         """Run the app and send what it gives. In an app thread, or on the loop when there are none."""
-        call = Call(stream)
         result: Any = None
+        if stream.connection.is_broken:
+            # Given up while it waited for a thread: a client that does so all the time must not keep the apps busy.
+            stream.abandon()
+            self._close(stream, None)
+            return
+        call = Call(stream)
         cell = current()
         if type(cell) is not Cell:
             cell = cell_of_thread()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import struct
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from skitaid.engine.file_segment import FileSegment, OpenFile
 from skitaid.engine.phase import Phase
 from skitaid.engine.server import EngineSettings
 from skitaid.engine.stream import Stream
+from skitaid.logs.request import FIELDS
 from skitaid.protocols.http2.frames import PREFACE, frame
 from skitaid.protocols.http2.limits import Http2Limits
 from tests.unit.engine.http2_client import Http2Client, Response, connect
@@ -530,6 +532,35 @@ def test_a_body_that_is_given_up(make_rig: MakeRig) -> None:
         stream.body.read()  # type: ignore[union-attr]
     stream.abandon()
     assert rig.engine.requests == 1
+
+
+def test_requests_that_are_given_up_before_an_app_thread_takes_them_are_not_run(make_rig: MakeRig) -> None:
+    """A flood of them would hold the apps long after the client was closed for it."""
+    rig = make_rig(threads=1)
+    seen: list[str] = []
+    may_end = threading.Event()
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        seen.append(environ["PATH_INFO"])
+        may_end.wait(20)
+        return hello(environ, start_response)
+
+    rig.app(app)
+    client = connect(rig)
+    first = client.ask("/first")
+    client.until(lambda: seen)
+    given_up = [client.ask("/given-up"), client.ask("/given-up", method="POST", is_end=False)]
+    client.send(given_up[1], b"x", is_end=True)
+    last = client.ask("/last")
+    client.turn()
+    for stream_id in given_up:
+        client.h2.reset_stream(stream_id, 8)
+    client.turn()
+    may_end.set()
+    client.until_done(first, last)
+    assert seen == ["/first", "/last"]
+    rig.until(lambda: rig.engine.requests == 4)
+    assert sorted(dict(zip(FIELDS, record, strict=True))["status"] for record in rig.records) == [200, 200, 499, 499]
 
 
 def test_requests_that_are_given_up_count_while_their_apps_run(rig: Rig) -> None:
