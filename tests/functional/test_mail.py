@@ -94,6 +94,10 @@ class Office:
                 process.kill()
             process.wait(30)
         self.sink.close()
+        left = Ledger()  # what agents that were killed leave in memory
+        left.open(self.folder)
+        left.clear()
+        left.close()
 
 
 @pytest.fixture
