@@ -20,7 +20,7 @@ from skitaid.handlers.loader import AppKind, AppLoader, AppLoadError
 from skitaid.handlers.router import HostTable, Route, RouteHandler, RouteKind, Router, route_path
 from skitaid.handlers.static import StaticFolder
 from skitaid.handlers.static_files import FileCache, StaticSettings
-from skitaid.handlers.wsgi import WsgiApp, WsgiSettings
+from skitaid.handlers.wsgi.app import WsgiApp, WsgiSettings
 from skitaid.instance.applog import AppLog
 from skitaid.instance.mounting import tell_mounted, wants_reloader
 from skitaid.logs.request import LogOff

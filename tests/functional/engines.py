@@ -13,7 +13,7 @@ from typing import Any
 from skitaid.engine.server import Engine, EngineSettings
 from skitaid.handlers.router import HostTable, Route, RouteKind, Router
 from skitaid.handlers.site import Site
-from skitaid.handlers.wsgi import WsgiApp, WsgiSettings
+from skitaid.handlers.wsgi.app import WsgiApp, WsgiSettings
 
 PATIENCE_S = 20.0
 """How long anything may take on a busy machine before a test calls it lost."""

@@ -152,7 +152,7 @@ def test_a_wrong_import_would_be_seen() -> None:
     assert not is_allowed(Import("skitaid.supervisor.states", "skitaid.supervisor.plan", 1))
     assert not is_allowed(Import("skitaid.protocols.http1", "skitaid.logs.lines", 1))
     assert is_allowed(Import("skitaid.supervisor.plan", "skitaid.supervisor.states", 1))
-    assert is_allowed(Import("skitaid.handlers.wsgi", "skitaid.engine.stream", 1))
+    assert is_allowed(Import("skitaid.handlers.wsgi.app", "skitaid.engine.stream", 1))
 
 
 def test_every_package_is_in_the_table() -> None:

@@ -22,7 +22,7 @@ from skitaid.handlers.body_rules import BodyRules
 from skitaid.handlers.router import HostTable, Route, RouteKind, Router
 from skitaid.handlers.site import Site
 from skitaid.handlers.static import StaticFolder, StaticSettings
-from skitaid.handlers.wsgi import WsgiApp, WsgiSettings
+from skitaid.handlers.wsgi.app import WsgiApp, WsgiSettings
 
 PATIENCE_S = 20.0
 """How long anything may take on a busy machine before a test calls it lost."""

@@ -16,8 +16,8 @@ from skitaid.engine.server import Engine
 from skitaid.engine.stream import Stream
 from skitaid.handlers.body_rules import BodyRules
 from skitaid.handlers.router import Route, RouteKind
-from skitaid.handlers.wsgi import WsgiApp, WsgiSettings
-from skitaid.handlers.wsgi_call import TOO_LONG
+from skitaid.handlers.wsgi.app import WsgiApp, WsgiSettings
+from skitaid.handlers.wsgi.call import TOO_LONG
 from tests.unit.engine.rig import Client, MakeRig, Reply, Rig
 
 pytestmark = pytest.mark.time_limit(60)

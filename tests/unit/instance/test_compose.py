@@ -19,7 +19,7 @@ from skitaid.handlers.proxy import ProxySettings
 from skitaid.handlers.router import RouteKind, Router
 from skitaid.handlers.static import StaticFolder
 from skitaid.handlers.unlogged import Unlogged
-from skitaid.handlers.wsgi import WsgiApp
+from skitaid.handlers.wsgi.app import WsgiApp
 from skitaid.instance.applog import AppLog
 from skitaid.instance.compose import Composition, Unavailable, body_rules, engine_settings, make_router
 from skitaid.logs.lines import LogFile
@@ -80,7 +80,9 @@ def test_what_failed_is_told_with_host_mount_and_line(making: Composition, tmp_p
     make_router(making)
     path = making.instance.path
     assert [text.partition(": ")[0] for text in making.failed] == [
-        f"/broken ({path}:9)", f"www.example.com/broken ({path}:12)"]
+        f"/broken ({path}:9)",
+        f"www.example.com/broken ({path}:12)",
+    ]
     assert all("No module named 'no_such_module_anywhere'" in text for text in making.failed)
     log = (tmp_path / "app.log").read_text()
     assert f"[expt:load] {path}:9: " in log
@@ -141,7 +143,8 @@ def test_wsgi_errors_become_lines(tmp_path: Path) -> None:
     stream.flush()
     text = (tmp_path / "app.log").read_text()
     assert re.sub(r"(?m)^\S+ \S+ ", "", text) == (
-        "[error] half a line, the other half \\\n    another\n[error] unfinished\n")
+        "[error] half a line, the other half \\\n    another\n[error] unfinished\n"
+    )
 
 
 def test_nothing_an_app_writes_makes_a_line_of_another_kind(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from skitaid.engine.coding import MIN_BYTES
 from skitaid.engine.stream import Stream
-from skitaid.handlers.file_wrapper import FileWrapper, segment_of
+from skitaid.handlers.wsgi.file_wrapper import FileWrapper, segment_of
 from skitaid.protocols.errors import ResponseError
 from skitaid.was.context import Bound
 
@@ -37,9 +37,7 @@ class Call(Bound):
         self.piece_count: int | None = None
         self.rest: Iterator[Any] | None = None
 
-    def start_response(
-        self, status: str, fields: list[tuple[str, str]], exc_info: Any = None
-    ) -> Callable[[Any], None]:
+    def start_response(self, status: str, fields: list[tuple[str, str]], exc_info: Any = None) -> Callable[[Any], None]:
         """That of PEP 3333. A method is called in half the time that an object with `__call__` takes."""
         if exc_info is not None:
             try:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from skitaid.handlers.body_rules import BodyRules
-from skitaid.handlers.file_wrapper import FileWrapper
 from skitaid.handlers.router import Route, RouteKind
-from skitaid.handlers.wsgi import WsgiApp, WsgiSettings
+from skitaid.handlers.wsgi.app import WsgiApp, WsgiSettings
+from skitaid.handlers.wsgi.file_wrapper import FileWrapper
 from skitaid.protocols.errors import ResponseError
 from tests.unit.engine.rig import Rig, request_bytes
 

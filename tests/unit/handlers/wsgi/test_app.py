@@ -12,7 +12,7 @@ from wsgiref.validate import validator
 
 import pytest
 
-from skitaid.handlers.file_wrapper import FileWrapper
+from skitaid.handlers.wsgi.file_wrapper import FileWrapper
 from tests.unit.engine.rig import Client, MakeRig, Reply, Rig, hello, request_bytes
 
 Environ = dict[str, Any]

@@ -15,8 +15,8 @@ from skitaid.engine.stream import Stream
 from skitaid.engine.transaction import FIRST_LTXNID
 from skitaid.handlers.client_certificate import client_variables
 from skitaid.handlers.early_hints import early_hints
-from skitaid.handlers.file_wrapper import FileWrapper
 from skitaid.handlers.router import Route
+from skitaid.handlers.wsgi.file_wrapper import FileWrapper
 from skitaid.protocols.http1.head import RequestHead
 
 __all__ = ["Environ", "EnvironMaker"]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from skitaid.engine.file_segment import FileSegment
-from skitaid.handlers.file_wrapper import FileWrapper, segment_of
+from skitaid.handlers.wsgi.file_wrapper import FileWrapper, segment_of
 
 DATA = bytes(range(256)) * 40
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from skitaid.handlers.wsgi_call import Call
+from skitaid.handlers.wsgi.call import Call
 from skitaid.was.later import Later
 
 __all__ = ["later_of", "response_of"]

@@ -1,7 +1,7 @@
 """WSGI apps (PEP 3333), in app threads. Beyond the PEP, as apps of the older releases rely on it, a str is sent as
 UTF-8, and a str or bytes may stand where an iterable of them is asked for.
 
-What an app is told is in wsgi_environ, how it answers in wsgi_call. A hello-world app costs 2.8 µs on one core from the
+What an app is told is in `environ`, how it answers in `call`. A hello-world app costs 2.8 µs on one core from the
 end of its wait to the system call that sends its response.
 """
 
@@ -18,12 +18,12 @@ from skitaid.engine.server import Engine
 from skitaid.engine.stream import Stream
 from skitaid.handlers.app_failure import answer_to
 from skitaid.handlers.body_rules import NO_RULES, BodyRules
-from skitaid.handlers.file_wrapper import FileWrapper
 from skitaid.handlers.reporting import ErrorReporter
 from skitaid.handlers.router import Route
-from skitaid.handlers.wsgi_call import TOO_LONG, TOO_SHORT, Call, pieces_of
-from skitaid.handlers.wsgi_environ import EnvironMaker
-from skitaid.handlers.wsgi_later import later_of, response_of
+from skitaid.handlers.wsgi.call import TOO_LONG, TOO_SHORT, Call, pieces_of
+from skitaid.handlers.wsgi.environ import EnvironMaker
+from skitaid.handlers.wsgi.file_wrapper import FileWrapper
+from skitaid.handlers.wsgi.later import later_of, response_of
 from skitaid.protocols.errors import ProtocolError, ResponseError
 from skitaid.was.context import Cell, current
 from skitaid.was.context import cell as cell_of_thread
