@@ -15,8 +15,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 OK = "ok"
-FAULTS = ("greet421", "greetdrop", "ehlo421", "mail451", "rcpt450", "bodydrop", "data451", "dotdrop", "rst", "bytewise")
-"""What a connection may do instead of its duty. All are temporary, and none is told after the mail was taken."""
+FAULTS = ("greet421", "greetdrop", "ehlo421", "mail451", "rcpt450", "bodydrop", "data451", "dotdrop", "early", "rst",
+          "bytewise")
+"""What a connection may do instead of its duty. All are temporary, and none is told after the mail was taken. `early`:
+it says that it has the mail before it has."""
 ABILITIES = ("8BITMIME", "SMTPUTF8", "SIZE 10000000", "PIPELINING")
 CHALLENGE = base64.b64encode(b"<1896.697170952@sink>").decode()
 
@@ -218,13 +220,13 @@ class _Client:
             self.say("250 ok")
 
     def on_data(self, words: str) -> None:
-        self.say("354 go")
+        self.say("354 go", *(["250 2.0.0 queued"] if self.fault == "early" else []))
         body = b""
         while (line := self.line()) != b".\r\n":
             body += line[1:] if line.startswith(b".") else line
             if self.fault == "bodydrop" and body.count(b"\n") > 2:
                 raise EOFError
-        if self.fault == "dotdrop":
+        if self.fault in ("dotdrop", "early"):
             raise EOFError
         if self.fault == "data451":
             self.say("451 later")

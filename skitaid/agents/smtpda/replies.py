@@ -52,6 +52,11 @@ class ReplyReader:
         """Something came that no reply has used: nothing may be there where nothing was asked, as before TLS begins."""
         return bool(self._data or self._lines)
 
+    @property
+    def rest(self) -> str:
+        """That, fit for a message."""
+        return " ".join([*self._lines, *self._data.decode("utf-8", "replace").split()])
+
     def feed(self, data: bytes) -> None:
         self._data += data
 

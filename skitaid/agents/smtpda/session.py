@@ -5,7 +5,6 @@ Nothing is said in the clear when TLS is required and does not come about, and n
 
 from __future__ import annotations
 
-import select
 import socket
 import time
 from collections.abc import Iterable
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 from skitaid.agents.smtpda.auth import NOT_THIS_WAY, Login, choose
 from skitaid.agents.smtpda.envelope import Route, Starttls
 from skitaid.agents.smtpda.errors import DeliveryError
-from skitaid.agents.smtpda.replies import Abilities, Reply, ReplyReader
+from skitaid.agents.smtpda.replies import TEXT_MAX, Abilities, Reply, ReplyReader
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -28,6 +27,7 @@ __all__ = ["FINAL_TIMEOUT_S", "Session", "Terms", "open_session"]
 FINAL_TIMEOUT_S = 600.0
 """For the answer to the last dot (RFC 5321, section 4.5.3.2.6): who leaves earlier sends it twice."""
 FAREWELL_S = 2.0
+RECEIVE_BYTES = 16384
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux
 
 
@@ -52,6 +52,8 @@ class Session:
         self._channel = channel
         self._reader = ReplyReader()
         self._is_private = False
+        self._nothing: tuple[type[OSError], ...] = (BlockingIOError,)
+        """What a channel without patience raises when nothing has come."""
 
     # ------------------------------------------------------------ the beginning
 
@@ -86,8 +88,7 @@ class Session:
             if is_required:
                 raise DeliveryError(f"{self.route} refuses STARTTLS: {reply}")
             return
-        if self._reader.has_rest:
-            raise DeliveryError(f"{self.route} said more than its consent to TLS: somebody interferes")
+        self._must_be_silent()  # what came in the clear would count as said within TLS
         self._wrap(is_verified=is_required)
         self._greet()
 
@@ -102,6 +103,7 @@ class Session:
             self.close()
             raise DeliveryError(f"no TLS with {self.route}: {error}") from error
         self._is_private = True
+        self._nothing = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
     def _log_in(self, user: str, password: str) -> None:
         for mechanism in choose(self.abilities.mechanisms, is_private=self._is_private):
@@ -125,13 +127,37 @@ class Session:
         return self.reply()
 
     def send(self, pieces: Iterable[bytes]) -> None:
-        """Bytes as they are."""
-        try:
-            self._channel.settimeout(self._terms.timeout_s)
-            for piece in pieces:
+        """Bytes as they are. Before each piece the server has to be silent."""
+        for piece in pieces:
+            self._must_be_silent()
+            try:
+                self._channel.settimeout(self._terms.timeout_s)
                 self._channel.sendall(piece)
-        except OSError as error:
-            raise self._broken(error) from error
+            except OSError as error:
+                raise self._broken(error) from error
+
+    def _must_be_silent(self) -> None:
+        """What is said before it was asked for is no answer, and would be taken for the next one: a mail of which a
+        server has not seen the end would count as delivered."""
+        said = self._unasked()
+        if said is None:
+            return
+        self.close()
+        if not said:
+            raise DeliveryError(f"{self.route} closed the connection")
+        raise DeliveryError(f"{self.route} said without being asked: {said[:TEXT_MAX]!r}")
+
+    def _unasked(self) -> str | None:
+        """What the server has said and nobody waits for, None: nothing, "": it has closed. Waits for nothing."""
+        if not self._reader.has_rest:
+            try:
+                self._channel.settimeout(0)
+                self._reader.feed(self._channel.recv(RECEIVE_BYTES))
+            except self._nothing:
+                return None
+            except OSError:
+                return ""
+        return self._reader.rest
 
     def reply(self, timeout_s: float | None = None) -> Reply:
         """The next one, waited for at most that long in all."""
@@ -155,7 +181,7 @@ class Session:
         try:
             self._acknowledge()
             self._channel.settimeout(max(0.001, deadline - time.monotonic()))
-            data = self._channel.recv(16384)  # and nothing behind it that gives other threads a turn
+            data = self._channel.recv(RECEIVE_BYTES)  # and nothing behind it that gives other threads a turn
         except OSError as error:
             raise self._broken(error) from error
         if not data:
@@ -182,11 +208,7 @@ class Session:
     @property
     def is_idle(self) -> bool:
         """Open, and the server has not said anything in between: its good-bye would be lying there."""
-        if not self.is_open or self._reader.has_rest:
-            return False
-        poller = select.poll()
-        poller.register(self._channel, select.POLLIN)
-        return not poller.poll(0)
+        return self.is_open and self._unasked() is None
 
     def quit(self) -> None:
         """Say good-bye, if it is possible, and close."""
