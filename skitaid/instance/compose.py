@@ -13,9 +13,9 @@ from skitaid.engine.server import Engine, EngineSettings
 from skitaid.engine.spool import SpoolSettings
 from skitaid.engine.stream import Stream
 from skitaid.engine.timeouts import Timeouts
-from skitaid.handlers.asgi import AsgiApp, AsgiCallable
+from skitaid.handlers.asgi.app import AsgiApp, AsgiCallable
+from skitaid.handlers.asgi.lifespans import Lifespans
 from skitaid.handlers.body_rules import BodyRules
-from skitaid.handlers.lifespans import Lifespans
 from skitaid.handlers.loader import AppKind, AppLoader, AppLoadError
 from skitaid.handlers.router import HostTable, Route, RouteHandler, RouteKind, Router, route_path
 from skitaid.handlers.static import StaticFolder

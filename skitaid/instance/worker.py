@@ -22,7 +22,7 @@ from skitaid.engine.access import AccessLog
 from skitaid.engine.listener import Listener
 from skitaid.engine.server import Engine
 from skitaid.exceptions import SkitaidError
-from skitaid.handlers.lifespans import Lifespans, end_tasks
+from skitaid.handlers.asgi.lifespans import Lifespans, end_tasks
 from skitaid.handlers.router import Router
 from skitaid.handlers.site import Site
 from skitaid.instance.applog import AppLog

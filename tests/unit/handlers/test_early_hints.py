@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from skitaid.handlers.asgi import AsgiApp
+from skitaid.handlers.asgi.app import AsgiApp
 from skitaid.handlers.body_rules import BodyRules
 from skitaid.handlers.router import Route, RouteKind
 from skitaid.was.household import push

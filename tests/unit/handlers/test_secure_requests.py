@@ -12,7 +12,7 @@ import pytest
 from skitaid.engine.server import EngineSettings
 from skitaid.engine.stream import Stream
 from skitaid.engine.tls import TlsServer
-from skitaid.handlers.asgi_scope import ScopeMaker
+from skitaid.handlers.asgi.scope import ScopeMaker
 from skitaid.handlers.proxy_way import Way
 from skitaid.handlers.router import Route, RouteKind
 from tests.certificates import Made, make

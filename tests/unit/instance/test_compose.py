@@ -13,7 +13,7 @@ from skitaid.config.model import MountOptions, Server
 from skitaid.engine.server import Engine, EngineSettings
 from skitaid.engine.spool import SpoolSettings
 from skitaid.handlers import proxy
-from skitaid.handlers.asgi import AsgiApp
+from skitaid.handlers.asgi.app import AsgiApp
 from skitaid.handlers.body_rules import BodyRules
 from skitaid.handlers.proxy import ProxySettings
 from skitaid.handlers.router import RouteKind, Router

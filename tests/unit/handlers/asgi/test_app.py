@@ -17,7 +17,7 @@ import pytest
 from skitaid.engine.errors import ClientGoneError
 from skitaid.protocols.errors import ResponseError
 from tests.unit.engine.rig import request_bytes
-from tests.unit.handlers.asgi_rig import START, App, AsgiRig, Receive, Send, answer, hello, piece
+from tests.unit.handlers.asgi.rig import START, App, AsgiRig, Receive, Send, answer, hello, piece
 
 Scope = dict[str, Any]
 MakeAsgi = Callable[..., AsgiRig]

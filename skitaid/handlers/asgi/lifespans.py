@@ -7,8 +7,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-from skitaid.handlers.asgi import AsgiApp, AsgiCallable
-from skitaid.handlers.lifespan import Lifespan, LifespanError, Report
+from skitaid.handlers.asgi.app import AsgiApp, AsgiCallable
+from skitaid.handlers.asgi.lifespan import Lifespan, LifespanError, Report
 
 __all__ = ["Lifespans", "end_tasks"]
 

@@ -1,7 +1,7 @@
 """ASGI 3 apps, on the event loop (https://asgi.readthedocs.io, HTTP spec version 2.4).
 
 The first step of an app's coroutine runs at once, inside the poll; only an app that suspends costs asyncio a turn.
-What the app is told and how it answers is in asgi_scope and asgi_cycle.
+What the app is told and how it answers is in `scope` and `cycle`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from skitaid.engine.errors import ClientGoneError
 from skitaid.engine.server import Engine
 from skitaid.engine.stream import Stream
 from skitaid.handlers.app_failure import answer_to
-from skitaid.handlers.asgi_cycle import Cycle, Message
-from skitaid.handlers.asgi_scope import Scope, ScopeMaker
+from skitaid.handlers.asgi.cycle import Cycle, Message
+from skitaid.handlers.asgi.scope import Scope, ScopeMaker
 from skitaid.handlers.body_rules import NO_RULES, BodyRules
 from skitaid.handlers.reporting import ErrorReporter
 from skitaid.handlers.router import Route

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from skitaid.engine.transaction import FIRST_LTXNID
-from skitaid.handlers.asgi_extensions import extensions
+from skitaid.handlers.asgi.extensions import extensions
 from skitaid.handlers.client_certificate import tls_extension
 from skitaid.handlers.router import Route
 

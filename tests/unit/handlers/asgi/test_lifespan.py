@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from skitaid.handlers.lifespan import Lifespan, LifespanError
-from skitaid.handlers.lifespans import Lifespans, end_tasks
+from skitaid.handlers.asgi.lifespan import Lifespan, LifespanError
+from skitaid.handlers.asgi.lifespans import Lifespans, end_tasks
 from tests.unit.engine.rig import request_bytes
-from tests.unit.handlers.asgi_rig import AsgiRig, Receive, Send, answer
+from tests.unit.handlers.asgi.rig import AsgiRig, Receive, Send, answer
 
 Scope = dict[str, Any]
 PATIENCE_S = 20.0

@@ -12,8 +12,8 @@ from enum import Enum
 from typing import Any, Final
 
 from skitaid.exceptions import SkitaidError
-from skitaid.handlers.asgi import AsgiCallable
-from skitaid.handlers.asgi_cycle import Message
+from skitaid.handlers.asgi.app import AsgiCallable
+from skitaid.handlers.asgi.cycle import Message
 
 __all__ = ["Lifespan", "LifespanError", "Report"]
 

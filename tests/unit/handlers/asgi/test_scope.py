@@ -12,7 +12,7 @@ import pytest
 from skitaid.engine.listener import Listener
 from skitaid.handlers.router import route_path
 from tests.unit.engine.rig import request_bytes
-from tests.unit.handlers.asgi_rig import AsgiRig, Receive, Send, answer
+from tests.unit.handlers.asgi.rig import AsgiRig, Receive, Send, answer
 
 
 class Seen:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from skitaid.handlers.asgi_body import HIGH_BYTES
+from skitaid.handlers.asgi.body import HIGH_BYTES
 from tests.unit.engine.rig import Client, request_bytes
-from tests.unit.handlers.asgi_rig import START, AsgiRig, Receive, Send, answer, hello, piece, read
+from tests.unit.handlers.asgi.rig import START, AsgiRig, Receive, Send, answer, hello, piece, read
 
 Scope = dict[str, Any]
 MakeAsgi = Callable[..., AsgiRig]

@@ -11,7 +11,7 @@ from skitaid import was
 from skitaid.was import context
 from skitaid.was.errors import HTTPError, NoRequestError
 from tests.unit.engine.rig import request_bytes
-from tests.unit.handlers.asgi_rig import AsgiRig, answer
+from tests.unit.handlers.asgi.rig import AsgiRig, answer
 
 
 def test_each_request_finds_its_own(asgi: AsgiRig) -> None:

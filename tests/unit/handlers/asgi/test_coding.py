@@ -13,7 +13,7 @@ import pytest
 from skitaid.engine.errors import ClientGoneError
 from skitaid.protocols.errors import ResponseError
 from tests.unit.engine.rig import request_bytes
-from tests.unit.handlers.asgi_rig import START, AsgiRig, Receive, Send, answer, piece
+from tests.unit.handlers.asgi.rig import START, AsgiRig, Receive, Send, answer, piece
 
 Scope = dict[str, Any]
 REQUEST = request_bytes("/", "Accept-Encoding: gzip")
@@ -116,7 +116,11 @@ def test_the_client_goes_while_the_app_waits(asgi: AsgiRig) -> None:
 @pytest.mark.parametrize(
     ("pieces", "is_cut"),
     [
-        ([2000, 1000], True), ([3000], True), ([2000, 4000], True), ([6000], False), ([2000, 3000], False),
+        ([2000, 1000], True),
+        ([3000], True),
+        ([2000, 4000], True),
+        ([6000], False),
+        ([2000, 3000], False),
         ([5000], False),
     ],
 )

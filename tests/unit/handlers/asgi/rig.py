@@ -6,7 +6,7 @@ import select
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from skitaid.handlers.asgi import AsgiApp
+from skitaid.handlers.asgi.app import AsgiApp
 from skitaid.handlers.body_rules import BodyRules
 from skitaid.handlers.router import Route, RouteKind
 from tests.unit.engine.rig import Client, Rig
@@ -27,9 +27,7 @@ class AsgiRig(Rig):
         self.told: list[dict[str, Any]] = []
         self.engine.loop.set_exception_handler(lambda loop, context: self.told.append(context))
 
-    def asgi(
-        self, app: App, path: str = "", *, max_body_bytes: int | None = None, may_code: bool = False
-    ) -> AsgiApp:
+    def asgi(self, app: App, path: str = "", *, max_body_bytes: int | None = None, may_code: bool = False) -> AsgiApp:
         """Mount an ASGI app; `may_code`: its responses may be compressed."""
         bodies = BodyRules(max_body_bytes, max_body_bytes, may_code=may_code)
         handler = AsgiApp(self.engine, app, self._note_failure, bodies=bodies)

@@ -12,8 +12,8 @@ from typing import Any, Final
 from skitaid.engine.errors import ClientGoneError
 from skitaid.engine.stream import Stream
 from skitaid.exceptions import PeerError
-from skitaid.handlers.asgi_body import Intake
-from skitaid.handlers.asgi_extensions import take_extension
+from skitaid.handlers.asgi.body import Intake
+from skitaid.handlers.asgi.extensions import take_extension
 from skitaid.handlers.status import status_line
 from skitaid.protocols.errors import ProtocolError, ResponseError
 from skitaid.protocols.http1.response import BODILESS
