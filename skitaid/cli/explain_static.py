@@ -1,4 +1,4 @@
-"""What a folder of files answers for a path: the same rules as handlers.static, told instead of served."""
+"""What a folder of files answers for a path: the same rules as handlers.static.folder, told instead of served."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from skitaid.cli.table import size
 from skitaid.config.model import MountOptions
-from skitaid.handlers.static_root import StaticRoot, is_hidden
+from skitaid.handlers.static.root import StaticRoot, is_hidden
 
 INDEX = ("index.htm", "index.html")
 

@@ -18,8 +18,8 @@ from skitaid.handlers.asgi.lifespans import Lifespans
 from skitaid.handlers.body_rules import BodyRules
 from skitaid.handlers.loader import AppKind, AppLoader, AppLoadError
 from skitaid.handlers.router import HostTable, Route, RouteHandler, RouteKind, Router, route_path
-from skitaid.handlers.static import StaticFolder
-from skitaid.handlers.static_files import FileCache, StaticSettings
+from skitaid.handlers.static.files import FileCache, StaticSettings
+from skitaid.handlers.static.folder import StaticFolder
 from skitaid.handlers.wsgi.app import WsgiApp, WsgiSettings
 from skitaid.instance.applog import AppLog
 from skitaid.instance.mounting import tell_mounted, wants_reloader

@@ -10,7 +10,7 @@ from skitaid.cli.options import UsageError
 from skitaid.cli.style import PLAIN
 from skitaid.config.load import default_main, parse_instance
 from skitaid.config.model import Instance
-from skitaid.handlers.static import StaticSettings
+from skitaid.handlers.static.folder import StaticSettings
 
 CONF = """[server]
 port = 5000

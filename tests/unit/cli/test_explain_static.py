@@ -8,8 +8,8 @@ import pytest
 
 from skitaid.cli.explain_static import Outcome, look_for
 from skitaid.config.model import MountOptions, Server
-from skitaid.handlers.static_files import FileCache, FileFinder, Folder, StaticFile
-from skitaid.handlers.static_root import StaticRoot
+from skitaid.handlers.static.files import FileCache, FileFinder, Folder, StaticFile
+from skitaid.handlers.static.root import StaticRoot
 from skitaid.instance.compose import static_settings
 
 PATHS = [

@@ -21,7 +21,7 @@ from skitaid.engine.timeouts import Timeouts
 from skitaid.handlers.body_rules import BodyRules
 from skitaid.handlers.router import HostTable, Route, RouteKind, Router
 from skitaid.handlers.site import Site
-from skitaid.handlers.static import StaticFolder, StaticSettings
+from skitaid.handlers.static.folder import StaticFolder, StaticSettings
 from skitaid.handlers.wsgi.app import WsgiApp, WsgiSettings
 
 PATIENCE_S = 20.0

@@ -5,5 +5,6 @@ from tests.unit.engine.tls_rig import authority, client_context, server_context,
 from tests.unit.handlers.proxy_rig import make_proxy_rig, proxied
 
 __all__ = [
-    "authority", "client_context", "make_proxy_rig", "make_rig", "proxied", "rig", "server_context", "server_files", "site",
+    "authority", "client_context", "make_proxy_rig", "make_rig", "proxied", "rig", "server_context",
+    "server_files", "site",
 ]  # fmt: skip

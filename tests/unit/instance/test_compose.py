@@ -17,7 +17,7 @@ from skitaid.handlers.asgi.app import AsgiApp
 from skitaid.handlers.body_rules import BodyRules
 from skitaid.handlers.proxy import ProxySettings
 from skitaid.handlers.router import RouteKind, Router
-from skitaid.handlers.static import StaticFolder
+from skitaid.handlers.static.folder import StaticFolder
 from skitaid.handlers.unlogged import Unlogged
 from skitaid.handlers.wsgi.app import WsgiApp
 from skitaid.instance.applog import AppLog

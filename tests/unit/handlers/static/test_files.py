@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from skitaid.handlers import static_files as module
-from skitaid.handlers.static_files import (
+from skitaid.handlers.static import files as module
+from skitaid.handlers.static.files import (
     KEPT_FILE_BYTES,
     FileCache,
     FileFinder,
@@ -16,7 +16,7 @@ from skitaid.handlers.static_files import (
     StaticFile,
     StaticSettings,
 )
-from skitaid.handlers.static_root import StaticRoot
+from skitaid.handlers.static.root import StaticRoot
 
 LONG_AGO = 1_600_000_000
 

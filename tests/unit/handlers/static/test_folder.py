@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from skitaid.handlers.static_files import KEPT_FILE_BYTES
+from skitaid.handlers.static.files import KEPT_FILE_BYTES
 from tests.unit.engine import rig as rigs
 from tests.unit.engine.rig import Client, Reply, Rig, hello
 

@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import Final
 
 from skitaid.handlers.quoting import quote_path
-from skitaid.handlers.static_root import StaticRoot, is_hidden
+from skitaid.handlers.static.root import StaticRoot, is_hidden
 from skitaid.protocols.dates import http_date
 
 __all__ = ["MAX_ENTRIES", "Entry", "Listing", "listing_html", "listing_json", "read_folder"]

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from skitaid.engine.coding import MIN_BYTES
-from skitaid.handlers.static_packing import is_packable, pack
+from skitaid.handlers.static.packing import is_packable, pack
 
 
 @pytest.mark.parametrize(

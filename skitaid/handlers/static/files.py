@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from skitaid.handlers.static_packing import is_packable, pack
-from skitaid.handlers.static_root import StaticRoot, is_hidden
-from skitaid.handlers.static_types import content_type
+from skitaid.handlers.static.media_types import content_type
+from skitaid.handlers.static.packing import is_packable, pack
+from skitaid.handlers.static.root import StaticRoot, is_hidden
 from skitaid.protocols.conditions import Validators
 from skitaid.protocols.dates import http_date
 from skitaid.protocols.http1.response import prepare_head

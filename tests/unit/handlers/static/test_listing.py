@@ -9,10 +9,10 @@ from urllib.parse import unquote_to_bytes, urljoin
 
 import pytest
 
-from skitaid.handlers import static_listing as module
-from skitaid.handlers.static_listing import Entry, Listing, listing_html, listing_json, read_folder
-from skitaid.handlers.static_root import StaticRoot
-from tests.unit.handlers.test_static_root import open_below
+from skitaid.handlers.static import listing as module
+from skitaid.handlers.static.listing import Entry, Listing, listing_html, listing_json, read_folder
+from skitaid.handlers.static.root import StaticRoot
+from tests.unit.handlers.static.test_root import open_below
 
 WHEN = 1_600_000_000
 

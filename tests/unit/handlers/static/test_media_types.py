@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from skitaid.handlers.static_types import content_type
+from skitaid.handlers.static.media_types import content_type
 
 
 @pytest.mark.parametrize(

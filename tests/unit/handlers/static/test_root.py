@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from skitaid.handlers.static_root import StaticRoot, is_hidden
+from skitaid.handlers.static.root import StaticRoot, is_hidden
 
 
 @pytest.fixture

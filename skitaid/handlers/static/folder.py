@@ -1,6 +1,6 @@
 """Files of a folder, on the loop thread: small ones from memory, larger ones by sendfile.
 
-Which file a path means is found in `static_files`, what of it the client wants in `protocols.conditions` and
+Which file a path means is found in `files`, what of it the client wants in `protocols.conditions` and
 `protocols.ranges`; here it is sent.
 """
 
@@ -18,7 +18,7 @@ from skitaid.engine.server import Engine
 from skitaid.engine.stream import Stream
 from skitaid.handlers.quoting import quote_path
 from skitaid.handlers.router import Route
-from skitaid.handlers.static_files import (
+from skitaid.handlers.static.files import (
     FRESH_S,
     OK,
     FileCache,
@@ -28,8 +28,8 @@ from skitaid.handlers.static_files import (
     StaticSettings,
     version_of,
 )
-from skitaid.handlers.static_listing import listing_html, listing_json, read_folder
-from skitaid.handlers.static_root import StaticRoot, is_hidden
+from skitaid.handlers.static.listing import listing_html, listing_json, read_folder
+from skitaid.handlers.static.root import StaticRoot, is_hidden
 from skitaid.handlers.status import error_page
 from skitaid.protocols.conditions import CONDITIONAL, Verdict, judge, range_holds
 from skitaid.protocols.http1.response import prepare_head
@@ -48,9 +48,7 @@ _choose_known: Final = lru_cache(maxsize=256)(choose_coding)
 class StaticFolder:
     """A router.RouteHandler for one folder. `cache` is shared by all folders of a worker."""
 
-    def __init__(
-        self, engine: Engine, root: str, settings: StaticSettings, *, cache: FileCache | None = None
-    ) -> None:
+    def __init__(self, engine: Engine, root: str, settings: StaticSettings, *, cache: FileCache | None = None) -> None:
         self._engine = engine
         self._settings = settings
         self._cache = FileCache() if cache is None else cache
@@ -220,9 +218,7 @@ def _multipart_fields(file: StaticFile) -> tuple[list[tuple[str, str]], str]:
     return [("Content-Type", f"multipart/byteranges; boundary={boundary}"), *fields], boundary
 
 
-def _send_segments(
-    stream: Stream, file: StaticFile, opened: OpenFile, ranges: Sequence[ByteRange] | None
-) -> None:
+def _send_segments(stream: Stream, file: StaticFile, opened: OpenFile, ranges: Sequence[ByteRange] | None) -> None:
     """Start on what takes its time: the connection goes on with it when the client took what it was sent."""
     stream.is_dispatched = True
     try:
