@@ -18,7 +18,7 @@ from skitaid.config.load import load_all
 from skitaid.config.model import Alias, AppTarget, Host, Instance, Member, Mount, Origin, ProxyTarget, StaticTarget
 from skitaid.config.targets import show_target
 from skitaid.exceptions import RefusedError
-from skitaid.handlers.proxy_target import Remap
+from skitaid.handlers.proxy.target import Remap
 from skitaid.handlers.quoting import quote_path
 from skitaid.handlers.router import HostTable, Route, RouteKind, Router, route_path
 from skitaid.protocols.errors import ProtocolError
@@ -80,8 +80,11 @@ def chosen(session: Session, address: Address) -> list[Instance]:
         session.require_instance()
     loaded = load_all(session.etc)
     wanted = session.options.name
-    complain_problems(tuple(problem for name, error in loaded.failures.items() if wanted in (None, name)
-                            for problem in error.problems))
+    complain_problems(
+        tuple(
+            problem for name, error in loaded.failures.items() if wanted in (None, name) for problem in error.problems
+        )
+    )
     instances = [instance for name, instance in loaded.instances.items() if wanted in (None, name)]
     listening = [instance for instance in instances if wanted or listens(instance, address.port)]
     if not listening:
@@ -94,8 +97,9 @@ def listens(instance: Instance, port: int | None) -> bool:
 
 
 def nobody(session: Session, address: Address, instances: Iterable[Instance]) -> str:
-    known = "; ".join(f"{instance.name} listens on {', '.join(map(str, instance.server.listen))}"
-                      for instance in instances)
+    known = "; ".join(
+        f"{instance.name} listens on {', '.join(map(str, instance.server.listen))}" for instance in instances
+    )
     where = f"on port {address.port}" if address.port is not None else "at all"
     return f"no instance of {session.etc} listens {where}" + (f"; {known}" if known else "")
 
@@ -103,8 +107,10 @@ def nobody(session: Session, address: Address, instances: Iterable[Instance]) ->
 def explain(instance: Instance, address: Address, style: Style) -> bool:
     """Print how an instance answers; False when it has nothing at that address."""
     host = host_block(instance, address.host)
-    out(f"{style.paint('instance', Tone.FAINT)}  {style.paint(instance.name, Tone.STRONG)} ({short(instance.path)}), "
-        f"listens on {', '.join(map(str, instance.server.listen))}")
+    out(
+        f"{style.paint('instance', Tone.FAINT)}  {style.paint(instance.name, Tone.STRONG)} ({short(instance.path)}), "
+        f"listens on {', '.join(map(str, instance.server.listen))}"
+    )
     if host is None:
         out(f"no host block is for {address.host or 'a request without a host'}, and there is no default one: 404")
         return False
@@ -149,7 +155,7 @@ def kind_of(mount: Mount) -> RouteKind:
 
 def _step(instance: Instance, mount: Mount, route: Route, path: str, deeper: Sequence[str]) -> Step:
     target = mount.target
-    rest = path[len(route.path):]
+    rest = path[len(route.path) :]
     if isinstance(target, StaticTarget):
         outcome, text = look_for(target.root, rest, mount.options)
         return Step(mount, route.kind, text, outcome is not Outcome.MISSING)
@@ -183,5 +189,7 @@ def place(origin: Origin) -> str:
 def _step_line(number: int, step: Step, style: Style) -> str:
     verdict = style.paint("answers", Tone.GOOD) if step.answers else style.paint("goes on", Tone.WARNING)
     kind = step.kind.name.lower()
-    return (f"{number}. {verdict}  {step.mount.path} = {show_target(step.mount.target)} ({place(step.mount.origin)})\n"
-            f"            {kind}: {step.text}")
+    return (
+        f"{number}. {verdict}  {step.mount.path} = {show_target(step.mount.target)} ({place(step.mount.origin)})\n"
+        f"            {kind}: {step.text}"
+    )

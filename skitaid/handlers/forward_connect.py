@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 from skitaid.engine.stream import Stream
 from skitaid.exceptions import PeerError
-from skitaid.handlers.proxy_tunnel import SwitchHead, Tunnels
+from skitaid.handlers.proxy.tunnel import SwitchHead, Tunnels
 from skitaid.protocols.errors import ProtocolError
 from skitaid.upstream.connect import Connected, Dial, Endpoint
 from skitaid.upstream.context import UpstreamContext

@@ -17,11 +17,11 @@ from skitaid.engine.trust import TrustedPeers
 from skitaid.handlers.body_rules import BodyRules
 from skitaid.handlers.forward_connect import CONNECT_S, Connecting
 from skitaid.handlers.forward_policy import ForwardSettings, TargetPolicy, is_this_machine, may_be_asked
-from skitaid.handlers.proxy_body import Keeping, Upload
-from skitaid.handlers.proxy_fields import MAX_HOPS, client_fields, count_hops, may_go_on, passed_lines, via_line
-from skitaid.handlers.proxy_passage import Passage
-from skitaid.handlers.proxy_tunnel import Tunnels
-from skitaid.handlers.proxy_way import Reply, Way
+from skitaid.handlers.proxy.fields import MAX_HOPS, client_fields, count_hops, may_go_on, passed_lines, via_line
+from skitaid.handlers.proxy.passage import Passage
+from skitaid.handlers.proxy.tunnel import Tunnels
+from skitaid.handlers.proxy.upload import Keeping, Upload
+from skitaid.handlers.proxy.way import Reply, Way
 from skitaid.handlers.site import Site
 from skitaid.handlers.status import status_line
 from skitaid.protocols.errors import ProtocolError
@@ -71,7 +71,7 @@ class ForwardWay(Way):
 
 
 class ForwardProxy:
-    """An engine.Handler in front of the site's, and the proxy_passage.PassageProxy of its requests. `context` is for
+    """An engine.Handler in front of the site's, and the proxy.passage.PassageProxy of its requests. `context` is for
     tunnels: it is to resolve names as `origins` does."""
 
     def __init__(

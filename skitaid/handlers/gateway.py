@@ -2,7 +2,7 @@
 and files are open as ever.
 
 A member hears who asks by two fields, which clients can't write themselves: proxies keep them back, with and without a
-gateway (handlers.proxy_fields).
+gateway (handlers.proxy.fields).
 """
 
 from __future__ import annotations

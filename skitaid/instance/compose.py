@@ -219,7 +219,7 @@ def _proxy(making: Composition, mount: Mount) -> RouteHandler:
 
 
 def _open_proxy(making: Composition, mount: Mount) -> RouteHandler:
-    from skitaid.handlers.proxy import ReverseProxy
+    from skitaid.handlers.proxy.reverse import ReverseProxy
     from skitaid.instance.proxies import proxy_settings
 
     assert isinstance(mount.target, ProxyTarget)
@@ -232,7 +232,7 @@ def _open_proxy(making: Composition, mount: Mount) -> RouteHandler:
     if cached is None:
         cluster = making.upstreams.cluster(alias.name)
         return ReverseProxy(making.engine, path, cluster, settings, write=making.report)
-    from skitaid.handlers.proxy_hits import ProxyHits
+    from skitaid.handlers.proxy.hits import ProxyHits
 
     cluster_and_cache = cached.cluster(alias.name)
     proxy = ReverseProxy(making.engine, path, cluster_and_cache, settings, write=making.report)

@@ -6,7 +6,7 @@ from typing import Final
 
 from skitaid.config.model import Alias, Balance, Member, ProxyTarget
 from skitaid.handlers.body_rules import BodyRules
-from skitaid.handlers.proxy import ProxySettings
+from skitaid.handlers.proxy.reverse import ProxySettings
 from skitaid.upstream.affinity import Affinity
 from skitaid.upstream.call import CallTimeouts
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from skitaid.engine.server import Engine, EngineSettings
 from skitaid.engine.spool import SpoolSettings
-from skitaid.handlers.proxy import ProxySettings, ReverseProxy
+from skitaid.handlers.proxy.reverse import ProxySettings, ReverseProxy
 from skitaid.handlers.router import HostTable, Route, RouteKind, Router
 from skitaid.handlers.site import Site
 from skitaid.upstream.settings import ClusterSettings, MemberSettings

@@ -236,7 +236,7 @@ def test_events_arrive_as_they_are_sent() -> None:
 
 def test_a_client_that_leaves_takes_its_call_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its goodbye could be that of one that still listens; the kernel knows better once it is told something."""
-    monkeypatch.setattr("skitaid.handlers.proxy_passage._PROBE_S", 0.1)
+    monkeypatch.setattr("skitaid.handlers.proxy.passage._PROBE_S", 0.1)
     left = threading.Event()
 
     def handle(sock: socket.socket) -> None:
@@ -254,7 +254,7 @@ def test_a_client_that_leaves_takes_its_call_with_it(monkeypatch: pytest.MonkeyP
 
 
 def test_a_member_that_never_asks_for_a_body_gets_it_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("skitaid.handlers.proxy_body._EXPECT_S", 0.1)
+    monkeypatch.setattr("skitaid.handlers.proxy.upload._EXPECT_S", 0.1)
 
     def handle(sock: socket.socket) -> None:
         head, data = read_head(sock)

@@ -2,7 +2,7 @@
 
 from tests.unit.engine.rig import make_rig, rig
 from tests.unit.engine.tls_rig import authority, client_context, server_context, server_files, site
-from tests.unit.handlers.proxy_rig import make_proxy_rig, proxied
+from tests.unit.handlers.proxy.rig import make_proxy_rig, proxied
 
 __all__ = [
     "authority", "client_context", "make_proxy_rig", "make_rig", "proxied", "rig", "server_context",

@@ -15,7 +15,7 @@ from skitaid.upstream.context import UpstreamContext
 from skitaid.upstream.errors import Failure, UpstreamError
 from skitaid.upstream.guarded import TargetRefusedError
 from tests.unit.engine.rig import Client
-from tests.unit.handlers.proxy_rig import Asked, MakeProxyRig, ProxyRig
+from tests.unit.handlers.proxy.rig import Asked, MakeProxyRig, ProxyRig
 
 OPEN = ForwardSettings(allow=("192.0.2.0/24",))
 USERS = replace(OPEN, users=(("anna", "s:cret"), ("bert", "other")))

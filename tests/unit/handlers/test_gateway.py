@@ -17,10 +17,10 @@ from skitaid.engine.trust import TrustedPeers
 from skitaid.handlers.gateway import Access, Gated, Gateway, GatewaySettings
 from skitaid.handlers.gateway_request import GatewayRequest
 from skitaid.handlers.gateway_tokens import MAX_TOKEN_BYTES, TokenSettings, TokenVerifier
-from skitaid.handlers.proxy import ProxySettings, ReverseProxy
+from skitaid.handlers.proxy.reverse import ProxySettings, ReverseProxy
 from skitaid.handlers.router import Route, RouteKind
 from tests.unit.engine.rig import Client, Reply, request_bytes
-from tests.unit.handlers.proxy_rig import Asked, ProxyRig
+from tests.unit.handlers.proxy.rig import Asked, ProxyRig
 
 SECRET = b"8fa06210-e109-11e6-934f-001b216d6e71"
 REALM = 'Bearer realm="API Gateway"'

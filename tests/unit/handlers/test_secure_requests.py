@@ -13,7 +13,7 @@ from skitaid.engine.server import EngineSettings
 from skitaid.engine.stream import Stream
 from skitaid.engine.tls import TlsServer
 from skitaid.handlers.asgi.scope import ScopeMaker
-from skitaid.handlers.proxy_way import Way
+from skitaid.handlers.proxy.way import Way
 from skitaid.handlers.router import Route, RouteKind
 from tests.certificates import Made, make
 from tests.unit.engine.rig import Rig, hello

@@ -12,10 +12,10 @@ from skitaid.config.load import default_main, parse_instance
 from skitaid.config.model import MountOptions, Server
 from skitaid.engine.server import Engine, EngineSettings
 from skitaid.engine.spool import SpoolSettings
-from skitaid.handlers import proxy
 from skitaid.handlers.asgi.app import AsgiApp
 from skitaid.handlers.body_rules import BodyRules
-from skitaid.handlers.proxy import ProxySettings
+from skitaid.handlers.proxy import reverse
+from skitaid.handlers.proxy.reverse import ProxySettings
 from skitaid.handlers.router import RouteKind, Router
 from skitaid.handlers.static.folder import StaticFolder
 from skitaid.handlers.unlogged import Unlogged
@@ -176,7 +176,7 @@ members = 127.0.0.1:9
     def noted(engine: Engine, path: str, cluster: object, settings: ProxySettings, **_: object) -> None:
         found[path] = settings.deeper
 
-    monkeypatch.setattr(proxy, "ReverseProxy", noted)
+    monkeypatch.setattr(reverse, "ReverseProxy", noted)
     path = making.instance.path
     making.instance = parse_instance(conf, path, default_main(path.parent.parent), is_root=False)
     make_router(making)

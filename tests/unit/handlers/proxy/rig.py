@@ -11,7 +11,7 @@ import pytest
 from skitaid.engine.server import EngineSettings
 from skitaid.engine.spool import SpoolSettings
 from skitaid.engine.timeouts import Timeouts
-from skitaid.handlers.proxy import ProxySettings, ReverseProxy
+from skitaid.handlers.proxy.reverse import ProxySettings, ReverseProxy
 from skitaid.handlers.router import Route, RouteKind
 from skitaid.protocols.response_head import parse_response_head
 from skitaid.upstream.call import Call, Receiver

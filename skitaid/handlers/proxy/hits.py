@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, Protocol
 
 from skitaid.engine.coding import choose, encode
 from skitaid.engine.stream import Stream
-from skitaid.handlers.proxy_way import Reply, Way
+from skitaid.handlers.proxy.way import Reply, Way
 from skitaid.protocols.http1.response import Stamp, render_head
 from skitaid.protocols.response_head import ResponseHead
 from skitaid.upstream.cache.asked import PROBING, Asked, asked_of

@@ -16,8 +16,8 @@ from skitaid.engine.disk import DiskThreads
 from skitaid.engine.errors import ClientGoneError
 from skitaid.engine.spool import Spool, SpoolFile
 from skitaid.engine.stream import Stream
-from skitaid.handlers.proxy_passage import Passage, PassageProxy
-from skitaid.handlers.proxy_way import Way
+from skitaid.handlers.proxy.passage import Passage, PassageProxy
+from skitaid.handlers.proxy.way import Way
 from skitaid.protocols.errors import ProtocolError
 
 __all__ = ["Keeping", "Upload"]

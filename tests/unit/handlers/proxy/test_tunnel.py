@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from skitaid.handlers.proxy_tunnel import DRAIN_S
+from skitaid.handlers.proxy.tunnel import DRAIN_S
 from skitaid.protocols.response_head import parse_response_head
 from tests.unit.engine.rig import Client, request_bytes
-from tests.unit.handlers.proxy_rig import MakeProxyRig, ProxyRig
+from tests.unit.handlers.proxy.rig import MakeProxyRig, ProxyRig
 
 UPGRADE = request_bytes("/ws", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: x")
 SWITCHED = parse_response_head(

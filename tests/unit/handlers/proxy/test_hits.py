@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from skitaid.handlers.body_rules import BodyRules
-from skitaid.handlers.proxy import ProxySettings, ReverseProxy
-from skitaid.handlers.proxy_hits import MAX_BYTES, ProxyHits
+from skitaid.handlers.proxy.hits import MAX_BYTES, ProxyHits
+from skitaid.handlers.proxy.reverse import ProxySettings, ReverseProxy
 from skitaid.handlers.router import Route, RouteKind
 from skitaid.protocols.dates import http_date
 from skitaid.upstream.cache.asked import asked_of
 from skitaid.upstream.cache.cache import CacheSettings, ResponseCache
 from skitaid.upstream.cache.cluster import CachedCluster
 from tests.unit.engine.rig import Client, Reply, request_bytes
-from tests.unit.handlers.proxy_rig import MakeProxyRig, ProxyRig
+from tests.unit.handlers.proxy.rig import MakeProxyRig, ProxyRig
 
 NOW = 1_700_000_000.0
 KEPT = "Cache-Control: public, max-age=60"

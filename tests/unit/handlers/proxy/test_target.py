@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from skitaid.handlers.proxy_target import Remap
+from skitaid.handlers.proxy.target import Remap
 from skitaid.handlers.router import route_path
 from skitaid.protocols.errors import ProtocolError
 from skitaid.protocols.http1.head import RequestLine

@@ -14,8 +14,8 @@ from typing import Final, Protocol
 from skitaid.engine.errors import ClientGoneError
 from skitaid.engine.stream import Stream
 from skitaid.exceptions import PeerError
-from skitaid.handlers.proxy_tunnel import SwitchHead, Tunnels
-from skitaid.handlers.proxy_way import Reply, Way
+from skitaid.handlers.proxy.tunnel import SwitchHead, Tunnels
+from skitaid.handlers.proxy.way import Reply, Way
 from skitaid.protocols.errors import ProtocolError, ResponseError
 from skitaid.protocols.response_head import ResponseHead
 from skitaid.upstream.call import Exchange, Fields, Tunnel

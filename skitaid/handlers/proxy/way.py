@@ -8,7 +8,7 @@ from typing import Final
 
 from skitaid.engine.coding import MIN_BYTES
 from skitaid.engine.stream import Stream
-from skitaid.handlers.proxy_fields import LTXNID_LINE, Hop, id_lines, named_by_connection, passed_lines, told_lines
+from skitaid.handlers.proxy.fields import LTXNID_LINE, Hop, id_lines, named_by_connection, passed_lines, told_lines
 from skitaid.protocols.http1.head import RequestHead
 from skitaid.protocols.http1.response import Stamp, render_head
 

@@ -10,13 +10,13 @@ from skitaid.engine.server import Engine
 from skitaid.engine.stream import Stream
 from skitaid.engine.trust import TrustedPeers
 from skitaid.handlers.body_rules import NO_RULES, BodyRules
-from skitaid.handlers.proxy_body import Keeping, Upload
-from skitaid.handlers.proxy_failure import FailureLog, page_text
-from skitaid.handlers.proxy_fields import MAX_HOPS, client_fields, count_hops, may_go_on
-from skitaid.handlers.proxy_passage import Passage
-from skitaid.handlers.proxy_target import Remap
-from skitaid.handlers.proxy_tunnel import Tunnels
-from skitaid.handlers.proxy_way import Reply, Way
+from skitaid.handlers.proxy.failure import FailureLog, page_text
+from skitaid.handlers.proxy.fields import MAX_HOPS, client_fields, count_hops, may_go_on
+from skitaid.handlers.proxy.passage import Passage
+from skitaid.handlers.proxy.target import Remap
+from skitaid.handlers.proxy.tunnel import Tunnels
+from skitaid.handlers.proxy.upload import Keeping, Upload
+from skitaid.handlers.proxy.way import Reply, Way
 from skitaid.handlers.router import Route
 from skitaid.handlers.status import status_line
 from skitaid.protocols.errors import ProtocolError
@@ -66,7 +66,7 @@ class Hits(Protocol):
 
 
 class ReverseProxy:
-    """A router.RouteHandler, and the proxy_passage.PassageProxy of its requests. `mount`: the path of its Route. A
+    """A router.RouteHandler, and the passage.PassageProxy of its requests. `mount`: the path of its Route. A
     stream's `note` is lines for the member from whoever let it in (handlers.gateway). `write` is told a line for each
     failure. `hits`: asked first, where there is a cache."""
 

@@ -6,7 +6,7 @@ import pytest
 
 from skitaid.engine.forwarded import Heard, hear
 from skitaid.engine.trust import TrustedPeers
-from skitaid.handlers.proxy_fields import Hop, client_fields, count_hops, id_lines, passed_lines, told_lines
+from skitaid.handlers.proxy.fields import Hop, client_fields, count_hops, id_lines, passed_lines, told_lines
 from skitaid.protocols.headers import HeaderBlock, parse_block
 from skitaid.protocols.response_head import ResponseFields, parse_response_head
 

@@ -19,8 +19,17 @@ from skitaid.engine.transaction import FIRST_LTXNID, next_ltxnid
 from skitaid.protocols.headers import FieldLine, HeaderBlock, tokens
 
 __all__ = [
-    "LTXNID_LINE", "MAX_HOPS", "Hop", "client_fields", "count_hops", "id_lines", "may_go_on", "named_by_connection",
-    "passed_lines", "told_lines", "via_line",
+    "LTXNID_LINE",
+    "MAX_HOPS",
+    "Hop",
+    "client_fields",
+    "count_hops",
+    "id_lines",
+    "may_go_on",
+    "named_by_connection",
+    "passed_lines",
+    "told_lines",
+    "via_line",
 ]
 
 MAX_HOPS: Final = 20

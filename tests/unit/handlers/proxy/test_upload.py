@@ -10,7 +10,7 @@ import pytest
 from skitaid.handlers.body_rules import BodyRules
 from skitaid.upstream.errors import Failure
 from tests.unit.engine.rig import Client, request_bytes
-from tests.unit.handlers.proxy_rig import Asked, MakeProxyRig, ProxyRig
+from tests.unit.handlers.proxy.rig import Asked, MakeProxyRig, ProxyRig
 
 POST = b"POST /a HTTP/1.1\r\nHost: localhost\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"

@@ -12,7 +12,7 @@ from skitaid.protocols.response_head import ResponseFields, ResponseHead
 from skitaid.upstream.affinity import Affinity
 from skitaid.upstream.errors import Failure, UpstreamError
 from tests.unit.engine.rig import Client, request_bytes
-from tests.unit.handlers.proxy_rig import Asked, MakeProxyRig, ProxyRig
+from tests.unit.handlers.proxy.rig import Asked, MakeProxyRig, ProxyRig
 
 
 def asking(rig: ProxyRig, request: bytes | None = None) -> tuple[Client, Asked]:
