@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from skitaid.config.model import ForwardProxy as ForwardConf
 from skitaid.config.model import Instance
 from skitaid.engine.server import Engine
-from skitaid.handlers.forward_policy import ForwardSettings
-from skitaid.handlers.forward_proxy import ForwardProxy, Origins
+from skitaid.handlers.forward.policy import ForwardSettings
+from skitaid.handlers.forward.proxy import ForwardProxy, Origins
 from skitaid.handlers.site import Site
 from skitaid.upstream.context import UpstreamContext
 from skitaid.upstream.guarded import GuardedResolver

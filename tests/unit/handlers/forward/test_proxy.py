@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from skitaid.handlers.forward_policy import ForwardSettings
-from skitaid.handlers.forward_proxy import ForwardProxy
+from skitaid.handlers.forward.policy import ForwardSettings
+from skitaid.handlers.forward.proxy import ForwardProxy
 from skitaid.handlers.router import HostTable, Route, RouteKind, Router
 from skitaid.upstream.context import UpstreamContext
 from skitaid.upstream.errors import Failure, UpstreamError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from skitaid.handlers.forward_policy import TargetPolicy, is_public, is_this_machine, may_be_asked
+from skitaid.handlers.forward.policy import TargetPolicy, is_public, is_this_machine, may_be_asked
 
 
 @pytest.mark.parametrize(

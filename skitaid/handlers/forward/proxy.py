@@ -15,8 +15,8 @@ from skitaid.engine.server import Engine
 from skitaid.engine.stream import Fields, Stream
 from skitaid.engine.trust import TrustedPeers
 from skitaid.handlers.body_rules import BodyRules
-from skitaid.handlers.forward_connect import CONNECT_S, Connecting
-from skitaid.handlers.forward_policy import ForwardSettings, TargetPolicy, is_this_machine, may_be_asked
+from skitaid.handlers.forward.connect import CONNECT_S, Connecting
+from skitaid.handlers.forward.policy import ForwardSettings, TargetPolicy, is_this_machine, may_be_asked
 from skitaid.handlers.proxy.fields import MAX_HOPS, client_fields, count_hops, may_go_on, passed_lines, via_line
 from skitaid.handlers.proxy.passage import Passage
 from skitaid.handlers.proxy.tunnel import Tunnels
