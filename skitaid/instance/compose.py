@@ -27,7 +27,7 @@ from skitaid.logs.request import LogOff
 from skitaid.protocols.http2.limits import Http2Limits
 
 if TYPE_CHECKING:
-    from skitaid.handlers.gateway import Gateway
+    from skitaid.handlers.gateway.gateway import Gateway
     from skitaid.upstream.cache.upstreams import CachedUpstreams
     from skitaid.upstream.upstreams import Upstreams
 

@@ -9,8 +9,8 @@ from skitaid.config.model import Gateway as GatewayConf
 from skitaid.engine.server import Engine
 from skitaid.engine.trust import TrustedPeers
 from skitaid.exceptions import SkitaidError
-from skitaid.handlers.gateway import Access, Gated, Gateway, GatewaySettings
-from skitaid.handlers.gateway_tokens import TokenSettings, TokenVerifier
+from skitaid.handlers.gateway.gateway import Access, Gated, Gateway, GatewaySettings
+from skitaid.handlers.gateway.tokens import TokenSettings, TokenVerifier
 from skitaid.handlers.router import RouteHandler
 from skitaid.instance.applog import AppLog
 

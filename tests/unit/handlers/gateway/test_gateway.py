@@ -14,9 +14,9 @@ import pytest
 from skitaid.engine.server import EngineSettings
 from skitaid.engine.stream import Stream
 from skitaid.engine.trust import TrustedPeers
-from skitaid.handlers.gateway import Access, Gated, Gateway, GatewaySettings
-from skitaid.handlers.gateway_request import GatewayRequest
-from skitaid.handlers.gateway_tokens import MAX_TOKEN_BYTES, TokenSettings, TokenVerifier
+from skitaid.handlers.gateway.gateway import Access, Gated, Gateway, GatewaySettings
+from skitaid.handlers.gateway.request import GatewayRequest
+from skitaid.handlers.gateway.tokens import MAX_TOKEN_BYTES, TokenSettings, TokenVerifier
 from skitaid.handlers.proxy.reverse import ProxySettings, ReverseProxy
 from skitaid.handlers.router import Route, RouteKind
 from tests.unit.engine.rig import Client, Reply, request_bytes

@@ -12,7 +12,7 @@ from typing import Any
 import jwt
 import pytest
 
-from skitaid.handlers.gateway_tokens import (
+from skitaid.handlers.gateway.tokens import (
     MAX_TOKEN_BYTES,
     TokenError,
     TokenSettings,

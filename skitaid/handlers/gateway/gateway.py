@@ -16,8 +16,8 @@ from urllib.parse import quote
 from skitaid.engine.server import Engine
 from skitaid.engine.stream import Stream
 from skitaid.engine.trust import TrustedPeers
-from skitaid.handlers.gateway_request import GatewayRequest, HeldBody, Identity, RefusalLog, client_of
-from skitaid.handlers.gateway_tokens import Claims, TokenError, TokenVerifier, bearer_token, is_jwt, names_of
+from skitaid.handlers.gateway.request import GatewayRequest, HeldBody, Identity, RefusalLog, client_of
+from skitaid.handlers.gateway.tokens import Claims, TokenError, TokenVerifier, bearer_token, is_jwt, names_of
 from skitaid.handlers.router import Route, RouteHandler
 from skitaid.handlers.status import error_page
 

@@ -1,0 +1,1 @@
+"""The API gateway: who may ask the servers behind mounted aliases."""
