@@ -16,7 +16,7 @@ from skitaid.engine.timeouts import Timeouts
 from skitaid.handlers.asgi.app import AsgiApp, AsgiCallable
 from skitaid.handlers.asgi.lifespans import Lifespans
 from skitaid.handlers.body_rules import BodyRules
-from skitaid.handlers.loader import AppKind, AppLoader, AppLoadError
+from skitaid.handlers.loading.loader import AppKind, AppLoader, AppLoadError
 from skitaid.handlers.router import HostTable, Route, RouteHandler, RouteKind, Router, route_path
 from skitaid.handlers.static.files import FileCache, StaticSettings
 from skitaid.handlers.static.folder import StaticFolder

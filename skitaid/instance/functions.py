@@ -55,7 +55,7 @@ def setup(told: Mapping[str, Any]) -> None:
     sys.path[:] = told["path"]
     from pathlib import Path
 
-    from skitaid.handlers.loader_imports import Projects
+    from skitaid.handlers.loading.imports import Projects
     from skitaid.supervisor.title import set_title
     from skitaid.was.state_table import StateTable
     from skitaid.was.states import register_states

@@ -6,7 +6,7 @@ import traceback
 from typing import Any
 
 from skitaid.config.model import Mount
-from skitaid.handlers.loader import AppLoadError, LoadedApp
+from skitaid.handlers.loading.loader import AppLoadError, LoadedApp
 from skitaid.handlers.router import route_path
 
 __all__ = ["tell_mounted", "wants_reloader"]

@@ -9,7 +9,7 @@ import pytest
 
 from skitaid.atila import Atila
 from skitaid.config.model import AppTarget, Mount, MountOptions
-from skitaid.handlers.loader import AppKind, AppLoadError, LoadedApp
+from skitaid.handlers.loading.loader import AppKind, AppLoadError, LoadedApp
 from skitaid.instance.mounting import tell_mounted, wants_reloader
 
 

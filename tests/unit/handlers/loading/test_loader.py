@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 import skitaid
-from skitaid.handlers.loader import AppLoader, AppLoadError, load_app, root_of
-from skitaid.handlers.loader_imports import top_level_names
+from skitaid.handlers.loading.imports import top_level_names
+from skitaid.handlers.loading.loader import AppLoader, AppLoadError, load_app, root_of
 
 PRELUDE = """
 import json, sys
 from pathlib import Path
-from skitaid.handlers.loader import AppLoader, AppLoadError
+from skitaid.handlers.loading.loader import AppLoader, AppLoadError
 loader = AppLoader()
 def load(file, name="app"):
     return loader.load(Path(file), name)

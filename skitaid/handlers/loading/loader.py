@@ -2,7 +2,7 @@
 
 The project of an app is the first folder above its file that is not a package; that root is put on `sys.path`, and a
 file inside a package is imported by its dotted name. How two projects with modules of the same names keep apart is
-told in `loader_imports`.
+told in `imports`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from skitaid.exceptions import SkitaidError
-from skitaid.handlers import loader_callable, loader_imports
-from skitaid.handlers.loader_callable import AppKind, kind_of, read_callable
-from skitaid.handlers.loader_imports import Project, Projects, module_file
+from skitaid.handlers.loading import callables, imports
+from skitaid.handlers.loading.callables import AppKind, kind_of, read_callable
+from skitaid.handlers.loading.imports import Project, Projects, module_file
 
 if TYPE_CHECKING:
     from traceback import TracebackException
@@ -182,7 +182,7 @@ def _is_watched(path: str) -> bool:
     return path.endswith(".py") and "/site-packages/" not in path
 
 
-_OWN_FILES = frozenset({__file__, loader_imports.__file__, loader_callable.__file__})
+_OWN_FILES = frozenset({__file__, imports.__file__, callables.__file__})
 
 
 def _trim(trace: TracebackException) -> None:

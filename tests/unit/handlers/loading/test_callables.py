@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from skitaid.handlers.loader_callable import AppKind, is_asgi, kind_of
+from skitaid.handlers.loading.callables import AppKind, is_asgi, kind_of
 
 
 async def asgi_function(scope: Any, receive: Any, send: Any) -> None: ...
