@@ -1,12 +1,16 @@
-"""What a client is answered when an app fails before it has answered."""
+"""When an app fails: who is told of it, and what its client is answered that has no answer yet."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
+from skitaid.engine.stream import Stream
 from skitaid.was.errors import HTTPError
 
-__all__ = ["answer_to"]
+__all__ = ["ErrorReporter", "answer_to"]
+
+ErrorReporter = Callable[[Stream, BaseException], None]
 
 _FAILED: Final = (500, "The app failed. What happened is in its log.")
 

@@ -14,11 +14,10 @@ from typing import Any
 from skitaid.engine.errors import ClientGoneError
 from skitaid.engine.server import Engine
 from skitaid.engine.stream import Stream
-from skitaid.handlers.app_failure import answer_to
+from skitaid.handlers.app_failure import ErrorReporter, answer_to
 from skitaid.handlers.asgi.cycle import Cycle, Message
 from skitaid.handlers.asgi.scope import Scope, ScopeMaker
 from skitaid.handlers.body_rules import NO_RULES, BodyRules
-from skitaid.handlers.reporting import ErrorReporter
 from skitaid.handlers.router import Route
 from skitaid.protocols.errors import ResponseError
 from skitaid.was.context import bind

@@ -16,9 +16,8 @@ from skitaid.engine.body import RequestBody
 from skitaid.engine.errors import BodyError, ClientGoneError
 from skitaid.engine.server import Engine
 from skitaid.engine.stream import Stream
-from skitaid.handlers.app_failure import answer_to
+from skitaid.handlers.app_failure import ErrorReporter, answer_to
 from skitaid.handlers.body_rules import NO_RULES, BodyRules
-from skitaid.handlers.reporting import ErrorReporter
 from skitaid.handlers.router import Route
 from skitaid.handlers.wsgi.call import TOO_LONG, TOO_SHORT, Call, pieces_of
 from skitaid.handlers.wsgi.environ import EnvironMaker
