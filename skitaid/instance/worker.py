@@ -210,10 +210,10 @@ class _Worker:
             elif is_secure:
                 ports.setdefault(listen.host, int(listener.port))
         if forwards:
-            from skitaid.handlers.https_forward import HttpsForward
+            from skitaid.handlers.https_redirect import HttpsRedirect
 
             there = {listener: ports[listen.host] for listener, listen in forwards.items()}
-            engine.handler = HttpsForward(engine.handler, there)
+            engine.handler = HttpsRedirect(engine.handler, there)
         if server.tls is not None and server.tls.hsts_s:
             require_tls(server.tls.hsts_s, subdomains=server.tls.hsts_subdomains)
 

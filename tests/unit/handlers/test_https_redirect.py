@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from skitaid.handlers.https_forward import HttpsForward
+from skitaid.handlers.https_redirect import HttpsRedirect
 from skitaid.protocols.http1.response import require_tls
 from tests.unit.engine.rig import Rig, hello
 
@@ -10,7 +10,7 @@ from tests.unit.engine.rig import Rig, hello
 @pytest.fixture
 def forwarding(rig: Rig) -> Rig:
     rig.app(hello)
-    rig.engine.handler = HttpsForward(rig.site, {rig.listener: 443})
+    rig.engine.handler = HttpsRedirect(rig.site, {rig.listener: 443})
     return rig
 
 
@@ -38,7 +38,7 @@ def test_other_methods_stay_what_they_are(forwarding: Rig, method: str, code: in
 
 
 def test_another_port_is_named(rig: Rig) -> None:
-    rig.engine.handler = HttpsForward(rig.site, {rig.listener: 8443})
+    rig.engine.handler = HttpsRedirect(rig.site, {rig.listener: 8443})
     assert rig.client().get("/x").get("location") == "https://localhost:8443/x"
 
 
@@ -52,7 +52,7 @@ def test_who_names_no_site_is_told(forwarding: Rig, request_head: bytes) -> None
 
 def test_the_others_are_answered(rig: Rig) -> None:
     rig.app(hello)
-    rig.engine.handler = HttpsForward(rig.site, {})
+    rig.engine.handler = HttpsRedirect(rig.site, {})
     assert rig.client().get().body == b"hello"
     assert rig.client().ask(b"nonsense\r\n\r\n").code == 400
 

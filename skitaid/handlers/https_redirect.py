@@ -1,4 +1,4 @@
-"""Requests that come without TLS are sent on to HTTPS, to the same host, path and query."""
+"""Requests that come without TLS are redirected to HTTPS, to the same host, path and query."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from skitaid.engine.listener import Listener
 from skitaid.engine.stream import Fields, Stream
 from skitaid.protocols.headers import is_host
 
-__all__ = ["HttpsForward"]
+__all__ = ["HttpsRedirect"]
 
 HTTPS_PORT: Final = 443
 
@@ -21,7 +21,7 @@ class Handler(Protocol):
     def error_page(self, stream: Stream | None, code: int, text: str) -> tuple[str, Fields, bytes]: ...
 
 
-class HttpsForward:
+class HttpsRedirect:
     """An engine.Handler. `ports`: of each listener whose requests are sent on, where HTTPS is spoken."""
 
     def __init__(self, handler: Handler, ports: Mapping[Listener, int]) -> None:
