@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import skitaid.was
-from skitaid.atila.binding import Binder
 from skitaid.atila.contracts import Was
 from skitaid.atila.hooks import Hooks
 from skitaid.atila.marks import Guard
+from skitaid.atila.requests.binding import Binder
 from skitaid.was.errors import HTTPError
 from skitaid.was.later import Later
 

@@ -14,7 +14,7 @@ from weakref import proxy
 import skitaid.was as services
 from skitaid.atila.app_registry import APPS
 from skitaid.atila.parts import METHODS, OBJECTS, PROPERTIES, load
-from skitaid.atila.request import Request
+from skitaid.atila.requests.request import Request
 from skitaid.atila.response import Response
 from skitaid.atila.wac import REGISTERED
 from skitaid.was.context import Bound, bound_request

@@ -57,7 +57,7 @@ METHODS: Final[Mapping[str, Place]] = {
 REQUEST_OBJECTS: Final[Mapping[str, Place]] = {
     "JWT": ("skitaid.atila.authentication", "claims_of"),
     "user": ("skitaid.atila.authentication", "user_of"),
-    "multipart": ("skitaid.atila.multipart", "form_of"),
+    "multipart": ("skitaid.atila.requests.multipart", "form_of"),
 }
 """`was.request.NAME`: function(was), once a request. `multipart`: the fields and files of a multipart body, a dict; a
 name that comes more than once has a list. Raises HTTPError (400, 413)."""

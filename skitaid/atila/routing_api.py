@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from skitaid.atila.binding import Binder
 from skitaid.atila.patterns import RuleError, parse
+from skitaid.atila.requests.binding import Binder
 from skitaid.atila.routes import Route, RouteOptions, methods_of
 from skitaid.atila.routing import Router
 from skitaid.atila.urls import UrlBuilder

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from skitaid.atila.binding import Binder
+from skitaid.atila.requests.binding import Binder
 from skitaid.atila.routes import Route
 from skitaid.exceptions import SkitaidError
 

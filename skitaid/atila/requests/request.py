@@ -7,10 +7,10 @@ from typing import Any, Final
 from urllib.parse import quote
 from weakref import proxy
 
-from skitaid.atila.binding import defaults_of
 from skitaid.atila.contracts import Was
 from skitaid.atila.parts import REQUEST_OBJECTS, load
-from skitaid.atila.reading import has_body, read_body, read_json
+from skitaid.atila.requests.binding import defaults_of
+from skitaid.atila.requests.reading import has_body, read_body, read_json
 from skitaid.atila.values import Values, read_urlencoded
 from skitaid.was.errors import HTTPError
 

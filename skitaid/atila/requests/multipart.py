@@ -18,8 +18,8 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from skitaid.atila.contracts import Was
-from skitaid.atila.files import UploadedFile
-from skitaid.atila.reading import check_end
+from skitaid.atila.requests.reading import check_end
+from skitaid.atila.requests.uploads import UploadedFile
 from skitaid.atila.values import Values, grouped
 from skitaid.was.errors import HTTPError
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from skitaid.atila.contracts import Was
-from skitaid.atila.reading import has_body
+from skitaid.atila.requests.reading import has_body
 from skitaid.atila.values import as_told
 from skitaid.was.errors import HTTPError
 

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from skitaid.atila import Atila
-from skitaid.atila.files import UploadedFile, safe_name
-from skitaid.atila.multipart import Limits, read_multipart
+from skitaid.atila.requests.multipart import Limits, read_multipart
+from skitaid.atila.requests.uploads import UploadedFile, safe_name
 from skitaid.was.errors import HTTPError
 from tests.unit.atila.browser import Browser, multipart
 
@@ -213,7 +213,7 @@ def test_a_disk_that_is_full_is_told(monkeypatch: pytest.MonkeyPatch, temporary:
     def full(descriptor: int, data: Any) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("skitaid.atila.multipart.os.write", full)
+    monkeypatch.setattr("skitaid.atila.requests.multipart.os.write", full)
     with pytest.raises(HTTPError, match=r"^507 "):
         read(multipart([("f", "f", b"x")]))
     assert left_in(temporary) == []
