@@ -14,7 +14,6 @@ from skitaid.atila.bus import Bus
 from skitaid.atila.configuration import BODY_LIMITS, apply_preferences, make_config
 from skitaid.atila.context import Context, bind, unbind
 from skitaid.atila.cors import Cors, cors_of
-from skitaid.atila.errors import ErrorHandlers
 from skitaid.atila.hooks import Hooks
 from skitaid.atila.life import Life
 from skitaid.atila.lifecycle import Lifecycle
@@ -25,6 +24,7 @@ from skitaid.atila.mounting import Mounting
 from skitaid.atila.preferences import Preferences, bootstrap
 from skitaid.atila.preworks import Preworks
 from skitaid.atila.protecting import Protecting
+from skitaid.atila.responses.error_handlers import ErrorHandlers
 from skitaid.atila.routes import Route
 from skitaid.atila.routing import Missing
 from skitaid.atila.routing_api import Routing

@@ -15,7 +15,7 @@ import skitaid.was as services
 from skitaid.atila.app_registry import APPS
 from skitaid.atila.parts import METHODS, OBJECTS, PROPERTIES, load
 from skitaid.atila.requests.request import Request
-from skitaid.atila.response import Response
+from skitaid.atila.responses.response import Response
 from skitaid.atila.wac import REGISTERED
 from skitaid.was.context import Bound, bound_request
 from skitaid.was.context import cell as cell_of_thread

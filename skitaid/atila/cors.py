@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from skitaid.atila.reply import Fields
+from skitaid.atila.responses.reply import Fields
 
 __all__ = ["Cors", "cors_of"]
 

@@ -44,13 +44,13 @@ METHODS: Final[Mapping[str, Place]] = {
     "rmtoken": ("skitaid.atila.onetime", "rvott"),
     "mkjwt": ("skitaid.atila.jwt", "mkjwt"),
     "dejwt": ("skitaid.atila.jwt", "dejwt"),
-    "API": ("skitaid.atila.api", "make_api"),
-    "Fault": ("skitaid.atila.api", "make_fault"),
-    "File": ("skitaid.atila.file_response", "make_file"),
-    "api": ("skitaid.atila.api", "make_api"),
-    "for_api": ("skitaid.atila.api", "make_fault"),
-    "jstream": ("skitaid.atila.api", "make_jstream"),
-    "redirect": ("skitaid.atila.redirecting", "redirect"),
+    "API": ("skitaid.atila.responses.api", "make_api"),
+    "Fault": ("skitaid.atila.responses.api", "make_fault"),
+    "File": ("skitaid.atila.responses.file", "make_file"),
+    "api": ("skitaid.atila.responses.api", "make_api"),
+    "for_api": ("skitaid.atila.responses.api", "make_fault"),
+    "jstream": ("skitaid.atila.responses.api", "make_jstream"),
+    "redirect": ("skitaid.atila.responses.redirect", "redirect"),
 }
 """`was.NAME(...)`: function(was, ...)."""
 

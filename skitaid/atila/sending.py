@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from skitaid.atila.answering import log_failure
-from skitaid.atila.bodies import HTML, Body, body_of, text_to_bytes
 from skitaid.atila.contracts import Was
-from skitaid.atila.failures import error_content
-from skitaid.atila.reply import Fields, Reply, check_field
+from skitaid.atila.responses.bodies import HTML, Body, body_of, text_to_bytes
+from skitaid.atila.responses.failures import error_content
+from skitaid.atila.responses.reply import Fields, Reply, check_field
 from skitaid.was.errors import HTTPError
 
 __all__ = ["StartResponse", "failure_of", "respond"]

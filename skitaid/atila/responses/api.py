@@ -9,9 +9,9 @@ import traceback as stdlib_traceback
 from collections.abc import Mapping
 from typing import Any, Final
 
-from skitaid.atila.bodies import JSON, Body, to_json
 from skitaid.atila.contracts import Was
-from skitaid.atila.reply import Reply
+from skitaid.atila.responses.bodies import JSON, Body, to_json
+from skitaid.atila.responses.reply import Reply
 
 __all__ = ["API", "FAULT_CODE", "frames_of", "make_api", "make_fault", "make_jstream"]
 

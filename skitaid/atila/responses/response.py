@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from weakref import proxy
 
 from skitaid.atila.contracts import Was
-from skitaid.atila.reply import Fields, Reply, check_field, status_line
+from skitaid.atila.responses.reply import Fields, Reply, check_field, status_line
 from skitaid.was.errors import HTTPError
 
 __all__ = ["Response"]

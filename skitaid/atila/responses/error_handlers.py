@@ -14,7 +14,7 @@ DEFAULT: Final = 0
 
 
 class ErrorHandlers:
-    """`function(was, error)` gives the page of a status; skitaid.atila.failures says what `error` has."""
+    """`function(was, error)` gives the page of a status; skitaid.atila.responses.failures says what `error` has."""
 
     def __init__(self) -> None:
         self.error_handlers: dict[int, Callable[..., Any]] = {}

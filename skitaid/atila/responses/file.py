@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from typing import IO, Any, Final
 from urllib.parse import quote
 
-from skitaid.atila.bodies import Body
 from skitaid.atila.contracts import Was
-from skitaid.atila.reply import Fields, Reply, check_field
+from skitaid.atila.responses.bodies import Body
+from skitaid.atila.responses.reply import Fields, Reply, check_field
 from skitaid.protocols.dates import http_date
 from skitaid.was.errors import HTTPError
 

@@ -9,10 +9,10 @@ import time
 from html import escape
 from typing import Any, Final
 
-from skitaid.atila.api import frames_of
-from skitaid.atila.bodies import JSON, Body, to_json
 from skitaid.atila.contracts import Was
-from skitaid.atila.reply import Reply
+from skitaid.atila.responses.api import frames_of
+from skitaid.atila.responses.bodies import JSON, Body, to_json
+from skitaid.atila.responses.reply import Reply
 from skitaid.protocols.negotiation import weights
 from skitaid.was.errors import HTTPError
 

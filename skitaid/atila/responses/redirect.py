@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from skitaid.atila.contracts import Was
-from skitaid.atila.reply import Reply
+from skitaid.atila.responses.reply import Reply
 
 __all__ = ["redirect"]
 
