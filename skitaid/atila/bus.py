@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from skitaid.atila.app_registry import APPS
-from skitaid.atila.hooks import Hooks
-from skitaid.atila.marks import marks_of
+from skitaid.atila.dispatch.hooks import Hooks
+from skitaid.atila.dispatch.marks import marks_of
 from skitaid.was import states
 from skitaid.was.context import bound_request
 

@@ -6,7 +6,7 @@ from threading import Lock
 from typing import Any
 
 from skitaid.atila import bus
-from skitaid.atila.answering import log_failure
+from skitaid.atila.dispatch.answering import log_failure
 from skitaid.atila.lifecycle import Lifecycle, Stage
 from skitaid.atila.wac import WAC
 from skitaid.was.worker import worker_or_none

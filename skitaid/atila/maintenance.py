@@ -7,7 +7,7 @@ from collections.abc import Callable
 from threading import Event, Thread
 from typing import Any, TypeVar
 
-from skitaid.atila.answering import log_failure
+from skitaid.atila.dispatch.answering import log_failure
 
 __all__ = ["Maintenance"]
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
 import skitaid.was as services
-from skitaid.atila.hooks import Hooks
+from skitaid.atila.dispatch.hooks import Hooks
+from skitaid.atila.dispatch.preworks import Preworks
 from skitaid.atila.lifecycle import Lifecycle
-from skitaid.atila.preworks import Preworks
 from skitaid.atila.routes import RouteOptions
 from skitaid.atila.routing_api import read_options
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from skitaid.atila.marks import Guard, marks_of
+from skitaid.atila.dispatch.marks import Guard, marks_of
 
 __all__ = ["Protecting"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from skitaid.atila import EVEXCEPT, EVOK, EVREQEND, Atila
-from skitaid.atila.hooks import HookError
+from skitaid.atila.dispatch.hooks import HookError
 from skitaid.was import states
 from tests.unit.atila.caller import Caller
 

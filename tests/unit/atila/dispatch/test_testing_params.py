@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from skitaid.atila import Atila
-from skitaid.atila.testing_params import TestError, make_guard
+from skitaid.atila.dispatch.testing_params import TestError, make_guard
 from tests.unit.atila.caller import Caller
 
 

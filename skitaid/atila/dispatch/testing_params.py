@@ -66,7 +66,7 @@ _OPERATORS: Final[dict[str, tuple[Callable[[Any, Any], bool], str]]] = {
 
 
 def make_guard(scope: str, required: Any, tests: Mapping[str, Any]) -> Callable[[Any], None]:
-    """A guard (skitaid.atila.marks) that answers 400. Raises TestError."""
+    """A guard (skitaid.atila.dispatch.marks) that answers 400. Raises TestError."""
     if scope not in SCOPES:
         raise TestError(f"test_params: expected one of {', '.join(SCOPES)} as scope, not {scope!r}")
     needed = _names(required)

@@ -11,8 +11,8 @@ from typing import Any
 
 import skitaid.was
 from skitaid.atila.contracts import Was
-from skitaid.atila.hooks import Hooks
-from skitaid.atila.marks import Guard
+from skitaid.atila.dispatch.hooks import Hooks
+from skitaid.atila.dispatch.marks import Guard
 from skitaid.atila.requests.binding import Binder
 from skitaid.was.errors import HTTPError
 from skitaid.was.later import Later
@@ -124,7 +124,7 @@ def later_of(content: Any) -> Later | None:
     if isinstance(content, Later):
         return content
     if hasattr(content, "cr_await"):
-        from skitaid.atila.coroutines import CoroutineLater
+        from skitaid.atila.dispatch.coroutines import CoroutineLater
 
         return CoroutineLater(content)
     return None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from skitaid.atila.answering import log_failure
 from skitaid.atila.contracts import Was
+from skitaid.atila.dispatch.answering import log_failure
 from skitaid.atila.responses.bodies import HTML, Body, body_of, text_to_bytes
 from skitaid.atila.responses.failures import error_content
 from skitaid.atila.responses.reply import Fields, Reply, check_field

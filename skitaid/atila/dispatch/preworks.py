@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from skitaid.atila.marks import marks_of
-from skitaid.atila.testing_params import make_guard
+from skitaid.atila.dispatch.marks import marks_of
+from skitaid.atila.dispatch.testing_params import make_guard
 
 __all__ = ["Preworks"]
 
@@ -41,7 +41,7 @@ class Preworks:
     postworks = run_after
 
     def test_params(self, scope: str, required: Any = None, **tests: Any) -> Decorator[Any]:
-        """What the values of a request must be, else it is answered 400. See skitaid.atila.testing_params."""
+        """What the values of a request must be, else it is answered 400. See skitaid.atila.dispatch.testing_params."""
         guard = make_guard(scope, required, tests)
 
         def decorate(function: Decorated) -> Decorated:
