@@ -12,7 +12,6 @@ from skitaid.atila.app_registry import register
 from skitaid.atila.bus import Bus
 from skitaid.atila.configuration import BODY_LIMITS, apply_preferences, make_config
 from skitaid.atila.context import Context, bind, unbind
-from skitaid.atila.cors import Cors, cors_of
 from skitaid.atila.dispatch.answering import Deferred, Plan, answer
 from skitaid.atila.dispatch.hooks import Hooks
 from skitaid.atila.dispatch.marks import Marks, read_marks
@@ -24,11 +23,12 @@ from skitaid.atila.maintenance import Maintenance
 from skitaid.atila.missing import options_reply, reply_to_missing
 from skitaid.atila.mounting import Mounting
 from skitaid.atila.preferences import Preferences, bootstrap
-from skitaid.atila.protecting import Protecting
 from skitaid.atila.responses.error_handlers import ErrorHandlers
 from skitaid.atila.routes import Route
 from skitaid.atila.routing import Missing
 from skitaid.atila.routing_api import Routing
+from skitaid.atila.security.cors import Cors, cors_of
+from skitaid.atila.security.declaring import Protecting
 from skitaid.atila.store import Store
 from skitaid.atila.templating import Templating
 from skitaid.was.errors import HTTPError

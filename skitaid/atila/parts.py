@@ -24,26 +24,26 @@ OBJECTS: Final[Mapping[str, Place]] = {
 """`was.NAME`: function(was) makes it, once a request."""
 
 PROPERTIES: Final[Mapping[str, Place]] = {
-    "csrf_token": ("skitaid.atila.csrf", "token"),
-    "csrf_token_input": ("skitaid.atila.csrf", "token_input"),
-    "user": ("skitaid.atila.authentication", "current_user"),
+    "csrf_token": ("skitaid.atila.security.csrf", "token"),
+    "csrf_token_input": ("skitaid.atila.security.csrf", "token_input"),
+    "user": ("skitaid.atila.security.authentication", "current_user"),
 }
 """`was.NAME`: function(was), each time."""
 
 METHODS: Final[Mapping[str, Place]] = {
     "render": ("skitaid.atila.templates", "render"),
     "render2": ("skitaid.atila.templates", "render2"),
-    "csrf_verify": ("skitaid.atila.csrf", "verify"),
-    "mkott": ("skitaid.atila.onetime", "mkott"),
-    "deott": ("skitaid.atila.onetime", "deott"),
-    "rvott": ("skitaid.atila.onetime", "rvott"),
+    "csrf_verify": ("skitaid.atila.security.csrf", "verify"),
+    "mkott": ("skitaid.atila.security.onetime", "mkott"),
+    "deott": ("skitaid.atila.security.onetime", "deott"),
+    "rvott": ("skitaid.atila.security.onetime", "rvott"),
     # The older names.
-    "token": ("skitaid.atila.onetime", "mkott"),
-    "mktoken": ("skitaid.atila.onetime", "mkott"),
-    "detoken": ("skitaid.atila.onetime", "deott"),
-    "rmtoken": ("skitaid.atila.onetime", "rvott"),
-    "mkjwt": ("skitaid.atila.jwt", "mkjwt"),
-    "dejwt": ("skitaid.atila.jwt", "dejwt"),
+    "token": ("skitaid.atila.security.onetime", "mkott"),
+    "mktoken": ("skitaid.atila.security.onetime", "mkott"),
+    "detoken": ("skitaid.atila.security.onetime", "deott"),
+    "rmtoken": ("skitaid.atila.security.onetime", "rvott"),
+    "mkjwt": ("skitaid.atila.security.jwt", "mkjwt"),
+    "dejwt": ("skitaid.atila.security.jwt", "dejwt"),
     "API": ("skitaid.atila.responses.api", "make_api"),
     "Fault": ("skitaid.atila.responses.api", "make_fault"),
     "File": ("skitaid.atila.responses.file", "make_file"),
@@ -55,8 +55,8 @@ METHODS: Final[Mapping[str, Place]] = {
 """`was.NAME(...)`: function(was, ...)."""
 
 REQUEST_OBJECTS: Final[Mapping[str, Place]] = {
-    "JWT": ("skitaid.atila.authentication", "claims_of"),
-    "user": ("skitaid.atila.authentication", "user_of"),
+    "JWT": ("skitaid.atila.security.authentication", "claims_of"),
+    "user": ("skitaid.atila.security.authentication", "user_of"),
     "multipart": ("skitaid.atila.requests.multipart", "form_of"),
 }
 """`was.request.NAME`: function(was), once a request. `multipart`: the fields and files of a multipart body, a dict; a

@@ -13,9 +13,9 @@ from dataclasses import replace
 from typing import Any
 from weakref import proxy
 
-from skitaid.atila import tagged
 from skitaid.atila.contracts import Was
 from skitaid.atila.cookies import CookieOptions
+from skitaid.atila.security import tagged
 from skitaid.atila.signed_cookie import SignedCookie, address_of
 
 __all__ = ["Session", "session_of"]

@@ -13,7 +13,7 @@ from jwt import InvalidTokenError, PyJWS
 from jwt.algorithms import HMACAlgorithm
 
 from skitaid.atila.contracts import Was
-from skitaid.atila.signing import keys_of
+from skitaid.atila.security.signing import keys_of
 
 __all__ = ["TokenProblem", "dejwt", "mkjwt", "read_claims"]
 

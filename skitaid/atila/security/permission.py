@@ -79,7 +79,7 @@ def pass_test(was: Was, test: Any) -> Any:
 def _as_refusal(was: Was, said: Any) -> Any:
     """`return claims["err"]`, the texts about tokens, are refusals of 401."""
     if isinstance(said, str):
-        from skitaid.atila.jwt import TokenProblem
+        from skitaid.atila.security.jwt import TokenProblem
 
         if isinstance(said, TokenProblem):
             challenge = f'Bearer error="invalid_token", error_description="{said}"'

@@ -11,11 +11,12 @@ from uuid import UUID
 
 import pytest
 
-from skitaid.atila import Atila, tagged
+from skitaid.atila import Atila
 from skitaid.atila.context import Context
-from skitaid.atila.jwt import mkjwt, read_claims
-from skitaid.atila.onetime import deott, mkott
-from skitaid.atila.signing import NoSecureKeyError, UnverifiedError, keys_of, sign, verify
+from skitaid.atila.security import tagged
+from skitaid.atila.security.jwt import mkjwt, read_claims
+from skitaid.atila.security.onetime import deott, mkott
+from skitaid.atila.security.signing import NoSecureKeyError, UnverifiedError, keys_of, sign, verify
 
 KEYS = ("ds8fdsflksdjf9879dsf;?<>Asda",)
 MUTATIONS = 10000

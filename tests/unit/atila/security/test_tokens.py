@@ -13,8 +13,8 @@ import pytest
 
 from skitaid.atila import Atila
 from skitaid.atila.context import Context
-from skitaid.atila.jwt import TokenProblem, read_claims
-from skitaid.atila.signing import sign
+from skitaid.atila.security.jwt import TokenProblem, read_claims
+from skitaid.atila.security.signing import sign
 from tests.unit.atila.browser import Browser
 
 KEY = "5b2c4f18-01fd-4b85-8cfa-01827878562f"

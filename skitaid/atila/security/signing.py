@@ -12,7 +12,7 @@ from typing import Any, Final
 from itsdangerous import BadData, Signer, URLSafeSerializer
 from itsdangerous.encoding import base64_decode, base64_encode
 
-from skitaid.atila import tagged
+from skitaid.atila.security import tagged
 from skitaid.was.errors import WasError
 
 __all__ = ["Keys", "NoSecureKeyError", "UnverifiedError", "keys_of", "sign", "verify"]

@@ -11,7 +11,7 @@ import time
 from typing import Any, Final
 
 from skitaid.atila.contracts import Was
-from skitaid.atila.signing import UnverifiedError, keys_of, sign, verify
+from skitaid.atila.security.signing import UnverifiedError, keys_of, sign, verify
 
 __all__ = ["deott", "mkott", "rvott"]
 

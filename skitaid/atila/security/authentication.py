@@ -9,9 +9,9 @@ from base64 import b64decode
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-from skitaid.atila import digest
 from skitaid.atila.contracts import Was
-from skitaid.atila.nonces import Nonces, Seen, open_table
+from skitaid.atila.security import digest
+from skitaid.atila.security.nonces import Nonces, Seen, open_table
 from skitaid.was.errors import WasError
 
 __all__ = [
@@ -123,7 +123,7 @@ def current_user(was: Was) -> User:
 
 def claims_of(was: Was) -> dict[str, Any]:
     """`was.request.JWT`: the claims of the token that came along; {"err": why} if none did that is to be believed."""
-    from skitaid.atila.jwt import dejwt
+    from skitaid.atila.security.jwt import dejwt
 
     return dejwt(was)
 
@@ -132,7 +132,7 @@ def claims_of(was: Was) -> dict[str, Any]:
 
 
 def _judge_bearer(was: Was) -> Any:
-    from skitaid.atila.jwt import bearer_of
+    from skitaid.atila.security.jwt import bearer_of
 
     token = bearer_of(was)
     if not token:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from skitaid.atila.nonces import NONCE_LIFE_S, Nonces, Seen, open_table
+from skitaid.atila.security.nonces import NONCE_LIFE_S, Nonces, Seen, open_table
 
 
 class Clock:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from skitaid.atila import Atila
-from skitaid.atila.authentication import User, WrongSchemeError
-from skitaid.atila.digest import parse_fields
-from skitaid.atila.nonces import Nonces, open_table
+from skitaid.atila.security.authentication import User, WrongSchemeError
+from skitaid.atila.security.digest import parse_fields
+from skitaid.atila.security.nonces import Nonces, open_table
 from tests.unit.atila.browser import Browser, Reply
 
 REALM = "Partner App Area of mysite.com"

@@ -45,7 +45,7 @@ class Protecting:
         """What a route asks first. `demanded`: as route(authenticate=...) has it; None: what the app demands."""
 
         def guard(was: Any) -> Any:
-            from skitaid.atila.authentication import authenticate, settle_scheme
+            from skitaid.atila.security.authentication import authenticate, settle_scheme
 
             scheme = settle_scheme(self, demanded)
             return None if scheme is None else authenticate(was, scheme)
@@ -84,7 +84,7 @@ class Protecting:
         """Only who is logged in passes: the login handler says."""
 
         def guard(was: Any) -> Any:
-            from skitaid.atila.permission import ask
+            from skitaid.atila.security.permission import ask
 
             return ask(was, "login")
 
@@ -95,7 +95,7 @@ class Protecting:
         """Only the staff passes: its check handler says."""
 
         def guard(was: Any) -> Any:
-            from skitaid.atila.permission import ask
+            from skitaid.atila.security.permission import ask
 
             return ask(was, "staff_member")
 
@@ -110,7 +110,7 @@ class Protecting:
         `permissions`, and each that applies has to be passed."""
 
         def guard(was: Any) -> Any:
-            from skitaid.atila.permission import judge_permission
+            from skitaid.atila.security.permission import judge_permission
 
             return judge_permission(was, permissions, rules)
 
@@ -120,7 +120,7 @@ class Protecting:
         """Only who passes `test(was)`: True or None let pass, False is a 403, anything else is the response."""
 
         def guard(was: Any) -> Any:
-            from skitaid.atila.permission import pass_test
+            from skitaid.atila.security.permission import pass_test
 
             return pass_test(was, test)
 
