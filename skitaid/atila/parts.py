@@ -17,9 +17,9 @@ Place = tuple[str, str]
 """A module, and a name in it."""
 
 OBJECTS: Final[Mapping[str, Place]] = {
-    "cookie": ("skitaid.atila.cookies", "cookie_of"),
-    "session": ("skitaid.atila.session", "session_of"),
-    "mbox": ("skitaid.atila.mbox", "mbox_of"),
+    "cookie": ("skitaid.atila.sessions.cookies", "cookie_of"),
+    "session": ("skitaid.atila.sessions.session", "session_of"),
+    "mbox": ("skitaid.atila.sessions.mbox", "mbox_of"),
 }
 """`was.NAME`: function(was) makes it, once a request."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from skitaid.atila import Atila
-from skitaid.atila.cookies import CookieOptions, parse_cookies, set_cookie_field
+from skitaid.atila.sessions.cookies import CookieOptions, parse_cookies, set_cookie_field
 from tests.unit.atila.browser import Browser
 
 HOSTILE = [

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from weakref import proxy
 
 from skitaid.atila.contracts import Was
-from skitaid.atila.cookies import CookieOptions
-from skitaid.atila.signed_cookie import CookieTooLargeError, SignedCookie, address_of
+from skitaid.atila.sessions.cookies import CookieOptions
+from skitaid.atila.sessions.signed_cookie import CookieTooLargeError, SignedCookie, address_of
 from skitaid.was.journal import log
 
 __all__ = ["Message", "MessageBox", "mbox_of"]

@@ -11,8 +11,8 @@ import pytest
 from skitaid.atila import Atila
 from skitaid.atila.context import Context
 from skitaid.atila.security.signing import NoSecureKeyError
-from skitaid.atila.session import Session
-from skitaid.atila.signed_cookie import CookieTooLargeError
+from skitaid.atila.sessions.session import Session
+from skitaid.atila.sessions.signed_cookie import CookieTooLargeError
 from tests.unit.atila.browser import Browser
 
 KEY = "ds8fdsflksdjf9879dsf;?<>Asda"

@@ -10,7 +10,7 @@ import pytest
 
 from skitaid.atila import Atila
 from skitaid.atila.context import Context
-from skitaid.atila.mbox import Message, MessageBox
+from skitaid.atila.sessions.mbox import Message, MessageBox
 from tests.unit.atila.browser import Browser
 
 

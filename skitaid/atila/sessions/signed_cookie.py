@@ -8,8 +8,8 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from skitaid.atila.contracts import Was
-from skitaid.atila.cookies import CookieOptions, set_cookie_field
 from skitaid.atila.security.signing import Keys, UnverifiedError, keys_of, sign, verify
+from skitaid.atila.sessions.cookies import CookieOptions, set_cookie_field
 from skitaid.was.errors import WasError
 
 __all__ = ["MAX_BYTES", "CookieTooLargeError", "SignedCookie", "address_of"]

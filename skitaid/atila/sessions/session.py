@@ -14,9 +14,9 @@ from typing import Any
 from weakref import proxy
 
 from skitaid.atila.contracts import Was
-from skitaid.atila.cookies import CookieOptions
 from skitaid.atila.security import tagged
-from skitaid.atila.signed_cookie import SignedCookie, address_of
+from skitaid.atila.sessions.cookies import CookieOptions
+from skitaid.atila.sessions.signed_cookie import SignedCookie, address_of
 
 __all__ = ["Session", "session_of"]
 
