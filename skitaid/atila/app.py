@@ -30,7 +30,7 @@ from skitaid.atila.routing_api import Routing
 from skitaid.atila.security.cors import Cors, cors_of
 from skitaid.atila.security.declaring import Protecting
 from skitaid.atila.store import Store
-from skitaid.atila.templating import Templating
+from skitaid.atila.templates.declaring import Templating
 from skitaid.was.errors import HTTPError
 
 __all__ = ["Atila", "Saddle"]

@@ -55,7 +55,7 @@ class Saddlery(Hooks, Lifecycle, Preworks):
 
     def render2(self, *args: Any, **values: Any) -> str:
         """As was.render, with the templates beside the part's module. `was` may be the first argument, or not."""
-        from skitaid.atila.templates import render_beside
+        from skitaid.atila.templates.rendering import render_beside
 
         was: Any = services if isinstance(args[0], str) else args[0]
         rest = args if was is services else args[1:]

@@ -31,8 +31,8 @@ PROPERTIES: Final[Mapping[str, Place]] = {
 """`was.NAME`: function(was), each time."""
 
 METHODS: Final[Mapping[str, Place]] = {
-    "render": ("skitaid.atila.templates", "render"),
-    "render2": ("skitaid.atila.templates", "render2"),
+    "render": ("skitaid.atila.templates.rendering", "render"),
+    "render2": ("skitaid.atila.templates.rendering", "render2"),
     "csrf_verify": ("skitaid.atila.security.csrf", "verify"),
     "mkott": ("skitaid.atila.security.onetime", "mkott"),
     "deott": ("skitaid.atila.security.onetime", "deott"),

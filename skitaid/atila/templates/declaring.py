@@ -41,7 +41,7 @@ class Templates:
         self._environment = environment
 
     def _make(self) -> Environment:
-        from skitaid.atila.templates import make_environment
+        from skitaid.atila.templates.rendering import make_environment
 
         environment = make_environment(self.folder, auto_reload=self.auto_reload)
         self._prepare(environment)
@@ -54,7 +54,7 @@ class Templates:
 
     def get_template(self, name: str) -> Any:
         """Of Jinja2, or of Chameleon by its name. Raises jinja2.TemplateNotFound, NotInstalledError."""
-        from skitaid.atila.templates import chameleon_loader, is_chameleon
+        from skitaid.atila.templates.rendering import chameleon_loader, is_chameleon
 
         if not is_chameleon(name):
             return self.environment.get_template(name)
@@ -101,7 +101,7 @@ class Templating:
         """Have templates written with other signs: options of Jinja2's Environment.overlay by name; or by position
         line_statement, variable_string, block_start_string and block_end_string, which are %, #, {% and } if nothing is
         given. Raises TypeError."""
-        from skitaid.atila.templates import make_overlay
+        from skitaid.atila.templates.rendering import make_overlay
 
         self._own.environment = make_overlay(self._own.environment, args, options)
 
@@ -124,7 +124,7 @@ class Templating:
 
     def _prepare(self, environment: Environment) -> None:
         if self._globals:
-            from skitaid.atila.templates import template_global
+            from skitaid.atila.templates.rendering import template_global
 
             environment.globals.update({name: template_global(each) for name, each in self._globals.items()})
         environment.filters.update(self._filters)

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, pass_context
 from jinja2.runtime import Context as TemplateContext
 
 from skitaid.atila.contracts import Was
-from skitaid.atila.overlay import OverlayEnvironment, overlay_options
+from skitaid.atila.templates.overlay import OverlayEnvironment, overlay_options
 
 __all__ = [
     "NotInstalledError",

@@ -11,7 +11,7 @@ import jinja2
 import pytest
 
 from skitaid.atila import Atila
-from skitaid.atila.overlay import overlay_options
+from skitaid.atila.templates.overlay import overlay_options
 from tests.unit.atila.browser import Browser
 
 PAGES = {

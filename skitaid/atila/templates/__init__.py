@@ -1,0 +1,1 @@
+"""Pages from templates: Jinja2, Jinja2 with other signs, Chameleon."""
