@@ -20,13 +20,13 @@ from skitaid.atila.dispatch.sending import failure_of, respond
 from skitaid.atila.life import Life
 from skitaid.atila.lifecycle import Lifecycle
 from skitaid.atila.maintenance import Maintenance
-from skitaid.atila.missing import options_reply, reply_to_missing
 from skitaid.atila.mounting import Mounting
 from skitaid.atila.preferences import Preferences, bootstrap
 from skitaid.atila.responses.error_handlers import ErrorHandlers
-from skitaid.atila.routes import Route
-from skitaid.atila.routing import Missing
-from skitaid.atila.routing_api import Routing
+from skitaid.atila.routing.declaring import Routing
+from skitaid.atila.routing.missing import options_reply, reply_to_missing
+from skitaid.atila.routing.router import Missing
+from skitaid.atila.routing.routes import Route
 from skitaid.atila.security.cors import Cors, cors_of
 from skitaid.atila.security.declaring import Protecting
 from skitaid.atila.store import Store

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from skitaid.atila.part import Saddlery
-from skitaid.atila.routes import RouteOptions
+from skitaid.atila.routing.routes import RouteOptions
 from skitaid.exceptions import SkitaidError
 
 __all__ = ["Mount", "MountError", "Mounting"]

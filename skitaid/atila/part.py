@@ -10,8 +10,8 @@ import skitaid.was as services
 from skitaid.atila.dispatch.hooks import Hooks
 from skitaid.atila.dispatch.preworks import Preworks
 from skitaid.atila.lifecycle import Lifecycle
-from skitaid.atila.routes import RouteOptions
-from skitaid.atila.routing_api import read_options
+from skitaid.atila.routing.declaring import read_options
+from skitaid.atila.routing.routes import RouteOptions
 
 __all__ = ["Package", "Piece", "Saddlery"]
 

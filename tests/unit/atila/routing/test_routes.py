@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from skitaid.atila import Atila
-from skitaid.atila.patterns import RuleError
+from skitaid.atila.routing.patterns import RuleError
 from tests.unit.atila.caller import Caller
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from skitaid.atila import Atila
-from skitaid.atila.urls import NoSuchRouteError
+from skitaid.atila.routing.urls import NoSuchRouteError
 from tests.unit.atila.caller import Caller
 
 

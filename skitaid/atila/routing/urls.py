@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from skitaid.atila.requests.binding import Binder
-from skitaid.atila.routes import Route
+from skitaid.atila.routing.routes import Route
 from skitaid.exceptions import SkitaidError
 
 __all__ = ["NoSuchRouteError", "UrlBuilder"]

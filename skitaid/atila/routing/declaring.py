@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from skitaid.atila.patterns import RuleError, parse
 from skitaid.atila.requests.binding import Binder
-from skitaid.atila.routes import Route, RouteOptions, methods_of
-from skitaid.atila.routing import Router
-from skitaid.atila.urls import UrlBuilder
+from skitaid.atila.routing.patterns import RuleError, parse
+from skitaid.atila.routing.router import Router
+from skitaid.atila.routing.routes import Route, RouteOptions, methods_of
+from skitaid.atila.routing.urls import UrlBuilder
 
 __all__ = ["Routing", "read_options"]
 
@@ -40,7 +40,7 @@ class Routing:
         content_types: Iterable[str] | str | None = None,
         **options: Any,
     ) -> Callable[[Decorated], Decorated]:
-        """The function answers requests for the path `rule` (skitaid.atila.patterns), of these methods and with bodies
+        """The function answers requests for the path `rule` (routing.patterns), of these methods and with bodies
         of these types; any if not given. `authenticate`: as app.authenticate, for this route.
         `access_control_allow_origin`, `access_control_max_age`: as those of the app. Raises RuleError."""
 

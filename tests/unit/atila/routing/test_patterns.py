@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from skitaid.atila.patterns import Mixed, RuleError, Variable, parse
+from skitaid.atila.routing.patterns import Mixed, RuleError, Variable, parse
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from skitaid.atila.patterns import Pattern
+from skitaid.atila.routing.patterns import Pattern
 
 __all__ = ["Route", "RouteOptions", "methods_of"]
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from skitaid.atila.contracts import Was
 from skitaid.atila.responses.reply import Reply
-from skitaid.atila.routing import Missing, Router
+from skitaid.atila.routing.router import Missing, Router
 from skitaid.atila.security.cors import Cors
 from skitaid.atila.values import as_told
 from skitaid.was.errors import HTTPError

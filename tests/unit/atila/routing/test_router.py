@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from skitaid.atila.patterns import parse
-from skitaid.atila.routes import Route, RouteOptions, methods_of
-from skitaid.atila.routing import Missing, Router
+from skitaid.atila.routing.patterns import parse
+from skitaid.atila.routing.router import Missing, Router
+from skitaid.atila.routing.routes import Route, RouteOptions, methods_of
 
 
 def make(*rules: str, methods: Any = None, lack: bool = False) -> Router:

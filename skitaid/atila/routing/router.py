@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from skitaid.atila.patterns import KINDS, Literal, Mixed, Pattern, Segment, Variable
-from skitaid.atila.routes import Route
+from skitaid.atila.routing.patterns import KINDS, Literal, Mixed, Pattern, Segment, Variable
+from skitaid.atila.routing.routes import Route
 
 __all__ = ["Missing", "Router"]
 

@@ -1,0 +1,1 @@
+"""Which function answers a path and a method, and the URLs of functions."""
