@@ -38,7 +38,7 @@ _PLACES: Final = {
             "request_tearing_down",
             "template_rendering",
         ),
-        "skitaid.atila.bus",
+        "skitaid.atila.lifecycle.events",
     ),
 }
 

@@ -9,7 +9,6 @@ from threading import Event
 from typing import Any
 
 from skitaid.atila.app_registry import register
-from skitaid.atila.bus import Bus
 from skitaid.atila.configuration import BODY_LIMITS, apply_preferences, make_config
 from skitaid.atila.context import Context, bind, unbind
 from skitaid.atila.dispatch.answering import Deferred, Plan, answer
@@ -17,9 +16,10 @@ from skitaid.atila.dispatch.hooks import Hooks
 from skitaid.atila.dispatch.marks import Marks, read_marks
 from skitaid.atila.dispatch.preworks import Preworks
 from skitaid.atila.dispatch.sending import failure_of, respond
-from skitaid.atila.life import Life
-from skitaid.atila.lifecycle import Lifecycle
-from skitaid.atila.maintenance import Maintenance
+from skitaid.atila.lifecycle.events import Bus
+from skitaid.atila.lifecycle.life import Life
+from skitaid.atila.lifecycle.maintenance import Maintenance
+from skitaid.atila.lifecycle.stages import Lifecycle
 from skitaid.atila.mounting import Mounting
 from skitaid.atila.preferences import Preferences, bootstrap
 from skitaid.atila.responses.error_handlers import ErrorHandlers

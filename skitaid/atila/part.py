@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import skitaid.was as services
 from skitaid.atila.dispatch.hooks import Hooks
 from skitaid.atila.dispatch.preworks import Preworks
-from skitaid.atila.lifecycle import Lifecycle
+from skitaid.atila.lifecycle.stages import Lifecycle
 from skitaid.atila.routing.declaring import read_options
 from skitaid.atila.routing.routes import RouteOptions
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from threading import Lock
 from typing import Any
 
-from skitaid.atila import bus
 from skitaid.atila.dispatch.answering import log_failure
-from skitaid.atila.lifecycle import Lifecycle, Stage
+from skitaid.atila.lifecycle import events
+from skitaid.atila.lifecycle.stages import Lifecycle, Stage
 from skitaid.atila.wac import WAC
 from skitaid.was.worker import worker_or_none
 
@@ -29,13 +29,13 @@ class Life:
                 return
             app = self._app
             app.mount_all()
-            app.emit(bus.app_starting)
+            app.emit(events.app_starting)
             self._run(Stage.BEFORE_MOUNT, WAC)
             was = app.make_was()
             self._run(Stage.MOUNTED, was)
             self._run(Stage.MOUNTED_OR_RELOADED, was)
-            app.emit(bus.app_mounted)
-            app.emit(bus.app_started)
+            app.emit(events.app_mounted)
+            app.emit(events.app_started)
             app.start_maintenance(float(app.config.maintain_interval), was)
             worker = worker_or_none()
             if worker is not None:
@@ -47,7 +47,7 @@ class Life:
         app = self._app
         app.stop_maintenance()
         for step in (
-            lambda: app.emit(bus.app_unmounting),
+            lambda: app.emit(events.app_unmounting),
             lambda: self._run(Stage.BEFORE_UMOUNT, app.make_was()),
             app.umount_all,
             lambda: self._run(Stage.UMOUNTED, WAC),
