@@ -1,6 +1,6 @@
 """`was` in an app of Atila: one request, and what an app may use while it answers it.
 
-What is not here is made when it is first asked for (`parts`), or is a service of skitaid.was.
+What is not here is made when it is first asked for (`attributes`), or is a service of skitaid.was.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from weakref import proxy
 
 import skitaid.was as services
 from skitaid.atila.app_registry import APPS
-from skitaid.atila.parts import METHODS, OBJECTS, PROPERTIES, load
+from skitaid.atila.attributes import METHODS, OBJECTS, PROPERTIES, load
 from skitaid.atila.requests.request import Request
 from skitaid.atila.responses.response import Response
 from skitaid.atila.wac import REGISTERED

@@ -7,8 +7,8 @@ from typing import Any, Final
 from urllib.parse import quote
 from weakref import proxy
 
+from skitaid.atila.attributes import REQUEST_OBJECTS, load
 from skitaid.atila.contracts import Was
-from skitaid.atila.parts import REQUEST_OBJECTS, load
 from skitaid.atila.requests.binding import defaults_of
 from skitaid.atila.requests.reading import has_body, read_body, read_json
 from skitaid.atila.values import Values, read_urlencoded
