@@ -20,7 +20,7 @@ _PLACES: Final = {
     "EVOK": "skitaid.atila.context",
     "EVREQEND": "skitaid.atila.context",
     "Package": "skitaid.atila.part",
-    "Preferences": "skitaid.atila.preferences",
+    "Preferences": "skitaid.atila.configuration",
     "Saddle": "skitaid.atila.app",
     "Saddlery": "skitaid.atila.part",
     **dict.fromkeys(

@@ -9,7 +9,7 @@ from threading import Event
 from typing import Any
 
 from skitaid.atila.app_registry import register
-from skitaid.atila.configuration import BODY_LIMITS, apply_preferences, make_config
+from skitaid.atila.configuration import BODY_LIMITS, Preferences, apply_preferences, bootstrap, make_config
 from skitaid.atila.context import Context, bind, unbind
 from skitaid.atila.dispatch.answering import Deferred, Plan, answer
 from skitaid.atila.dispatch.hooks import Hooks
@@ -21,7 +21,6 @@ from skitaid.atila.lifecycle.life import Life
 from skitaid.atila.lifecycle.maintenance import Maintenance
 from skitaid.atila.lifecycle.stages import Lifecycle
 from skitaid.atila.mounting import Mounting
-from skitaid.atila.preferences import Preferences, bootstrap
 from skitaid.atila.responses.error_handlers import ErrorHandlers
 from skitaid.atila.routing.declaring import Routing
 from skitaid.atila.routing.missing import options_reply, reply_to_missing

@@ -1,13 +1,14 @@
-"""What an app may set for itself, and what a server sets over that."""
+"""What an app may set for itself, and what a server, or who runs it, sets over that."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
 from skitaid.atila.values import Values
 
-__all__ = ["BODY_LIMITS", "Config", "apply_preferences", "make_config"]
+__all__ = ["BODY_LIMITS", "Config", "Preferences", "apply_preferences", "bootstrap", "make_config"]
 
 _DEFAULTS: Final[Mapping[str, Any]] = {
     "max_post_body_size": 5 * 1024 * 1024,
@@ -25,6 +26,24 @@ Config = Values
 def make_config() -> Config:
     """What an app begins with: sizes are in bytes, times in seconds."""
     return Config(_DEFAULTS)
+
+
+class Preferences(Values):
+    """Settings of who runs an app: `pref.debug = True`, `pref.config.urlfile = "urls.txt"`."""
+
+    def __init__(self, given: Mapping[str, Any] | None = None) -> None:
+        super().__init__(given or {})
+        self["config"] = Values(self.get("config") or {})
+
+
+def bootstrap(app_name: str, preferences: Preferences) -> None:
+    """Have the function `bootstrap(pref)` of the package that the app's file is in, if it has one, see and change the
+    preferences."""
+    module = sys.modules.get(app_name)
+    package = sys.modules.get(getattr(module, "__package__", None) or "")
+    function = getattr(package, "bootstrap", None)
+    if function is not None:
+        function(preferences)
 
 
 def apply_preferences(app: Any, preferences: Any) -> None:
