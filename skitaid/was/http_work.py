@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Final
 from skitaid.exceptions import SkitaidError
 from skitaid.upstream.call import Call, Exchange, Fields, ResponseHead, Tunnel
 from skitaid.upstream.errors import Failure, UpstreamError
-from skitaid.was.calls.errors import CallError, without_frames
-from skitaid.was.calls.reply import Reply
+from skitaid.was.messages.errors import CallError, without_frames
+from skitaid.was.messages.reply import Reply
 from skitaid.was.order import timeouts_for
 from skitaid.was.result import Result
 from skitaid.was.task import PATIENCE_S
 
 if TYPE_CHECKING:
-    from skitaid.was.calls.pump import BodyPump
-    from skitaid.was.calls.streamed import StreamedBody
+    from skitaid.was.messages.pump import BodyPump
+    from skitaid.was.messages.streamed import StreamedBody
     from skitaid.was.order import Order
     from skitaid.was.work import Done
     from skitaid.was.worker import Cluster, Worker
@@ -135,7 +135,7 @@ class HttpWork:
         return call
 
     def _pump_body(self, body: StreamedBody, exchange: Exchange) -> None:
-        from skitaid.was.calls.pump import BodyPump
+        from skitaid.was.messages.pump import BodyPump
 
         self._pump = BodyPump(body, self._worker.engine.disk, self._body_failed)
         self._pump.start(exchange)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from skitaid.was.calls.decoding import read_json
-from skitaid.was.calls.encoding import encode_body
-from skitaid.was.calls.xmlrpc import read_response, write_response
+from skitaid.was.messages.decoding import read_json
+from skitaid.was.messages.encoding import encode_body
+from skitaid.was.messages.xmlrpc import read_response, write_response
 
 __all__ = ["fromjson", "fromxml", "tojson", "toxml"]
 

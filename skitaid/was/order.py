@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from skitaid.upstream.call import Call, CallTimeouts
-from skitaid.was.calls.reply import Decoder, Reply
-from skitaid.was.calls.target import Target
+from skitaid.was.messages.reply import Decoder, Reply
+from skitaid.was.messages.target import Target
 
 if TYPE_CHECKING:
-    from skitaid.was.calls.streamed import StreamedBody
+    from skitaid.was.messages.streamed import StreamedBody
 
 __all__ = [
     "BACKGROUND_S", "CONNECT_S", "MAX_REPLY_BYTES", "Follow", "Order", "timeouts_for",

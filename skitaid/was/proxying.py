@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from skitaid.was.calls.fields import Headers
 from skitaid.was.calls.methods import order
-from skitaid.was.calls.reply import Decoded, Reply
 from skitaid.was.context import bound_request
 from skitaid.was.errors import HTTPError, NoRequestError
 from skitaid.was.launch import launch
+from skitaid.was.messages.fields import Headers
+from skitaid.was.messages.reply import Decoded, Reply
 from skitaid.was.promises import Future
 from skitaid.was.result import STA_NORMAL, Result
 

@@ -8,8 +8,8 @@ from typing import Any, Final, Protocol, SupportsIndex, overload
 
 from skitaid.exceptions import SkitaidError
 from skitaid.upstream.errors import Failure, UpstreamError
-from skitaid.was.calls.charsets import to_text
 from skitaid.was.errors import HTTPError, TaskTimeoutError
+from skitaid.was.messages.charsets import to_text
 
 __all__ = [
     "CACHED", "STA_NETERR", "STA_NORMAL", "STA_REQFAIL", "STA_TIMEOUT", "STA_UNSENT", "Memo", "Opened", "Result",

@@ -19,8 +19,8 @@ from xmlrpc.server import SimpleXMLRPCDispatcher
 import pytest
 
 from skitaid import was
-from skitaid.was.calls.errors import CallError, RpcFault
 from skitaid.was.errors import HTTPError
+from skitaid.was.messages.errors import CallError, RpcFault
 from tests.functional.calling import Backend, Request, backend, calling, response
 
 OK = 3

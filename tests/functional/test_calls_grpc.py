@@ -18,9 +18,9 @@ from skitaid import was  # noqa: E402
 from skitaid.protocols.grpc import GrpcCode  # noqa: E402
 from skitaid.upstream.errors import UpstreamError  # noqa: E402
 from skitaid.upstream.settings import HttpVersion  # noqa: E402
-from skitaid.was.calls.errors import CallError, ReplyError  # noqa: E402
-from skitaid.was.calls.grpc_reading import GrpcError  # noqa: E402
 from skitaid.was.errors import HTTPError  # noqa: E402
+from skitaid.was.messages.errors import CallError, ReplyError  # noqa: E402
+from skitaid.was.messages.grpc_reading import GrpcError  # noqa: E402
 from tests.functional.calling import backend, calling, response, serving  # noqa: E402
 
 MESSAGES = {

@@ -1,3 +1,1 @@
-"""What an app asks another server for, as bytes, and what comes back, as Python values: URLs and aliases, bodies and
-content types, authorization, redirects, remote procedure calls.
-"""
+"""What an app asks other servers for, in the app's words: `was.get` and its like, remote procedure calls, gRPC."""

@@ -11,17 +11,17 @@ from typing import Final
 
 from skitaid import __version__
 from skitaid.upstream.call import IDEMPOTENT, Call
-from skitaid.was.calls.authorization import Credentials, Login
-from skitaid.was.calls.content_codings import accepted
-from skitaid.was.calls.digest import Protected
-from skitaid.was.calls.errors import ReplyError
-from skitaid.was.calls.fields import Fields, Headers, value_of, without
-from skitaid.was.calls.keychain import Keychain
-from skitaid.was.calls.reading import read_http
-from skitaid.was.calls.redirects import MAX_REDIRECTS, REDIRECTS, next_method, next_target
-from skitaid.was.calls.reply import Decoder, Reply
-from skitaid.was.calls.streamed import StreamedBody
-from skitaid.was.calls.target import Target
+from skitaid.was.messages.authorization import Credentials, Login
+from skitaid.was.messages.content_codings import accepted
+from skitaid.was.messages.digest import Protected
+from skitaid.was.messages.errors import ReplyError
+from skitaid.was.messages.fields import Fields, Headers, value_of, without
+from skitaid.was.messages.keychain import Keychain
+from skitaid.was.messages.reading import read_http
+from skitaid.was.messages.redirects import MAX_REDIRECTS, REDIRECTS, next_method, next_target
+from skitaid.was.messages.reply import Decoder, Reply
+from skitaid.was.messages.streamed import StreamedBody
+from skitaid.was.messages.target import Target
 from skitaid.was.order import MAX_REPLY_BYTES, Order, timeouts_for
 
 __all__ = ["Ask", "Terms", "order_of"]

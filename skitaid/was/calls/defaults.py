@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from skitaid.was.calls.content_types import JSON, RequestType, read_type
 from skitaid.was.context import app_config
+from skitaid.was.messages.content_types import JSON, RequestType, read_type
 
 __all__ = ["default_type"]
 

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from skitaid.protocols.grpc import CONTENT_TYPE, frame, timeout_value
 from skitaid.was.calls.asking import Ask, order_of
-from skitaid.was.calls.authorization import Given
-from skitaid.was.calls.content_types import RequestType
-from skitaid.was.calls.errors import CallError
-from skitaid.was.calls.fields import GivenHeaders
 from skitaid.was.calls.making import Words, make_ask
 from skitaid.was.launch import launch, launch_map
+from skitaid.was.messages.authorization import Given
+from skitaid.was.messages.content_types import RequestType
+from skitaid.was.messages.errors import CallError
+from skitaid.was.messages.fields import GivenHeaders
 from skitaid.was.order import Order
 
 if TYPE_CHECKING:
     from skitaid.was.calls.grpc_stream import GrpcStream
-    from skitaid.was.calls.grpc_types import GrpcMethod
+    from skitaid.was.messages.grpc_types import GrpcMethod
 
 __all__ = ["GrpcFamily", "GrpcRemote", "GrpcStub", "grpc"]
 
@@ -79,7 +79,7 @@ class GrpcStub:
             if self._last is None:
                 raise CallError(f"{name}: no method was called through this stub: stub.METHOD(…) comes first")
             return getattr(self._last, name)
-        from skitaid.was.calls.grpc_types import find_method
+        from skitaid.was.messages.grpc_types import find_method
 
         return GrpcRemote(self, find_method(self._service, name))
 
@@ -100,7 +100,7 @@ class GrpcStub:
         return open_stream(self._order(method, b"", timeout), method, messages)
 
     def _order(self, method: GrpcMethod, body: bytes, timeout: float | None) -> Order:
-        from skitaid.was.calls.grpc_reading import GrpcReader
+        from skitaid.was.messages.grpc_reading import GrpcReader
 
         ask = self._ask
         timeout = ask.terms.timeout_s if timeout is None else timeout

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from skitaid.was.calls.asking import Ask, Terms
-from skitaid.was.calls.authorization import Credentials, Given, Login, read_auth
-from skitaid.was.calls.content_types import RequestType, media_type
-from skitaid.was.calls.encoding import encode_body, encode_query
-from skitaid.was.calls.errors import CallError
-from skitaid.was.calls.fields import Fields, GivenHeaders, read_headers, value_of, without
-from skitaid.was.calls.streamed import StreamedBody, piece_of
-from skitaid.was.calls.target import Target, parse_target
+from skitaid.was.messages.authorization import Credentials, Given, Login, read_auth
+from skitaid.was.messages.content_types import RequestType, media_type
+from skitaid.was.messages.encoding import encode_body, encode_query
+from skitaid.was.messages.errors import CallError
+from skitaid.was.messages.fields import Fields, GivenHeaders, read_headers, value_of, without
+from skitaid.was.messages.streamed import StreamedBody, piece_of
+from skitaid.was.messages.target import Target, parse_target
 
 __all__ = ["Words", "make_ask", "terms_of"]
 
@@ -97,7 +97,7 @@ def _content_type(fields: Fields, kind: RequestType) -> str:
 def _body(data: object, content_type: str) -> tuple[bytes | StreamedBody, str]:
     """The body, and its content type, which a multipart body completes."""
     if media_type(content_type) == _MULTIPART and not isinstance(data, bytes | str):
-        from skitaid.was.calls.multipart import make_multipart
+        from skitaid.was.messages.multipart import make_multipart
 
         body = make_multipart(data)
         return body, body.content_type

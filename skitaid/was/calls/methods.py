@@ -9,12 +9,12 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from skitaid.was.calls.asking import Ask, order_of
-from skitaid.was.calls.authorization import Given
-from skitaid.was.calls.content_types import FORM, JSON, NVP, XML, RequestType
 from skitaid.was.calls.defaults import default_type
-from skitaid.was.calls.fields import GivenHeaders
 from skitaid.was.calls.making import Words, make_ask
 from skitaid.was.launch import launch, launch_map
+from skitaid.was.messages.authorization import Given
+from skitaid.was.messages.content_types import FORM, JSON, NVP, XML, RequestType
+from skitaid.was.messages.fields import GivenHeaders
 from skitaid.was.order import Order
 from skitaid.was.task import Task
 from skitaid.was.tasks import Tasks

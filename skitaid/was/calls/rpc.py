@@ -11,12 +11,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from skitaid.was.calls.asking import Ask
-from skitaid.was.calls.content_types import JSON, XML, RequestType
-from skitaid.was.calls.errors import CallError
-from skitaid.was.calls.reading import Read, Reader
+from skitaid.was.messages.content_types import JSON, XML, RequestType
+from skitaid.was.messages.errors import CallError
+from skitaid.was.messages.reading import Read, Reader
 
 if TYPE_CHECKING:
-    from skitaid.was.calls.jsonrpc import JsonRpcCall
+    from skitaid.was.messages.jsonrpc import JsonRpcCall
 
 __all__ = ["JSON_NOTICES", "JSON_RPC", "XML_RPC", "Codec", "RpcCall"]
 
@@ -50,12 +50,12 @@ class _XmlRpc:
     kind = RequestType("text/xml; charset=utf-8", XML.accept)
 
     def one(self, ask: Ask, call: RpcCall) -> Ask:
-        from skitaid.was.calls.xmlrpc import write_call
+        from skitaid.was.messages.xmlrpc import write_call
 
         return _complete(ask, write_call(call.method, _positional(call)), _read_xml)
 
     def several(self, ask: Ask, calls: Sequence[RpcCall]) -> Ask:
-        from skitaid.was.calls.xmlrpc import write_multicall
+        from skitaid.was.messages.xmlrpc import write_multicall
 
         body = write_multicall([(call.method, _positional(call)) for call in calls])
         return _complete(ask, body, _read_multicall)
@@ -68,13 +68,13 @@ def _positional(call: RpcCall) -> Sequence[object]:
 
 
 def _read_xml(content: bytes, content_type: str) -> object:
-    from skitaid.was.calls.xmlrpc import read_response
+    from skitaid.was.messages.xmlrpc import read_response
 
     return read_response(content)
 
 
 def _read_multicall(content: bytes, content_type: str) -> object:
-    from skitaid.was.calls.xmlrpc import read_multicall
+    from skitaid.was.messages.xmlrpc import read_multicall
 
     return read_multicall(content)
 
@@ -91,7 +91,7 @@ class _JsonRpc:
         self._answers = answers
 
     def one(self, ask: Ask, call: RpcCall) -> Ask:
-        from skitaid.was.calls.jsonrpc import write_call
+        from skitaid.was.messages.jsonrpc import write_call
 
         made = self._made(call)
         ask = _complete(ask, write_call(made), partial(_read_json, made.id))
@@ -99,7 +99,7 @@ class _JsonRpc:
         return replace(ask, key=write_call(made._replace(id=None)))
 
     def several(self, ask: Ask, calls: Sequence[RpcCall]) -> Ask:
-        from skitaid.was.calls.jsonrpc import write_batch
+        from skitaid.was.messages.jsonrpc import write_batch
 
         made = [self._made(call) for call in calls]
         ids = [each.id for each in made if each.id is not None]
@@ -107,19 +107,19 @@ class _JsonRpc:
         return replace(ask, key=write_batch([each._replace(id=None) for each in made]))
 
     def _made(self, call: RpcCall) -> JsonRpcCall:
-        from skitaid.was.calls.jsonrpc import JsonRpcCall, new_id
+        from skitaid.was.messages.jsonrpc import JsonRpcCall, new_id
 
         return JsonRpcCall(*call, id=new_id() if self._answers else None)
 
 
 def _read_json(call_id: int | None, content: bytes, content_type: str) -> object:
-    from skitaid.was.calls.jsonrpc import read_response
+    from skitaid.was.messages.jsonrpc import read_response
 
     return read_response(content, call_id)
 
 
 def _read_batch(ids: Sequence[int], content: bytes, content_type: str) -> object:
-    from skitaid.was.calls.jsonrpc import read_batch
+    from skitaid.was.messages.jsonrpc import read_batch
 
     return read_batch(content, ids)
 

@@ -11,12 +11,12 @@ from functools import partial
 from typing import Any, Final, Self
 
 from skitaid.was.calls.asking import Ask, order_of
-from skitaid.was.calls.authorization import Given
-from skitaid.was.calls.errors import CallError
-from skitaid.was.calls.fields import GivenHeaders, value_of
 from skitaid.was.calls.making import Words, make_ask
 from skitaid.was.calls.rpc import JSON_NOTICES, JSON_RPC, XML_RPC, Codec, RpcCall
 from skitaid.was.launch import launch, launch_map
+from skitaid.was.messages.authorization import Given
+from skitaid.was.messages.errors import CallError
+from skitaid.was.messages.fields import GivenHeaders, value_of
 
 __all__ = ["Batch", "JsonRpcFamily", "RemoteMethod", "RpcFamily", "Stub", "jsonrpc", "rpc", "xmlrpc"]
 

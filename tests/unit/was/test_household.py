@@ -13,9 +13,9 @@ import pytest
 
 from skitaid import was
 from skitaid.was import context
-from skitaid.was.calls.errors import CallError, ReplyError
-from skitaid.was.calls.xmlrpc import XmlRpcFault
 from skitaid.was.errors import HTTPError, NoRequestError, NoWorkerError
+from skitaid.was.messages.errors import CallError, ReplyError
+from skitaid.was.messages.xmlrpc import XmlRpcFault
 from skitaid.was.state_table import StateTable
 from skitaid.was.worker import current_worker
 from tests.unit.was.rig import World

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from skitaid.upstream.errors import Failure, UpstreamError
-from skitaid.was.calls.errors import ReplyError, RpcFault
-from skitaid.was.calls.fields import Headers
-from skitaid.was.calls.reply import Decoded
 from skitaid.was.errors import HTTPError
+from skitaid.was.messages.errors import ReplyError, RpcFault
+from skitaid.was.messages.fields import Headers
+from skitaid.was.messages.reply import Decoded
 from skitaid.was.result import STA_NETERR, STA_NORMAL, STA_REQFAIL, STA_TIMEOUT, Result, Results
 
 

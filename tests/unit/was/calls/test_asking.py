@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from skitaid.was.calls.asking import order_of
-from skitaid.was.calls.content_types import FORM, JSON, XML, RequestType
-from skitaid.was.calls.errors import CallError, ReplyError
 from skitaid.was.calls.making import Words, make_ask
-from skitaid.was.calls.reply import Reply
+from skitaid.was.messages.content_types import FORM, JSON, XML, RequestType
+from skitaid.was.messages.errors import CallError, ReplyError
+from skitaid.was.messages.reply import Reply
 from skitaid.was.order import Order
 
 

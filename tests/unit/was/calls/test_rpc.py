@@ -6,10 +6,10 @@ import xmlrpc.client
 import pytest
 
 from skitaid.was.calls.asking import Ask, order_of
-from skitaid.was.calls.errors import CallError, RpcFault
-from skitaid.was.calls.reply import Decoded, Reply
 from skitaid.was.calls.rpc import JSON_NOTICES, JSON_RPC, XML_RPC, Codec, RpcCall
-from skitaid.was.calls.target import parse_target
+from skitaid.was.messages.errors import CallError, RpcFault
+from skitaid.was.messages.reply import Decoded, Reply
+from skitaid.was.messages.target import parse_target
 
 ADD = RpcCall("add", (1, 2))
 
