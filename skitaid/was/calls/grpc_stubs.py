@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from skitaid.protocols.grpc import CONTENT_TYPE, frame, timeout_value
 from skitaid.was.calls.asking import Ask, order_of
+from skitaid.was.calls.family import Callback, Family
 from skitaid.was.calls.making import Words, make_ask
 from skitaid.was.launch import launch, launch_map
-from skitaid.was.messages.authorization import Given
 from skitaid.was.messages.content_types import RequestType
 from skitaid.was.messages.errors import CallError
-from skitaid.was.messages.fields import GivenHeaders
 from skitaid.was.order import Order
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["GrpcFamily", "GrpcRemote", "GrpcStub", "grpc"]
 
-Callback = Callable[[Any], Any]
 Launch = Callable[[Order, Any], Any]
 
 _KIND: Final = RequestType(CONTENT_TYPE, "*/*")
@@ -111,39 +109,14 @@ class GrpcStub:
         return replace(made, call=replace(made.call, lines=lines))
 
 
-class GrpcFamily:
+class GrpcFamily(Family[GrpcStub, GrpcStub]):
     """`was.grpc("http://host:port/package.Service")`."""
 
-    def __call__(  # noqa: PLR0913, PLR0917  # the signature that the documents give
-        self,
-        url: str,
-        data: object = None,
-        auth: Given = None,
-        headers: GivenHeaders = None,
-        use_cache: bool | float | None = None,
-        timeout: float | None = None,
-        callback: Callback | None = None,
-    ) -> GrpcStub:
-        """`data` has no meaning here; `headers` are the call's metadata. Raises CallError."""
-        return GrpcStub(_ask(Words(url, data, auth, headers, use_cache, timeout)), launch, callback)
+    def _begin(self, words: Words, callback: Callback | None) -> GrpcStub:
+        return GrpcStub(_ask(words), launch, callback)
 
-    lb = __call__
-
-    def map(  # noqa: PLR0913, PLR0917  # as above
-        self,
-        url: str,
-        data: object = None,
-        auth: Given = None,
-        headers: GivenHeaders = None,
-        use_cache: bool | float | None = None,
-        timeout: float | None = None,
-        callback: Callback | None = None,
-    ) -> GrpcStub:
-        """Calls go to each member of the alias."""
-        return GrpcStub(_ask(Words(url, data, auth, headers, use_cache, timeout)), launch_map, callback)
-
-    def __repr__(self) -> str:
-        return "<was.grpc>"
+    def _begin_each(self, words: Words, callback: Callback | None) -> GrpcStub:
+        return GrpcStub(_ask(words), launch_map, callback)
 
 
 def _ask(words: Words) -> Ask:
@@ -166,4 +139,4 @@ def _is_there(module: str) -> bool:
         return False
 
 
-grpc: Final = GrpcFamily()
+grpc: Final = GrpcFamily("grpc")

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from skitaid.was.calls.asking import Ask, order_of
 from skitaid.was.calls.defaults import default_type
+from skitaid.was.calls.family import Callback, Family
 from skitaid.was.calls.making import Words, make_ask
 from skitaid.was.launch import launch, launch_map
 from skitaid.was.messages.authorization import Given
@@ -25,54 +26,25 @@ __all__ = [
 ]  # fmt: skip
 
 T = TypeVar("T")
-Callback = Callable[[Any], Any]
 
 
-class Method:
+class Method(Family[Task, Tasks]):
     """`content`: of the data, when the name says so; `accept`: what is to come back. None: the app's default."""
 
     def __init__(
         self, name: str, method: str, *, content: str | None = None, accept: str | None = None, is_upload: bool = False
     ) -> None:
-        self.__name__ = name
+        super().__init__(name)
         self._method = method
         self._content = content
         self._accept = accept
         self._is_upload = is_upload
 
-    def __call__(  # noqa: PLR0913, PLR0917  # the signature that the documents give
-        self,
-        url: str,
-        data: object = None,
-        auth: Given = None,
-        headers: GivenHeaders = None,
-        use_cache: bool | float | None = None,
-        timeout: float | None = None,
-        callback: Callback | None = None,
-    ) -> Task:
-        """Begin a call.
+    def _begin(self, words: Words, callback: Callback | None) -> Task:
+        return _begun(launch, self._ask(words), callback)
 
-        `url`: http://…, https://…, or @alias/path. `data`: what is sent, as the content type has it; of get and delete
-        the query. `auth`: (user, password), or a token. `headers`: a dictionary or pairs. `use_cache`: False asks
-        again, a time (was.getlu) if the kept result is older. `timeout`: seconds for all of it.
-        `callback(result)`: called when it is done. Raises CallError.
-        """
-        return _begun(launch, self._ask(Words(url, data, auth, headers, use_cache, timeout)), callback)
-
-    lb = __call__
-
-    def map(  # noqa: PLR0913, PLR0917  # as above
-        self,
-        url: str,
-        data: object = None,
-        auth: Given = None,
-        headers: GivenHeaders = None,
-        use_cache: bool | float | None = None,
-        timeout: float | None = None,
-        callback: Callback | None = None,
-    ) -> Tasks:
-        """Begin a call to each member of an alias; the results are in their order."""
-        return _begun(launch_map, self._ask(Words(url, data, auth, headers, use_cache, timeout)), callback)
+    def _begin_each(self, words: Words, callback: Callback | None) -> Tasks:
+        return _begun(launch_map, self._ask(words), callback)
 
     def _ask(self, words: Words) -> Ask:
         content, accept = self._content, self._accept
@@ -80,9 +52,6 @@ class Method:
             kind = default_type()
             content, accept = content or kind.content, accept or kind.accept
         return make_ask(self._method, words, RequestType(content, accept), is_upload=self._is_upload)
-
-    def __repr__(self) -> str:
-        return f"<was.{self.__name__}>"
 
 
 def _begun(launcher: Callable[[Order, Callback | None], T], ask: Ask, callback: Callback | None) -> T:

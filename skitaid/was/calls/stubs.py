@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final, Self
 
 from skitaid.was.calls.asking import Ask, order_of
+from skitaid.was.calls.family import Callback, Family
 from skitaid.was.calls.making import Words, make_ask
 from skitaid.was.calls.rpc import JSON_NOTICES, JSON_RPC, XML_RPC, Codec, RpcCall
 from skitaid.was.launch import launch, launch_map
@@ -20,7 +21,6 @@ from skitaid.was.messages.fields import GivenHeaders, value_of
 
 __all__ = ["Batch", "JsonRpcFamily", "RemoteMethod", "RpcFamily", "Stub", "jsonrpc", "rpc", "xmlrpc"]
 
-Callback = Callable[[Any], Any]
 Begin = Callable[[Ask], Any]
 """Makes a task, or the tasks of `.map`, of a complete Ask."""
 
@@ -124,43 +124,19 @@ class Batch(_Remote):
         return self._begin(self._make(calls))
 
 
-class RpcFamily:
+class RpcFamily(Family[Stub, Stub]):
     """`was.xmlrpc(url)` gives a stub for one server, or for one of an alias' members at each call (`.lb` does the
     same); `.map` for each of the members; `.batch` several calls in one request."""
 
     def __init__(self, name: str, codec: Codec) -> None:
-        self.__name__ = name
+        super().__init__(name)
         self._codec = codec
 
-    def __call__(  # noqa: PLR0913, PLR0917  # the signature that the documents give
-        self,
-        url: str,
-        data: object = None,
-        auth: Given = None,
-        headers: GivenHeaders = None,
-        use_cache: bool | float | None = None,
-        timeout: float | None = None,
-        callback: Callback | None = None,
-    ) -> Stub:
-        """`data` has no meaning here. `callback(result)` is called when a call is done. Raises CallError."""
-        ask = _ask(Words(url, data, auth, headers, use_cache, timeout), self._codec)
-        return Stub(partial(self._codec.one, ask), partial(_launch, callback))
+    def _begin(self, words: Words, callback: Callback | None) -> Stub:
+        return Stub(partial(self._codec.one, _ask(words, self._codec)), partial(_launch, callback))
 
-    lb = __call__
-
-    def map(  # noqa: PLR0913, PLR0917  # as above
-        self,
-        url: str,
-        data: object = None,
-        auth: Given = None,
-        headers: GivenHeaders = None,
-        use_cache: bool | float | None = None,
-        timeout: float | None = None,
-        callback: Callback | None = None,
-    ) -> Stub:
-        """Calls go to each member of the alias."""
-        ask = _ask(Words(url, data, auth, headers, use_cache, timeout), self._codec)
-        return Stub(partial(self._codec.one, ask), partial(_launch_map, callback))
+    def _begin_each(self, words: Words, callback: Callback | None) -> Stub:
+        return Stub(partial(self._codec.one, _ask(words, self._codec)), partial(_launch_map, callback))
 
     def batch(
         self, url: str, *, auth: Given = None, headers: GivenHeaders = None, timeout: float | None = None
@@ -168,9 +144,6 @@ class RpcFamily:
         """Several calls in one request (system.multicall; a batch of JSON-RPC)."""
         ask = _ask(Words(url, None, auth, headers, None, timeout), self._codec)
         return Batch(partial(self._codec.several, ask), partial(_launch, None))
-
-    def __repr__(self) -> str:
-        return f"<was.{self.__name__}>"
 
 
 class JsonRpcFamily(RpcFamily):
