@@ -13,7 +13,7 @@ from itertools import islice
 
 from skitaid.agents.arguments import Arguments
 from skitaid.agents.frame import LOOK_EVERY_S, Agent, Frame, Stop, run_agent
-from skitaid.agents.smtpda import desk
+from skitaid.agents.smtpda import desk, tls
 from skitaid.agents.smtpda.attempt import Attempt
 from skitaid.agents.smtpda.control import ControlSocket
 from skitaid.agents.smtpda.couriers import Couriers
@@ -22,7 +22,7 @@ from skitaid.agents.smtpda.doorbell import Doorbell, Nudge
 from skitaid.agents.smtpda.errors import MalformedMailError
 from skitaid.agents.smtpda.ledger import Ledger
 from skitaid.agents.smtpda.line import Key
-from skitaid.agents.smtpda.memory import give_back
+from skitaid.agents.smtpda.memory import give_back, share_heap
 from skitaid.agents.smtpda.queue import Queue
 from skitaid.agents.smtpda.retry import BACK_OFF_MOST_S, JITTER
 from skitaid.agents.smtpda.schedule import Schedule
@@ -153,6 +153,8 @@ class MailAgent(Agent):
             self._frame.log.write("error", f"it is looked at again in a minute: {error}", mail_id)
             self._schedule.add(mail_id, time.time() + TRY_AGAIN_S)
         else:
+            if not self._is_busy:
+                share_heap()
             self._couriers.add(Key(envelope.route or self._settings.route, envelope.sender), mail_id)
 
     def _set_aside(self, mail_id: str, error: Exception) -> None:
@@ -217,6 +219,7 @@ class MailAgent(Agent):
     def _save(self) -> None:
         was_busy, self._is_busy = self._is_busy, not self._couriers.is_over
         if was_busy and not self._is_busy:
+            tls.forget()
             give_back()
 
     def _tell(self) -> None:

@@ -10,17 +10,13 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from skitaid.agents.smtpda import tls
 from skitaid.agents.smtpda.auth import NOT_THIS_WAY, Login, choose
 from skitaid.agents.smtpda.envelope import Route, Starttls
 from skitaid.agents.smtpda.errors import DeliveryError
 from skitaid.agents.smtpda.replies import TEXT_MAX, Abilities, Reply, ReplyReader
-
-if TYPE_CHECKING:
-    from ssl import SSLContext
 
 __all__ = ["FINAL_TIMEOUT_S", "Session", "Terms", "open_session"]
 
@@ -97,8 +93,8 @@ class Session:
 
         try:
             self._channel.settimeout(self._terms.timeout_s)
-            context = _context(self._terms.cafile, is_verified=is_verified)
-            self._channel = context.wrap_socket(self._channel, server_hostname=_name(self.route))
+            made = tls.context(self._terms.cafile, is_verified=is_verified)
+            self._channel = made.wrap_socket(self._channel, server_hostname=_name(self.route))
         except (ssl.SSLError, OSError, ValueError) as error:
             self.close()
             raise DeliveryError(f"no TLS with {self.route}: {error}") from error
@@ -242,16 +238,3 @@ def open_session(route: Route, terms: Terms) -> Session:
 def _name(route: Route) -> bytes:
     """The host in bytes: for text Python would import its tables of Unicode, and it is ASCII."""
     return route.host.encode("ascii")
-
-
-@lru_cache(maxsize=4)
-def _context(cafile: Path | None, *, is_verified: bool) -> SSLContext:
-    import ssl
-
-    context = ssl.create_default_context()
-    if cafile is not None:
-        context.load_verify_locations(cafile)
-    if not is_verified:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
