@@ -5,7 +5,6 @@ names. Nothing here judges whether it is to be believed.
 from __future__ import annotations
 
 import binascii
-import calendar
 import re
 import socket
 import time
@@ -108,11 +107,13 @@ def _facts(der: bytes) -> CertificateFacts:
 
 
 def _seconds(value: _Value) -> float:
+    from calendar import timegm  # half a megabyte, which strptime takes anyway
+
     text = value.content.decode("ascii")
     if value.tag == _UTC_TIME:
         # RFC 5280 section 4.1.2.5.1
         text = f"{'19' if text >= '50' else '20'}{text}"
-    return float(calendar.timegm(time.strptime(text, "%Y%m%d%H%M%SZ")))
+    return float(timegm(time.strptime(text, "%Y%m%d%H%M%SZ")))
 
 
 def _common_name(name: _Value) -> str:
