@@ -7,7 +7,6 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -21,13 +20,13 @@ from skitaid.engine.http1_connection import Http1Connection
 from skitaid.engine.listener import Listener, Peer, Security
 from skitaid.engine.phase import Phase
 from skitaid.engine.portal import Portal
-from skitaid.engine.quota import Admission, Quota, QuotaSettings
+from skitaid.engine.quota import Admission, Quota
 from skitaid.engine.secure import SecureSocket
 from skitaid.engine.selector import EngineLoop, EngineSelector
-from skitaid.engine.spool import Spool, SpoolSettings
+from skitaid.engine.settings import EngineSettings
+from skitaid.engine.spool import Spool
 from skitaid.engine.stream import Fields, Stream
 from skitaid.engine.threads import BUSY_WAIT_S, AppThreads
-from skitaid.engine.timeouts import Timeouts
 from skitaid.engine.transaction import gtxnid_source
 from skitaid.logs.request import Record
 from skitaid.protocols.dates import http_date
@@ -40,7 +39,7 @@ from skitaid.protocols.http2.limits import Http2Limits
 if TYPE_CHECKING:
     from skitaid.engine.http2_connection import Http2Connection
 
-__all__ = ["Engine", "EngineSettings", "Handler"]
+__all__ = ["Engine", "Handler"]
 
 TICK_S: Final = 1.0
 RETRY_AFTER_S: Final = 1
@@ -61,25 +60,6 @@ class Handler(Protocol):
 
     def error_page(self, stream: Stream | None, code: int, text: str) -> tuple[str, Fields, bytes]:
         """Status, fields and body for an error of the engine's; `stream` None when there was no request."""
-
-
-@dataclass(frozen=True, slots=True)
-class EngineSettings:
-    """`threads` 0: apps run on the loop. `queue_limit`: requests that may wait for a thread before 503 is said.
-    `trusted`: the peers that are believed about whom they pass on, see engine.trust. `spool` None: bodies wait
-    nowhere but in memory. `slow_client_threads`: so many threads may wait for slow clients, beside those that run.
-    `is_unlogged`: whether requests for a target stay out of the log; it is asked before their record is made. `http2`
-    None: it is not spoken."""
-
-    threads: int = 4
-    queue_limit: int = 1000
-    timeouts: Timeouts = field(default_factory=Timeouts)
-    trusted: tuple[str, ...] = ()
-    spool: SpoolSettings | None = None
-    quota: QuotaSettings = field(default_factory=QuotaSettings)
-    slow_client_threads: int = 128
-    is_unlogged: Callable[[str], bool] | None = None
-    http2: Http2Limits | None = field(default_factory=Http2Limits)
 
 
 class Engine:

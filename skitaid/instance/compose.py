@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from skitaid.config.model import AppTarget, Host, Instance, Mount, MountOptions, ProxyTarget, Server, StaticTarget
 from skitaid.engine.quota import QuotaSettings
-from skitaid.engine.server import Engine, EngineSettings
+from skitaid.engine.server import Engine
+from skitaid.engine.settings import EngineSettings
 from skitaid.engine.spool import SpoolSettings
 from skitaid.engine.stream import Stream
 from skitaid.engine.timeouts import Timeouts

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from skitaid.engine.server import Engine, EngineSettings
+from skitaid.engine.server import Engine
+from skitaid.engine.settings import EngineSettings
 from skitaid.handlers.router import Router
 from skitaid.handlers.site import Site
 from skitaid.upstream.call import Call, CallTimeouts

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from skitaid.engine.server import Engine, EngineSettings
+from skitaid.engine.server import Engine
+from skitaid.engine.settings import EngineSettings
 from skitaid.handlers.router import Router
 from skitaid.handlers.site import Site
 from skitaid.upstream.settings import ClusterSettings, HttpVersion, MemberSettings, TlsSettings

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from skitaid.engine.server import Engine, EngineSettings
+from skitaid.engine.server import Engine
+from skitaid.engine.settings import EngineSettings
 from skitaid.handlers.router import HostTable, Route, RouteKind, Router
 from skitaid.handlers.site import Site
 from skitaid.handlers.wsgi.app import WsgiApp, WsgiSettings

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from skitaid.engine.server import Engine, EngineSettings
+from skitaid.engine.server import Engine
+from skitaid.engine.settings import EngineSettings
 from skitaid.engine.spool import SpoolSettings
 from skitaid.handlers.proxy.reverse import ProxySettings, ReverseProxy
 from skitaid.handlers.router import HostTable, Route, RouteKind, Router

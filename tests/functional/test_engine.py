@@ -20,7 +20,7 @@ from wsgiref.validate import validator
 import pytest
 
 from skitaid.engine.channel import HIGH_BYTES
-from skitaid.engine.server import EngineSettings
+from skitaid.engine.settings import EngineSettings
 from skitaid.engine.timeouts import Timeouts
 from tests.functional.engines import PATIENCE_S, RunningEngine, Wire, request, until
 

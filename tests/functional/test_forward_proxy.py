@@ -17,7 +17,8 @@ import pytest
 
 from skitaid.config.model import ForwardProxy as ForwardConf
 from skitaid.config.model import Instance
-from skitaid.engine.server import Engine, EngineSettings
+from skitaid.engine.server import Engine
+from skitaid.engine.settings import EngineSettings
 from skitaid.handlers.router import Router
 from skitaid.handlers.site import Site
 from skitaid.instance.forwarding import make_forward_proxy

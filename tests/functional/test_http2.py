@@ -23,7 +23,7 @@ import h2.events
 import h2.exceptions
 import pytest
 
-from skitaid.engine.server import EngineSettings
+from skitaid.engine.settings import EngineSettings
 from skitaid.engine.spool import SpoolSettings
 from skitaid.engine.timeouts import Timeouts
 from skitaid.protocols.http2.frames import GOAWAY

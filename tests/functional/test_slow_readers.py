@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from skitaid.engine.server import EngineSettings
+from skitaid.engine.settings import EngineSettings
 from skitaid.engine.spool import SpoolSettings
 from tests.functional.engines import RunningEngine, Wire, until
 

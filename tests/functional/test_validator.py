@@ -16,7 +16,7 @@ from wsgiref.validate import WSGIWarning, validator
 
 import pytest
 
-from skitaid.engine.server import EngineSettings
+from skitaid.engine.settings import EngineSettings
 from skitaid.engine.spool import SpoolSettings
 from tests.functional.engines import RunningEngine, Wire, request
 

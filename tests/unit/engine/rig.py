@@ -15,7 +15,8 @@ import pytest
 
 from skitaid.engine.http1_connection import Http1Connection
 from skitaid.engine.listener import Listener
-from skitaid.engine.server import Engine, EngineSettings
+from skitaid.engine.server import Engine
+from skitaid.engine.settings import EngineSettings
 from skitaid.engine.stream import Stream
 from skitaid.engine.timeouts import Timeouts
 from skitaid.handlers.body_rules import BodyRules

@@ -9,7 +9,7 @@ import pytest
 
 from skitaid.engine.connection import Connection
 from skitaid.engine.quota import QuotaSettings
-from skitaid.engine.server import EngineSettings
+from skitaid.engine.settings import EngineSettings
 from tests.unit.engine.rig import Rig, request_bytes
 
 FAR, NEAR = "203.0.113.9", "192.168.1.5"

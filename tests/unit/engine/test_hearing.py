@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from skitaid.engine.server import EngineSettings
+from skitaid.engine.settings import EngineSettings
 from skitaid.engine.stream import Stream
 from skitaid.logs.request import FIELDS
 from tests.unit.engine.rig import Client, Rig

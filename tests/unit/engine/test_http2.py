@@ -17,7 +17,7 @@ import pytest
 from skitaid.engine.errors import BodyError, ClientGoneError
 from skitaid.engine.file_segment import FileSegment, OpenFile
 from skitaid.engine.phase import Phase
-from skitaid.engine.server import EngineSettings
+from skitaid.engine.settings import EngineSettings
 from skitaid.engine.stream import Stream
 from skitaid.logs.request import FIELDS
 from skitaid.protocols.http2.frames import PREFACE, frame

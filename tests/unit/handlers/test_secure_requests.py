@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from skitaid.engine.server import EngineSettings
+from skitaid.engine.settings import EngineSettings
 from skitaid.engine.stream import Stream
 from skitaid.engine.tls import TlsServer
 from skitaid.handlers.asgi.scope import ScopeMaker

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from skitaid.config.model import Alias, Balance, Instance, Member, ProxyTarget, Server
-from skitaid.engine.server import Engine, EngineSettings
+from skitaid.engine.server import Engine
+from skitaid.engine.settings import EngineSettings
 from skitaid.handlers.body_rules import BodyRules
 from skitaid.handlers.router import Router
 from skitaid.handlers.site import Site

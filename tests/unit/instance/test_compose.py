@@ -10,7 +10,8 @@ import pytest
 
 from skitaid.config.load import default_main, parse_instance
 from skitaid.config.model import MountOptions, Server
-from skitaid.engine.server import Engine, EngineSettings
+from skitaid.engine.server import Engine
+from skitaid.engine.settings import EngineSettings
 from skitaid.engine.spool import SpoolSettings
 from skitaid.handlers.asgi.app import AsgiApp
 from skitaid.handlers.body_rules import BodyRules

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from skitaid.engine.server import EngineSettings
+from skitaid.engine.settings import EngineSettings
 from skitaid.engine.timeouts import Timeouts
 from tests.unit.handlers.asgi.rig import AsgiRig
 

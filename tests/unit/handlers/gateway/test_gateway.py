@@ -11,7 +11,7 @@ from typing import Any
 import jwt
 import pytest
 
-from skitaid.engine.server import EngineSettings
+from skitaid.engine.settings import EngineSettings
 from skitaid.engine.stream import Stream
 from skitaid.engine.trust import TrustedPeers
 from skitaid.handlers.gateway.gateway import Access, Gated, Gateway, GatewaySettings

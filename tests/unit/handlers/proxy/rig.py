@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from skitaid.engine.server import EngineSettings
+from skitaid.engine.settings import EngineSettings
 from skitaid.engine.spool import SpoolSettings
 from skitaid.engine.timeouts import Timeouts
 from skitaid.handlers.proxy.reverse import ProxySettings, ReverseProxy
