@@ -11,19 +11,32 @@ import io
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, Protocol
 
 from skitaid.engine.errors import BodyError
 from skitaid.engine.threads import AppThreads
 from skitaid.exceptions import PeerError
 from skitaid.protocols.errors import ProtocolError
 
-__all__ = ["HIGH_BYTES", "START_BYTES", "RequestBody"]
+__all__ = ["HIGH_BYTES", "START_BYTES", "BodySink", "RequestBody"]
 
 START_BYTES: Final = 131072
 HIGH_BYTES: Final = 262144
 _LOW_BYTES: Final = 65536
 _MAX_PIECES: Final = 512
+
+
+class BodySink(Protocol):
+    """Where a request's body goes, on the loop thread; `received` is in bytes."""
+
+    received: int
+    before_read: Callable[[], None] | None
+
+    @property
+    def is_complete(self) -> bool: ...
+    def feed(self, data: bytes) -> None: ...
+    def end(self) -> None: ...
+    def fail(self, error: PeerError) -> None: ...
 
 
 class RequestBody:

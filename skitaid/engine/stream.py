@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
-from skitaid.engine.body import START_BYTES, RequestBody
+from skitaid.engine.body import START_BYTES, BodySink, RequestBody
 from skitaid.engine.coded_body import MIN_BYTES, CodedBody, choose_for_pieces, code_whole
 from skitaid.engine.coding import Choice
 from skitaid.engine.errors import ClientGoneError
@@ -23,25 +23,11 @@ from skitaid.engine.spool import Spool
 from skitaid.engine.spooled_body import SpooledBody
 from skitaid.engine.threads import AppThreads
 from skitaid.engine.transaction import FIRST_LTXNID
-from skitaid.exceptions import PeerError
 from skitaid.protocols.errors import ProtocolError
 from skitaid.protocols.http1.head import RequestHead
 from skitaid.protocols.http1.response import Stamp
 
-__all__ = ["BodySink", "Fields", "Stream", "StreamConnection", "StreamEngine"]
-
-
-class BodySink(Protocol):
-    """Where a request's body goes, on the loop thread; `received` is in bytes."""
-
-    received: int
-    before_read: Callable[[], None] | None
-
-    @property
-    def is_complete(self) -> bool: ...
-    def feed(self, data: bytes) -> None: ...
-    def end(self) -> None: ...
-    def fail(self, error: PeerError) -> None: ...
+__all__ = ["Fields", "Stream", "StreamConnection", "StreamEngine"]
 
 
 class StreamEngine(Protocol):

@@ -30,7 +30,7 @@ class ConnectingProxy(Protocol):
 
 
 class Connecting:
-    """engine.stream.BodySink: what a client sends before it is told to stays in its connection."""
+    """engine.body.BodySink: what a client sends before it is told to stays in its connection."""
 
     def __init__(self, proxy: ConnectingProxy, stream: Stream, context: UpstreamContext) -> None:
         self._proxy = proxy

@@ -49,7 +49,7 @@ class GatewayRequest:
 
 
 class HeldBody:
-    """engine.stream.BodySink for a request whose turn has not come: what comes with its head is kept, and the client
+    """engine.body.BodySink for a request whose turn has not come: what comes with its head is kept, and the client
     is not read until then."""
 
     def __init__(self, stream: Stream) -> None:

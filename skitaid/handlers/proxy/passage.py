@@ -62,7 +62,7 @@ _OVER: Final = _Stage.OVER
 
 
 class Passage:
-    """Both ends of it: upstream.call.Receiver for the member, engine.stream.BodySink for the client. This one is for
+    """Both ends of it: upstream.call.Receiver for the member, engine.body.BodySink for the client. This one is for
     requests without a body."""
 
     __slots__ = (
@@ -209,7 +209,7 @@ class Passage:
             self._is_paused = True
             self._exchange.pause()
 
-    # ------------------------------------------------------------ from the client (engine.stream.BodySink)
+    # ------------------------------------------------------------ from the client (engine.body.BodySink)
 
     def feed(self, data: bytes) -> None:
         """There is no body."""

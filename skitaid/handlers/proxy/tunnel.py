@@ -68,7 +68,7 @@ class Tunnels:
 
 
 class _Tunnel:
-    """engine.stream.BodySink for what the client sends. `touched`: when something last passed."""
+    """engine.body.BodySink for what the client sends. `touched`: when something last passed."""
 
     def __init__(self, tunnels: Tunnels, stream: Stream, end: _End) -> None:
         self._tunnels = tunnels
