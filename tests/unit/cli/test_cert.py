@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import sys
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from skitaid.cli.session import Session
 from skitaid.config.load import load_all
 from skitaid.config.x509 import read_certificates
 from skitaid.exceptions import RefusedError
-from tests.certificates import make
+from tests.certificates import make, meet
 
 ROUTES = "[routes:line]\n/ = pub\n: www.example.com\n/ = pub\n: .example.org\n/ = pub\n"
 PLAIN = "[server]\nport = 5000\n"
@@ -68,6 +69,18 @@ def test_a_key_beside_the_certificate_and_a_passphrase(etc: Path) -> None:
     data = (etc / "cert" / "both.pem").read_bytes()
     assert b"ENCRYPTED PRIVATE KEY" in data
     assert (etc / "cert" / "both.pem").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.usefixtures("maker")
+@pytest.mark.parametrize("name", ["www.example.com", "shop.example.org", "127.0.0.1"])
+def test_the_strictest_clients_believe_it_once_they_trust_it(etc: Path, name: str) -> None:
+    write(etc, SECURE)
+    assert run(etc, "-f", "site") == 0
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(etc / "cert" / "a.pem", etc / "cert" / "a.key")
+    client = ssl.create_default_context(cafile=str(etc / "cert" / "a.pem"))
+    client.verify_flags |= ssl.VERIFY_X509_STRICT  # the default from Python 3.13 on
+    meet(server, client, name)
 
 
 def test_a_conf_without_tls_is_told_what_to_add(etc: Path, capsys: pytest.CaptureFixture[str]) -> None:
