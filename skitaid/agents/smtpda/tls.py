@@ -36,6 +36,8 @@ def context(cafile: Path | None, *, is_verified: bool) -> SSLContext:
     made = ssl.create_default_context(capath=folder_of_all(paths.cafile, paths.capath))
     if cafile is not None:
         made.load_verify_locations(cafile)
+    # As for members (upstream.tls): which certificates are taken must not depend on the version of Python.
+    made.verify_flags = made.verify_flags & ~ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
     return made
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from skitaid.agents.smtpda import tls
+from tests.certificates import make, meet
 
 BUNDLE = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n-----BEGIN TRUSTED CERTIFICATE-----\nAA==\n"
 
@@ -51,3 +52,17 @@ def test_verified_or_not() -> None:
 def test_authorities_of_the_conf_are_beside_the_system_s(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         tls.context(tmp_path / "none.pem", is_verified=True)
+
+
+@pytest.mark.parametrize("is_trusted_itself", [False, True])
+def test_a_certificate_made_by_hand_is_taken(tmp_path: Path, is_trusted_itself: bool) -> None:
+    authority = make("authority.example", is_authority=True, is_plain=True)
+    relay = make("mail.example", issuer=authority, is_plain=True)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(*relay.write(tmp_path, "relay"))
+    cafile, _ = (relay if is_trusted_itself else authority).write(tmp_path, "ca")
+    meet(server, tls.context(cafile, is_verified=True), "mail.example")
+    for context, name in ((tls.context(cafile, is_verified=True), "other.example"),
+                          (tls.context(None, is_verified=True), "mail.example")):
+        with pytest.raises(ssl.SSLCertVerificationError):
+            meet(server, context, name)
