@@ -435,7 +435,7 @@ def test_what_the_killed_agent_had_heard_is_not_sent_again(post: Post) -> None:
     ledger = Ledger()
     ledger.open(office.folder)
     assert ledger.is_kept
-    with ledger.slip(mail_id) as slip:
+    with ledger.slip(mail_id, ["b@x.org", "c@x.org"]) as slip:
         slip.arm(["b@x.org"])
         slip.mark()
         office.start()

@@ -85,8 +85,8 @@ class MailAgent(Agent):
 
     def _recover(self) -> None:
         """Write down what the agent before had heard when it was killed."""
-        for mail_id, recipients in self._ledger.taken():
-            self._books.recover(mail_id, recipients)
+        for mail_id, indexes in self._ledger.taken():
+            self._books.recover(mail_id, indexes)
         self._ledger.clear()
 
     def _delivery(self) -> Delivery:

@@ -61,7 +61,7 @@ class Delivery:
         if not recipients:
             self.tell(self.books.catch_up(mail, record))
             return Round(session, is_reachable=True)
-        with self.ledger.slip(mail_id) as slip:
+        with self.ledger.slip(mail_id, mail.envelope.recipients) as slip:
             result = self.attempt.run(self._letter(mail, slip), recipients, route, session)
             settled = self.books.enter(mail, record, result.answers)
         self._note(mail, record, result.answers, settled)

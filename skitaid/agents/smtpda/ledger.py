@@ -6,11 +6,10 @@ is one store, and outlives the agent though not the machine; the agent after it 
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from binascii import crc32
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from mmap import mmap
 from pathlib import Path
@@ -22,45 +21,56 @@ FOLDER = Path("/dev/shm")
 """Anybody's, so what is there has to be ours."""
 SLOTS = 64
 """The most couriers there may be."""
-SLOT_BYTES = 2048
+SLOT_BYTES = 1024
+"""Two halves: what is marked in one stays while the other is written."""
+HALF_BYTES = SLOT_BYTES // 2
 _HEAD = Struct("=II")
-"""The mark, which is the CRC of the text, else 0; and the length of the text."""
+"""The mark, which is the CRC of the text, else 0; and the length of the text: an id, NUL, and a bit for each recipient
+of the envelope, in its order. There is room for 3,000."""
 _MARK = Struct("=I")
 
 
 class Slip:
-    """One courier's place. Without memory it does nothing."""
+    """One courier's place, for a mail to these recipients. Without memory it does nothing."""
 
-    def __init__(self, memory: mmap | None = None, number: int = 0, mail_id: str = "") -> None:
+    def __init__(self, memory: mmap | None = None, number: int = 0, mail_id: str = "",
+                 recipients: Sequence[str] = ()) -> None:
         self._memory = memory
-        self._at = number * SLOT_BYTES
         self._mail_id = mail_id
+        self._bits = {each: 1 << index for index, each in enumerate(recipients)} if memory is not None else {}
+        self._half, self._other_half = number * SLOT_BYTES, number * SLOT_BYTES + HALF_BYTES
+        self._armed = self._taken = 0
         self._mark = 0
-        self.is_marked = False
 
-    def arm(self, recipients: Sequence[str]) -> None:
-        """Before the last dot: what `mark` will stand for. What is marked already, of a mail with many recipients,
-        stays."""
-        text = json.dumps([self._mail_id, *recipients]).encode()
-        if self._memory is None or self.is_marked or len(text) > SLOT_BYTES - _HEAD.size:
-            self._mark = 0
+    def arm(self, recipients: Iterable[str]) -> None:
+        """Before the last dot: what `mark` will stand for, beside what is marked already, of a mail that goes in
+        several."""
+        if self._memory is None:
             return
-        self._mark = _mark(text)
-        _HEAD.pack_into(self._memory, self._at, 0, len(text))
-        start = self._at + _HEAD.size
-        self._memory[start:start + len(text)] = text
+        self._armed = self._taken
+        for each in recipients:
+            self._armed |= self._bits.get(each, 0)
+        text = self._mail_id.encode() + b"\0" + self._armed.to_bytes((self._armed.bit_length() + 7) // 8, "little")
+        _MARK.pack_into(self._memory, self._half, 0)
+        self._mark = _mark(text) if len(text) <= HALF_BYTES - _HEAD.size else 0
+        if self._mark:
+            _HEAD.pack_into(self._memory, self._half, 0, len(text))
+            start = self._half + _HEAD.size
+            self._memory[start:start + len(text)] = text
 
     def mark(self) -> None:
         """The server has it."""
         if self._memory is not None and self._mark:
-            _MARK.pack_into(self._memory, self._at, self._mark)
-            self.is_marked = True
+            _MARK.pack_into(self._memory, self._half, self._mark)
+            self._taken, self._mark = self._armed, 0
+            self._half, self._other_half = self._other_half, self._half
 
     def clear(self) -> None:
         """It is on the disk."""
         if self._memory is not None:
-            _MARK.pack_into(self._memory, self._at, 0)
-            self.is_marked = False
+            for half in (self._half, self._other_half):
+                _MARK.pack_into(self._memory, half, 0)
+            self._armed = self._taken = self._mark = 0
 
 
 class Ledger:
@@ -82,21 +92,26 @@ class Ledger:
     def is_kept(self) -> bool:
         return self._memory is not None
 
-    def taken(self) -> list[tuple[str, tuple[str, ...]]]:
-        """Ids of mails, each with recipients for whom a server has it."""
-        memory = self._memory
-        found = [] if memory is None else [_read(memory, number * SLOT_BYTES) for number in range(SLOTS)]
-        return [each for each in found if each is not None]
+    def taken(self) -> list[tuple[str, tuple[int, ...]]]:
+        """Ids of mails, each with the indexes of the recipients for whom a server has it."""
+        if self._memory is None:
+            return []
+        found: dict[str, int] = {}
+        for at in range(0, SLOTS * SLOT_BYTES, HALF_BYTES):
+            mail_id, bits = _read(self._memory, at)
+            found[mail_id] = found.get(mail_id, 0) | bits
+        return [(mail_id, _indexes(bits)) for mail_id, bits in found.items() if bits]
 
     def clear(self) -> None:
         for number in range(SLOTS):
             Slip(self._memory, number).clear()
 
     @contextmanager
-    def slip(self, mail_id: str) -> Iterator[Slip]:
-        """For one attempt, and until what came of it is written down. Any thread's."""
+    def slip(self, mail_id: str, recipients: Sequence[str]) -> Iterator[Slip]:
+        """For one attempt at a mail whose envelope names these, and until what came of it is written down. Any
+        thread's."""
         number = self._free.pop()  # the last one that was free again: few pages are touched
-        slip = Slip(self._memory, number, mail_id)
+        slip = Slip(self._memory, number, mail_id, recipients)
         try:
             yield slip
         finally:
@@ -132,16 +147,20 @@ def _open(path: Path) -> mmap | None:
         os.close(fd)
 
 
-def _read(memory: mmap, at: int) -> tuple[str, tuple[str, ...]] | None:
-    """What is marked at that place."""
+def _read(memory: mmap, at: int) -> tuple[str, int]:
+    """What is marked in that half: an id, and a bit for each recipient."""
     mark, length = _HEAD.unpack_from(memory, at)
-    if not mark or length > SLOT_BYTES - _HEAD.size:
-        return None
+    if not mark or length > HALF_BYTES - _HEAD.size:
+        return "", 0
     text = memory[at + _HEAD.size:at + _HEAD.size + length]
     if _mark(text) != mark:
-        return None
-    mail_id, *recipients = json.loads(text)
-    return mail_id, tuple(recipients)
+        return "", 0
+    mail_id, _, bits = text.partition(b"\0")
+    return mail_id.decode(), int.from_bytes(bits, "little")
+
+
+def _indexes(bits: int) -> tuple[int, ...]:
+    return tuple(index for index in range(bits.bit_length()) if bits >> index & 1)
 
 
 def _mark(text: bytes) -> int:

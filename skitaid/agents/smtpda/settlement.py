@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from skitaid.agents.smtpda.bounce import Bounce
@@ -60,18 +60,19 @@ class Books:
             return Settled(envelope.id, record.due_s)
         return self.conclude(mail, record)
 
-    def recover(self, mail_id: str, recipients: Sequence[str]) -> None:
-        """A server has it for these; the agent that heard so was killed before it had written it down. Raises
-        OSError."""
+    def recover(self, mail_id: str, indexes: Iterable[int]) -> None:
+        """A server has it for these recipients of its envelope; the agent that heard so was killed before it had
+        written it down. Raises OSError."""
         if not self._queue.has(mail_id):
             return
-        record = self.record(mail_id)
-        heard = Outcome(Status.DELIVERED, "250 heard before the agent was killed", record.attempts + 1)
-        record = replace(record, due_s=0.0, outcomes={**record.outcomes, **dict.fromkeys(recipients, heard)})
         try:
             envelope = self._queue.read(mail_id).envelope
         except MalformedMailError:
             return
+        record = self.record(mail_id)
+        heard = Outcome(Status.DELIVERED, "250 heard before the agent was killed", record.attempts + 1)
+        recipients = [envelope.recipients[index] for index in indexes if index < len(envelope.recipients)]
+        record = replace(record, due_s=0.0, outcomes={**record.outcomes, **dict.fromkeys(recipients, heard)})
         if record.waiting(envelope.recipients) or record.has_failed:
             self._queue.write_record(mail_id, record)
         else:
