@@ -41,11 +41,12 @@ class ChannelEngine(Protocol):
 
 
 class Channel:
-    """`touched`: when something last went on, by the engine's clock; `input_ended`: nothing more will come in."""
+    """`touched`: when something last went on, by the engine's clock; `input_ended`: nothing more will come in;
+    `is_broken`: nothing more can be sent."""
 
     __slots__ = (
-        "_aside", "_awaits_disk", "_drained", "_held", "_interest", "_is_broken", "_is_registered", "_lock",
-        "_outgoing", "_receive", "_send", "_socket", "engine", "fd", "input_ended", "outgoing_bytes", "touched",
+        "_aside", "_awaits_disk", "_drained", "_held", "_interest", "_is_registered", "_lock", "_outgoing", "_receive",
+        "_send", "_socket", "engine", "fd", "input_ended", "is_broken", "outgoing_bytes", "touched",
     )
 
     def __init__(self, engine: ChannelEngine, sock: socket.socket | SecureSocket) -> None:
@@ -63,7 +64,7 @@ class Channel:
         self._drained: threading.Event | None = None
         self._interest = READ
         self._is_registered = True
-        self._is_broken = False
+        self.is_broken = False
         self.input_ended = False
         self.touched = engine.now
 
@@ -83,18 +84,19 @@ class Channel:
         if self._held:
             data = self._held + data
             self._held = b""
-        if self._is_broken:
+        if self.is_broken:
             raise ClientGoneError("the client closed the connection")
         if not data:
             return not self._outgoing
         rest: bytes | memoryview = data
         if not self._outgoing:
+            send = self._send
             try:
-                sent = self._send(data)
+                sent = send(data)
             except (BlockingIOError, InterruptedError):
                 sent = 0
             except OSError as error:
-                self._is_broken = True
+                self.is_broken = True
                 raise ClientGoneError(f"the client closed the connection: {error.strerror}") from error
             if sent == len(data):
                 return True
@@ -112,10 +114,10 @@ class Channel:
                 self._outgoing.append(held)
                 self.outgoing_bytes += len(held)
             self._outgoing.append(segment)
-            if is_idle and not self._is_broken:
+            if is_idle and not self.is_broken:
                 self.touched = self.engine.now
                 self._send_pieces()
-            if self._is_broken:
+            if self.is_broken:
                 raise ClientGoneError("the client closed the connection, or the file is shorter than promised")
             if self._outgoing and not self._awaits_disk:
                 self._watch(self._interest | WRITE)
@@ -124,7 +126,7 @@ class Channel:
     def put_aside(self, data: bytes) -> bool:
         """In an app thread: keep `data` on disk until the client takes it, so that a slow client costs no thread. May
         wait for the disk. False: there is no room, the thread has to wait. Raises ClientGoneError."""
-        if self._is_broken:
+        if self.is_broken:
             raise ClientGoneError("the client closed the connection")
         spool = self.engine.spool
         if spool is None:
@@ -161,11 +163,11 @@ class Channel:
         if drained is None:
             drained = self._drained = threading.Event()
         while self.outgoing_bytes > LOW_BYTES:
-            if self._is_broken:
+            if self.is_broken:
                 raise ClientGoneError("the client closed the connection, or took nothing for too long")
             drained.clear()
             # Looked at again: what came before `clear` set the event in vain.
-            if self.outgoing_bytes > LOW_BYTES and not self._is_broken:
+            if self.outgoing_bytes > LOW_BYTES and not self.is_broken:
                 # Bounded by the time-out for a stalled transfer, which breaks the connection and sets the event.
                 drained.wait()
 
@@ -189,7 +191,7 @@ class Channel:
                 self._aside = None
                 self._watch(self._interest & ~WRITE)
         self.touched = self.engine.now
-        if self._is_broken or self.outgoing_bytes <= LOW_BYTES:
+        if self.is_broken or self.outgoing_bytes <= LOW_BYTES:
             self._wake_sender()
 
     def _send_pieces(self) -> None:
@@ -215,7 +217,7 @@ class Channel:
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
-            self._is_broken = True
+            self.is_broken = True
 
     def _send_part(self, segment: FileSegment, limit: int) -> int:
         """Some of a file, or an order to have it read first: nothing here may wait for a disk."""
@@ -262,7 +264,7 @@ class Channel:
 
     def _close_socket(self) -> None:
         self._unregister()
-        if self._is_broken:
+        if self.is_broken:
             self._reset_on_close()
         self._socket.close()
         with self._lock:

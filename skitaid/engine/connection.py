@@ -23,6 +23,8 @@ from skitaid.protocols.http1.server import Http1Server
 
 __all__ = ["Connection", "ConnectionEngine"]
 
+_GONE: Final = HANG_UP | ERROR
+_INPUT: Final = READ | _GONE
 RECEIVE_BYTES: Final = 98304
 """So that a body of 64 KB, a common size of blocks, comes with its head in one piece: two would have to be joined."""
 
@@ -68,11 +70,6 @@ class Connection(Channel):
     def secure(self) -> SecureSocket | None:
         """What was agreed on, where TLS is spoken."""
         return self._socket if isinstance(self._socket, SecureSocket) else None
-
-    @property
-    def is_broken(self) -> bool:
-        """Whether nothing more can be sent."""
-        return self._is_broken
 
     @property
     def phase(self) -> Phase:
@@ -140,21 +137,23 @@ class Connection(Channel):
     def on_event(self, mask: int) -> None:
         if mask & WRITE and self._outgoing:
             self._flush()
-        if mask & (READ | HANG_UP | ERROR) and not self._is_closed:
+        if mask & _INPUT and not self._is_closed:
             self._read(mask)
         if self.is_closing:
             self._begin_close()
 
     def on_failure(self) -> None:
-        self._is_broken = True
+        self.is_broken = True
         self._close_when_free()
 
     def _read(self, mask: int) -> None:
-        if mask & (HANG_UP | ERROR) and (self.input_ended or not self._interest & READ):
+        if mask & _GONE and (self.input_ended or not self._interest & READ):
             self._lose()
             return
+        # A callable in a slot is quicker as a local than called as if it were a method; so in `Channel.send`.
+        receive = self._receive
         try:
-            data = self._receive(RECEIVE_BYTES)
+            data = receive(RECEIVE_BYTES)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
@@ -175,9 +174,9 @@ class Connection(Channel):
         not reset the connection under a response still on its way (RFC 9112 section 9.6)."""
         if self._is_closed or self._is_lingering or self.is_busy:
             return
-        if self._outgoing and not self._is_broken:
+        if self._outgoing and not self.is_broken:
             return
-        if self._is_broken or self.input_ended:
+        if self.is_broken or self.input_ended:
             self._close()
             return
         self._is_lingering = True

@@ -104,7 +104,7 @@ class Http1Connection(Connection):
         if not is_sent:
             with self._lock:
                 # Broken: the loop has given the connection up, or is about to, and will not look at this again.
-                if self._outgoing and not self._is_broken:
+                if self._outgoing and not self.is_broken:
                     self._to_finish = stream
                     return
         self._complete(stream)
@@ -114,7 +114,7 @@ class Http1Connection(Connection):
         for a response that is at its end already: nothing happens then."""
         if self.stream is not stream or self._to_finish is stream:
             return
-        self._is_broken = True
+        self.is_broken = True
         stream.exchange.is_persistent = False
         self._complete(stream)
 
@@ -211,7 +211,7 @@ class Http1Connection(Connection):
             stream.body.fail(PeerError("the client closed its side of the connection"))
 
     def _lose(self) -> None:
-        self._is_broken = True
+        self.is_broken = True
         self.input_ended = True
         stream = self.stream
         if stream is not None and stream.body is not None:
@@ -220,7 +220,7 @@ class Http1Connection(Connection):
 
     def _flush(self) -> None:
         self._send_queued()
-        if self._is_broken:
+        if self.is_broken:
             self._lose()
             return
         with self._lock:
@@ -263,10 +263,10 @@ class Http1Connection(Connection):
 
     def _complete(self, stream: Stream) -> None:
         """The response is sent, or given up. On whatever thread did it."""
-        if self._is_broken:
+        if self.is_broken:
             stream.reply_bytes = max(0, stream.reply_bytes - self.unsent_bytes)
         self.engine.note_done(stream)
-        is_over = not stream.exchange.is_persistent or self._is_broken
+        is_over = not stream.exchange.is_persistent or self.is_broken
         if is_over:
             self.is_closing = True
         # The wait for the next request begins now.
@@ -300,7 +300,7 @@ class Http1Connection(Connection):
         if stream.body is not None and stream.is_dispatched:
             stream.body.fail(error)
         elif not stream.is_dispatched:
-            self._is_broken = True
+            self.is_broken = True
             self._close_when_free()
 
     def refuse_request(self, error: ProtocolError) -> None:
@@ -317,7 +317,7 @@ class Http1Connection(Connection):
         elif phase is Phase.BODY and stream is not None:
             self.refuse_request(ProtocolError(408, "the body of the request did not arrive in time"))
         elif phase is Phase.SENDING:
-            self._is_broken = True
+            self.is_broken = True
             self._close_when_free()
         else:
             self._close()
@@ -358,7 +358,7 @@ class Http1Connection(Connection):
     def stop_waiting(self) -> None:
         stream = self.stream
         if self._outgoing:
-            self._is_broken = True
+            self.is_broken = True
             self._wake_sender()
         if stream is not None and stream.body is not None and not stream.body.is_complete:
             stream.body.fail(PeerError("the server stops"))

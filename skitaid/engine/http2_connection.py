@@ -141,7 +141,7 @@ class Http2Connection(Http2Output):
 
     def _flush(self) -> None:
         self._send_queued()
-        if self._is_broken:
+        if self.is_broken:
             self._lose()
             return
         with self.lock:
@@ -318,7 +318,7 @@ class Http2Connection(Http2Output):
             self.lost(lane, StreamFault(lane.stream_id, ErrorCode.CANCEL, reason))
 
     def _lose(self) -> None:
-        self._is_broken = True
+        self.is_broken = True
         self.input_ended = True
         self._close_when_free()
 
@@ -326,13 +326,13 @@ class Http2Connection(Http2Output):
         self.is_closing = True
         with self.lock:
             # From here on nobody touches the socket.
-            self._is_broken = True
+            self.is_broken = True
         self._lose_lanes("the client closed the connection")
         self._close()
 
     def stop_waiting(self) -> None:
         if self._outgoing:
-            self._is_broken = True
+            self.is_broken = True
         for lane in list(self.flows.values()):
             lane.wake()
             if lane.stream is not None and lane.stream.body is not None and not lane.stream.body.is_complete:
