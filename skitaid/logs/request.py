@@ -46,30 +46,46 @@ FIELDS = (
 
 CACHE_ENTRIES = 256
 CACHE_TEXT_MAX = 512
-"""Bounds of the table of quoted texts: at most 256 kB whatever clients send."""
+"""Bounds of the tables of texts: at most 256 kB each, whatever clients send."""
 
 _BLANKS = 5
 """Blanks between the unquoted fields that are checked together, see `line_formatter`."""
 
 
 class LogOff:
-    """Paths that are not logged: `/static/` (starts with), `*.css` (ends with), `*/feed*` (holds)."""
+    """Paths that are not logged: `/static/` (starts with), `*.css` (ends with), `*/feed*` (holds). `matches`: whether a
+    request for a target (its query does not count) stays out of the log; what was asked before is looked up."""
 
     def __init__(self, patterns: Iterable[str]) -> None:
         given = [pattern for pattern in patterns if pattern.strip("*")]
         self._starts = tuple(p.rstrip("*") for p in given if p[0] != "*")
         self._ends = tuple(p.lstrip("*") for p in given if p[0] == "*" and p[-1] != "*")
         self._holds = tuple(p.strip("*") for p in given if p[0] == "*" and p[-1] == "*")
+        self.matches: Callable[[str], bool] = _Verdicts(self._look_at).__getitem__
 
     def __bool__(self) -> bool:
         return bool(self._starts or self._ends or self._holds)
 
-    def matches(self, uri: str) -> bool:
-        """Whether a request for `uri` (its query does not count) stays out of the log."""
+    def _look_at(self, uri: str) -> bool:
         path = uri.partition("?")[0] if "?" in uri else uri
         if path.startswith(self._starts) or path.endswith(self._ends):
             return True
         return any(text in path for text in self._holds)
+
+
+class _Verdicts(dict[str, bool]):
+    """Targets to what `look_at` says of them; bounded, as clients choose them."""
+
+    def __init__(self, look_at: Callable[[str], bool]) -> None:
+        self._look_at = look_at
+
+    def __missing__(self, uri: str) -> bool:
+        verdict = self._look_at(uri)
+        if len(uri) <= CACHE_TEXT_MAX:
+            if len(self) >= CACHE_ENTRIES:
+                self.clear()
+            self[uri] = verdict
+        return verdict
 
 
 class _Quoted(dict[str | None, str]):
