@@ -19,8 +19,14 @@ class Site:
 
     def dispatch(self, stream: Stream) -> None:
         """Try the routes in order."""
-        head = stream.head
-        routes = self.router.match(head.host, head.line.path)
+        head, router = stream.head, self.router
+        head = head.frame or head
+        routed = head.routed
+        if routed is not None and routed[0] is router:
+            routes = routed[1]
+        else:
+            routes = router.match(head.host, head.line.path)
+            head.routed = router, routes
         for route in routes:
             handler = route.handler
             if handler is not None and handler.serve(stream, route):

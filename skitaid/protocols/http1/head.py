@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from skitaid.protocols.errors import ProtocolError
 from skitaid.protocols.headers import FieldLine, HeaderBlock, is_host, parse_block, tokens
@@ -74,10 +74,10 @@ class RequestHead:
     body, 0 for none. `host`: the host asked for, with its port if one was given; an absolute target goes before Host
     (RFC 9112 section 3.2.2). `frame`: the same head without its cookie, which requests with other cookies share; None
     if that is not known. `kept` is for who answers, and keeps here what it made of the head; `log_texts` is the same
-    for the request log.
+    for the request log, `routed` for who chooses among those who answer.
     """
 
-    __slots__ = ("content_length", "fields", "frame", "host", "is_persistent", "kept", "line", "log_texts")
+    __slots__ = ("content_length", "fields", "frame", "host", "is_persistent", "kept", "line", "log_texts", "routed")
 
     def __init__(self, line: RequestLine, fields: HeaderBlock, is_persistent: bool, content_length: int | None) -> None:
         self.line = line
@@ -88,6 +88,7 @@ class RequestHead:
         self.frame: RequestHead | None = None
         self.kept: object = None
         self.log_texts: tuple[str, str] | None = None
+        self.routed: Any = None
 
 
 _KEPT: Final[dict[bytes, RequestLine]] = {}
