@@ -9,17 +9,33 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from skitaid.engine.body import HIGH_BYTES, START_BYTES, RequestBody
 from skitaid.engine.spool import Spool, SpoolFile
+from skitaid.engine.threads import AppThreads
 from skitaid.protocols.errors import ProtocolError
 
-__all__ = ["SpooledBody"]
+__all__ = ["SpooledBody", "make_body"]
 
 _WRITE_BYTES: Final = 32768
 """What is collected before it is written: a thousand slow uploads hold 32 MB."""
 _BLOCK_BYTES: Final = 65536
+
+
+class BodyEngine(Protocol):
+    """The engine, as a body sees it; see engine.stream.StreamEngine."""
+
+    spool: Spool | None
+    threads: AppThreads | None
+
+
+class BodyConnection(Protocol):
+    """The connection that a body comes by; see engine.stream.StreamConnection."""
+
+    @property
+    def engine(self) -> BodyEngine: ...
+    def set_reading(self, is_on: bool) -> None: ...
 
 
 class SpooledBody(RequestBody):
@@ -125,6 +141,29 @@ class SpooledBody(RequestBody):
         count = file.read_at(self._offset, buffer)
         self._offset += count
         return bytes(buffer[:count])
+
+
+def make_body(
+    connection: BodyConnection,
+    on_ready: Callable[[], None],
+    *,
+    length: int | None,
+    limit: int | None,
+    is_streamed: bool,
+) -> RequestBody:
+    """Where a body of `length` (None: it is not known) is to wait until an app begins with it; `is_streamed`: it begins
+    before all is there."""
+    spool, threads = connection.engine.spool, connection.engine.threads
+    is_whole = threads is None
+    is_small = length is not None and length < START_BYTES
+    body: RequestBody
+    if spool is None or is_small or (is_streamed and not is_whole) or not spool.takes(length, is_whole=is_whole):
+        body = RequestBody(on_ready, connection.set_reading, limit=limit, is_whole=is_whole)
+    else:
+        body = SpooledBody(on_ready, connection.set_reading, spool, limit=limit, is_whole=is_whole)
+        body.is_large = length is not None
+    body.threads = threads
+    return body
 
 
 def _ignore(error: ProtocolError) -> None:

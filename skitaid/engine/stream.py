@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
-from skitaid.engine.body import START_BYTES, BodySink, RequestBody
+from skitaid.engine.body import BodySink
 from skitaid.engine.coded_body import MIN_BYTES, CodedBody, choose_for_pieces, code_whole
 from skitaid.engine.coding import Choice
 from skitaid.engine.errors import ClientGoneError
@@ -20,7 +20,7 @@ from skitaid.engine.portal import Portal
 from skitaid.engine.secure import SecureSocket
 from skitaid.engine.selector import EngineLoop
 from skitaid.engine.spool import Spool
-from skitaid.engine.spooled_body import SpooledBody
+from skitaid.engine.spooled_body import SpooledBody, make_body
 from skitaid.engine.threads import AppThreads
 from skitaid.engine.transaction import FIRST_LTXNID
 from skitaid.protocols.errors import ProtocolError
@@ -201,26 +201,16 @@ class Stream:
         To be called while the head is dispatched, for a request that has a body; without it the body is discarded.
         """
         connection = self.connection
-        body = self.body = self._make_body(on_ready, limit, is_streamed)
+        body = self.body = make_body(
+            connection, on_ready, length=self.head.content_length, limit=limit, is_streamed=is_streamed
+        )
+        if isinstance(body, SpooledBody):
+            body.on_failure = self._refuse_body
         if self.head.fields.expects_continue and self.head.line.minor:
             body.before_read = self.send_continue
             if connection.engine.threads is None or not body.start_early():
                 # Apps run on this very thread, or threads wait for enough others: it is asked for at once.
                 self._ask_for_body()
-
-    def _make_body(self, on_ready: Callable[[], None], limit: int | None, is_streamed: bool) -> RequestBody:
-        connection, length = self.connection, self.head.content_length
-        spool, is_whole = connection.engine.spool, connection.engine.threads is None
-        is_small = length is not None and length < START_BYTES
-        if spool is None or is_small or (is_streamed and not is_whole) or not spool.takes(length, is_whole=is_whole):
-            small = RequestBody(on_ready, connection.set_reading, limit=limit, is_whole=is_whole)
-            small.threads = connection.engine.threads
-            return small
-        body = SpooledBody(on_ready, connection.set_reading, spool, limit=limit, is_whole=is_whole)
-        body.threads = connection.engine.threads
-        body.is_large = length is not None
-        body.on_failure = self._refuse_body
-        return body
 
     def _refuse_body(self, error: ProtocolError) -> None:
         if self.is_current:
