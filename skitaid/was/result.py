@@ -39,7 +39,7 @@ class Memo(Protocol):
 
 
 class Opened(Protocol):
-    """What is in an answer (calls.reply.Decoded). `error`: why it is none; the rest says so in the words of HTTP."""
+    """What is in an answer (messages.reply.Decoded). `error`: why it is none; the rest says so in the words of HTTP."""
 
     @property
     def status_code(self) -> int: ...
