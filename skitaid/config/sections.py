@@ -54,6 +54,8 @@ INSTANCE_SECTIONS = {
 }
 """The fixed section names, and whether they hold lines."""
 
+_LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\]):\d+", re.ASCII)
+
 CLIENT_LIMITS = ("max_post_body_bytes", "max_multipart_body_bytes", "max_upload_file_bytes")
 """What max_client_body_size sets where the file does not say it."""
 
@@ -79,7 +81,8 @@ def _smtpda(context: Context) -> Smtpda | None:
     section = context.document.get("smtpda")
     if section is None:
         return None
-    found = Smtpda(**take(context, "smtpda", SMTPDA))
+    given = collect(context, {"smtpda": names(SMTPDA)})
+    found = Smtpda(**fill(context, given, SMTPDA))
     if found.ssl and found.starttls in ("yes", "opportunistic"):
         text = "[smtpda] ssl and starttls are both on: expected one of them"
         context.report.error(section.line, text, "ssl for port 465, starttls for port 587 and 25")
@@ -87,7 +90,20 @@ def _smtpda(context: Context) -> Smtpda | None:
     missing = [name for name, value in dkim.items() if not value]
     if 0 < len(missing) < len(dkim):
         context.report.error(section.line, f"[smtpda] to sign mail, {' and '.join(missing)} must be there too")
+    if found.user and found.password and not found.ssl and not _LOOPBACK.match(found.smtpserver):
+        _doubt_starttls(context, given, found)
     return found
+
+
+def _doubt_starttls(context: Context, given: Mapping[str, Given], found: Smtpda) -> None:
+    if found.starttls == "opportunistic":
+        text = f"the password can be had by whoever is between here and {found.smtpserver}: it is sent without TLS " \
+               "when none is offered, and with TLS the certificate is not looked at"
+    elif found.starttls == "no":
+        text = f"the password goes to {found.smtpserver} in the clear, unless that offers CRAM-MD5"
+    else:
+        return
+    context.report.warn(given["starttls"].line, f"[smtpda] starttls = {found.starttls}: {text}", "starttls = yes")
 
 
 # ---------------------------------------------------------------- servers-enabled/NAME.conf
