@@ -329,10 +329,11 @@ def test_nothing_is_said_when_starttls_is_taken_away(post: Post) -> None:
 
 
 def test_opportunistic_tls_takes_what_it_gets(post: Post, tls: Tls) -> None:
-    office = post(Sink(tls=tls[0]), starttls="opportunistic")
+    office = post(Sink(tls=tls[0], login=("ann", "secret")), starttls="opportunistic", **LOGIN)
     office.send()
     office.drained()
     assert office.sink.taken[0].is_tls
+    assert "AUTH CRAM-MD5" in office.sink.commands  # nobody knows who that is
 
 
 def test_to_this_machine_in_the_clear_the_password_is_not_shown(post: Post) -> None:

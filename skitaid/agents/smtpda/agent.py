@@ -263,8 +263,10 @@ class MailAgent(Agent):
 
     def reload(self) -> None:
         """Mails that are on their way finish by the old settings."""
-        settings = Settings.of(load_main(self._frame.arguments.etc), self._frame.arguments)
+        main = load_main(self._frame.arguments.etc)
+        settings = Settings.of(main, self._frame.arguments)
         settings.signer()
+        _warn(self._frame, main)
         self._settings = settings
         self._books.policy, self._books.host = settings.policy, settings.terms.hello
         for mail_id in self._couriers.change(settings.limits, self._delivery().serve):
@@ -293,6 +295,14 @@ def run(arguments: Arguments) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
 
     def make(frame: Frame, main: Main) -> Agent:
+        _warn(frame, main)
         return MailAgent(frame, Settings.of(main, arguments))
 
     return run_agent(arguments, make)
+
+
+def _warn(frame: Frame, main: Main) -> None:
+    """Into the log of mail too: who looks for a reason looks there."""
+    for problem in main.warnings:
+        if problem.text.startswith("[smtpda]"):
+            frame.log.write("warn", str(problem))

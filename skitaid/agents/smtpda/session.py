@@ -98,7 +98,7 @@ class Session:
         except (ssl.SSLError, OSError, ValueError) as error:
             self.close()
             raise DeliveryError(f"no TLS with {self.route}: {error}") from error
-        self._is_private = True
+        self._is_private = is_verified
         self._nothing = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
     def _log_in(self, user: str, password: str) -> None:
