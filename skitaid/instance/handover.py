@@ -33,22 +33,25 @@ class Verdict(Enum):
     GIVE_UP = "give up"
 
 
-def judge(incoming: Incoming, crew: Crew, now: float, *, is_first: bool) -> tuple[Verdict, str]:
-    """What becomes of it, and why. `is_first`: there is nothing that could go on instead, so an app that does not load
-    stops nobody: it answers 500, and the others are served."""
+def judge(
+    incoming: Incoming, crew: Crew, now: float, *, broken_before: Iterable[str] | None
+) -> tuple[Verdict, str]:
+    """What becomes of it, and why. `broken_before`: what the workers that serve could not load. None: there are no such
+    workers, nothing could go on instead, so an app that does not load stops nobody: it answers 500, and the others are
+    served."""
     if not crew.is_ready(incoming.generation, incoming.size):
         start_timeout_s = incoming.conf.instance.server.start_timeout_s
         return (Verdict.GIVE_UP, f"not ready within {start_timeout_s:g} s (start_timeout)") if (
             now >= incoming.deadline) else (Verdict.WAIT, "")
-    broken = "" if is_first else newly_failed(crew.of(crew.generation), crew.of(incoming.generation))
+    broken = "" if broken_before is None else newly_failed(broken_before, crew.of(incoming.generation))
     if broken:
         return Verdict.GIVE_UP, f"this app cannot be loaded: {broken}"
     return Verdict.TAKE_OVER, ""
 
 
-def newly_failed(old: Iterable[Worker], new: Iterable[Worker]) -> str:
+def newly_failed(before: Iterable[str], new: Iterable[Worker]) -> str:
     """What failed for a mount that the old workers serve, or do not know; "" if nothing did."""
-    known = {_mount(text) for worker in old for text in worker.failed}
+    known = {_mount(text) for text in before}
     texts = (text for worker in new for text in worker.failed)
     return next((text for text in texts if _mount(text) not in known), "")
 

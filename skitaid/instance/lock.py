@@ -26,32 +26,50 @@ class HeldError(RefusedError):
 
 
 class InstanceLock:
-    """Held from the moment it is made. `fd` must be closed in a forked child."""
+    """Held by whoever has `fd`, which must be closed in a forked child. `follows_a_killed_one`: the last master was
+    killed; its workers may be there for some seconds more."""
 
-    def __init__(self, run_path: Path, name: str) -> None:
+    def __init__(self, fd: int, *, follows_a_killed_one: bool = False) -> None:
+        """`fd`: of a master that runs, and that we are to follow."""
+        self.fd = fd
+        self.follows_a_killed_one = follows_a_killed_one
+
+    @classmethod
+    def take(cls, run_path: Path, name: str) -> InstanceLock:
         """Raises HeldError, and RefusedError for a folder that cannot be used."""
         path = _path(run_path, name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             message = f"cannot use {path}: {error.strerror}; make its folder writable, or name another run_path"
             raise RefusedError(message) from error
         try:
-            fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(self.fd, 20).decode("ascii", "replace").strip()
-            os.close(self.fd)
+            holder = _read(fd)
+            os.close(fd)
             who = f" with pid {holder}" if holder else ""
             raise HeldError(f"instance {name} is running already{who} (it holds {path}); stop it first") from None
-        self.follows_a_killed_one = os.fstat(self.fd).st_size > 0
-        """Whether the last master was killed: its workers may be there for some seconds more."""
+        lock = cls(fd, follows_a_killed_one=os.fstat(fd).st_size > 0)
+        lock.claim()
+        return lock
+
+    def claim(self) -> None:
+        """From now on it is ours, and no longer that of the master that shared it with us."""
         self._write(f"{os.getpid()}\n")
 
+    def part(self) -> None:
+        """It is the other master's alone: ours must not hold it while we finish what is in flight."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
     def release(self) -> None:
-        """At an orderly end, when every worker is gone."""
-        self._write("")
-        os.close(self.fd)
+        """At an orderly end, when every worker is gone. What is another's by now goes on."""
+        if self.fd >= 0 and _read(self.fd) == str(os.getpid()):
+            self._write("")
+        self.part()
 
     def _write(self, text: str) -> None:
         try:
@@ -60,6 +78,10 @@ class InstanceLock:
         except OSError:
             # A full disk: the lock is what counts, and it holds.
             return
+
+
+def _read(fd: int) -> str:
+    return os.pread(fd, 20, 0).decode("ascii", "replace").strip()
 
 
 def _path(run_path: Path, name: str) -> Path:

@@ -10,11 +10,11 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import count
 from types import FrameType
-from typing import Final, TypeVar
+from typing import Final
 
 from skitaid.config.certificates import certificate_problems
 from skitaid.exceptions import ConfError, SkitaidError
@@ -23,15 +23,19 @@ from skitaid.instance.care import Care, no_process, stop_patience_s
 from skitaid.instance.crew import Crew, Stage, Worker
 from skitaid.instance.forking import Estate, Forker
 from skitaid.instance.handover import Incoming, Verdict, judge
+from skitaid.instance.legacy import Legacy
 from skitaid.instance.limits import raise_descriptor_limit
-from skitaid.instance.lock import HeldError, InstanceLock
+from skitaid.instance.lock import InstanceLock
 from skitaid.instance.messages import Kind, WorkerMessage
+from skitaid.instance.occupation import occupy
 from skitaid.instance.premises import Premises, PremisesError
 from skitaid.instance.reloader import Reloader
 from skitaid.instance.renewal import Renewal
-from skitaid.instance.sockets import BindError, BusyError, Sockets
+from skitaid.instance.sockets import BindError, Sockets
+from skitaid.instance.succession import Succession
 from skitaid.supervisor import lifeline, report, scoreboard
 from skitaid.supervisor.lifeline import Lifeline
+from skitaid.supervisor.succession import Order, Word
 from skitaid.supervisor.title import set_title
 from skitaid.was.state_table import StateTable
 
@@ -43,17 +47,12 @@ DRAIN_S: Final = 300.0
 """How long a worker of an old generation may still serve the connections it has."""
 LEAVING_S: Final = 2.0
 """How long a reload is not called done because an old worker has not yet said that it takes no more connections."""
-PREDECESSOR_S: Final = 6.0
-"""How long a master that is on its way out, or the workers of one that was killed, may still be in the way."""
-_LOOK_S: Final = 0.05
 _HANDLED: Final = (
     signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT, signal.SIGINT, signal.SIGUSR1, signal.SIGCHLD,
 )
 EXIT_FAILED: Final = 1
 EXIT_WRONG: Final = 2
 """The conf, or the command line."""
-
-_Got = TypeVar("_Got")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -79,6 +78,7 @@ class Master:
         self._parent = lifeline.inherited()
         self._reporter = report.inherited()
         self._board = scoreboard.inherited()
+        self._succession = Succession()
         self._crew = Crew(self._board, self._fork)
         self._care = Care(self._crew, self._say)
         self._poll = select.poll()
@@ -96,6 +96,7 @@ class Master:
         self._is_ready = False
         self._next_tick = 0.0
         self._conf: Conf
+        self._lock: InstanceLock
         self._premises: Premises
         self._forker: Forker
 
@@ -107,14 +108,17 @@ class Master:
             self._premises = Premises(self._conf, is_verbose=self._arguments.is_verbose)
         except (ConfError, PremisesError) as error:
             print(error, file=sys.stderr)
+            self._reporter.failed(str(error))
             return EXIT_WRONG if isinstance(error, ConfError) else EXIT_FAILED
         set_title(f"{self._conf.instance.name} master")
         try:
             return self._serve()
         except SkitaidError as error:
             self._say("fatal", str(error))
+            self._reporter.failed(str(error))
         except Exception:  # noqa: BLE001  (the root of a process)
             self._premises.logbook.server.write_traceback("master")
+        self._give_way()
         self._kill_all()
         return EXIT_FAILED
 
@@ -122,11 +126,10 @@ class Master:
 
     def _serve(self) -> int:
         """Until the end; 0. Raises SkitaidError when it can't begin."""
-        lock = self._patiently(self._take_lock, PREDECESSOR_S)
-        wanted = self._conf.instance.server.listen
-        self._patiently(lambda: self._sockets.open(wanted), PREDECESSOR_S if lock.follows_a_killed_one else 0.0)
+        legacy = self._succession.inherit()
+        self._lock = occupy(self._conf, self._sockets, legacy, lambda: self._is_unwanted)
         raise_descriptor_limit()
-        self._forker = Forker(self._estate(lock), self._poll)
+        self._forker = Forker(self._estate(), self._poll)
         self._care.follow(self._conf.instance)
         # What is loaded now is shared with the workers, as long as nobody writes to it: not even the collector.
         gc.collect()
@@ -137,7 +140,7 @@ class Master:
         while self._crew.workers or not self._is_stopping:
             self._turn()
         self._say("info", "stopped")
-        lock.release()
+        self._lock.release()
         self._end_offspring()
         return 0
 
@@ -151,11 +154,8 @@ class Master:
         except OSError as error:
             raise _StartError(f"cannot start: {no_process(error)}") from error
 
-    def _take_lock(self) -> InstanceLock:
-        return InstanceLock(self._conf.main.global_.run_path, self._conf.instance.name)
-
-    def _estate(self, lock: InstanceLock) -> Estate:
-        private_fds = [*self._wake_fds, lock.fd]
+    def _estate(self) -> Estate:
+        private_fds = [*self._wake_fds, self._lock.fd, *self._succession.fds]
         if self._parent is not None:
             private_fds.append(self._parent)
         first = frozenset(name for name, _ in self._conf.instance.environment)
@@ -164,17 +164,9 @@ class Master:
             private_fds=private_fds, first_environment=first, states=StateTable.create(),
         )  # fmt: skip
 
-    def _patiently(self, attempt: Callable[[], _Got], patience_s: float) -> _Got:
-        """Try again while a predecessor is in the way, and nobody wants us to go. Raises what `attempt` raises."""
-        deadline = time.monotonic() + patience_s
-        while True:
-            try:
-                return attempt()
-            except (HeldError, BusyError):
-                is_unwanted = self._signals or (self._parent is not None and lifeline.is_cut(self._parent))
-                if is_unwanted or time.monotonic() >= deadline:
-                    raise
-            time.sleep(_LOOK_S)
+    @property
+    def _is_unwanted(self) -> bool:
+        return bool(self._signals) or (self._parent is not None and lifeline.is_cut(self._parent))
 
     def _handle_signals(self) -> None:
         for fd in self._wake_fds:
@@ -185,6 +177,8 @@ class Master:
         self._poll.register(self._wake_fds[0], select.POLLIN)
         if self._parent is not None:
             self._poll.register(self._parent, select.POLLIN)
+        if self._succession.fd is not None:
+            self._poll.register(self._succession.fd, select.POLLIN)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         # Only noted: the loop does the work, at a moment when it can.
@@ -198,6 +192,9 @@ class Master:
                 os.read(fd, 4096)
             elif fd == self._parent:
                 self._parent_is_gone(fd)
+            elif fd == self._succession.fd:
+                for order in self._succession.hear(self._poll):
+                    self._follow(order)
             else:
                 self._hear(fd)
         while self._signals:
@@ -207,6 +204,8 @@ class Master:
             self._lost(worker, how)
         if not self._is_stopping:
             self._look_after_generations(now)
+        elif self._told_by is not None:
+            self._tell_relieved(self._told_by, now)
         self._care.kill_overdue(now)
         if now >= self._next_tick:
             self._next_tick = now + TICK_S
@@ -230,7 +229,8 @@ class Master:
     def _tick(self, now: float) -> None:
         """Every second."""
         logbook = self._premises.logbook
-        if logbook.rotate_daily():
+        # Of two masters one rotates.
+        if self._is_ready and not self._is_stopping and logbook.rotate_daily():
             self._tell_workers(signal.SIGUSR1)
         else:
             logbook.reopen_if_moved()
@@ -315,7 +315,7 @@ class Master:
 
     def _look_after_generations(self, now: float) -> None:
         if self._incoming is not None:
-            verdict, reason = judge(self._incoming, self._crew, now, is_first=not self._is_ready)
+            verdict, reason = judge(self._incoming, self._crew, now, broken_before=self._broken_before)
             if verdict is Verdict.TAKE_OVER:
                 self._take_over(self._incoming, now)
             elif verdict is Verdict.GIVE_UP:
@@ -327,6 +327,13 @@ class Master:
             self._care.fill_places(now)
         if self._told_by is not None:
             self._tell_reloaded(self._told_by, now)
+
+    @property
+    def _broken_before(self) -> list[str] | None:
+        """What the workers that serve could not load, ours or those of the master before; None: there are none."""
+        if self._is_ready:
+            return [text for worker in self._crew.of(self._crew.generation) for text in worker.failed]
+        return None if self._succession.legacy is None else list(self._succession.legacy.failed)
 
     def _reload(self, now: float) -> None:
         """Begin with a new generation; the old goes on until the new is ready."""
@@ -357,6 +364,8 @@ class Master:
         old = [worker for worker in self._crew.workers.values()
                if worker.generation != incoming.generation and worker.stage is not Stage.DRAINING]
         self._crew.retire(old, signal.SIGQUIT, now + DRAIN_S)
+        self._sockets.own()
+        self._lock.claim()
         self._sockets.keep_only(incoming.conf.instance.server.listen)
         self._care.follow(self._conf.instance)
         if self._is_ready:
@@ -396,6 +405,47 @@ class Master:
         self._say("error", f"reload failed, what served goes on: {reason}")
         self._reporter.reload_failed(reason)
 
+    # ------------------------------------------------------------ two masters
+
+    def _follow(self, order: Order) -> None:
+        if order.word is Word.ASK:
+            failed = tuple(self._broken_before or ())
+            self._succession.give(order.pid, Legacy(self._sockets.everything, self._lock.fd, failed))
+        elif order.word is Word.RELIEVED:
+            self._leave_to_successor()
+        elif order.word is Word.STAY and not self._is_stopping:
+            # It may have given folders and logs to another user.
+            self._return_to_old()
+            self._premises.logbook.reopen()
+
+    def _leave_to_successor(self) -> None:
+        """Another master serves at our addresses: finish what is in flight, as the old workers of a reload do."""
+        if self._is_stopping:
+            return
+        self._say("info", "a new master serves: finishing what is in flight")
+        now = time.monotonic()
+        self._is_stopping = True
+        self._incoming = None
+        self._sockets.leave()
+        self._lock.part()
+        self._leaving = {worker.pid for worker in self._crew.workers.values()}
+        self._told_by = now + LEAVING_S
+        self._crew.retire(self._crew.workers.values(), signal.SIGQUIT, now + DRAIN_S)
+
+    def _tell_relieved(self, told_by: float, now: float) -> None:
+        """As with a reload: whoever asked for a restart meets new code only."""
+        if now >= told_by or self._leaving.isdisjoint(self._crew.workers):
+            self._told_by = None
+            self._reporter.stopping()
+
+    def _give_way(self) -> None:
+        """We cannot take the other master's place. What our workers have begun with is finished all the same."""
+        if self._succession.legacy is not None and not self._is_ready:
+            self._lock.part()
+            self._stop(signal.SIGQUIT, stop_patience_s(self._conf.instance))
+            while self._crew.workers:
+                self._turn()
+
     # ------------------------------------------------------------ end
 
     def _stop(self, how: signal.Signals, patience_s: float) -> None:
@@ -404,7 +454,7 @@ class Master:
             self._say("info", "stopping")
             self._reporter.stopping()
             self._sockets.close_all()
-            self._incoming = None
+            self._incoming = self._told_by = None
         self._crew.retire(self._crew.workers.values(), how, time.monotonic() + patience_s)
 
     def _parent_is_gone(self, fd: int) -> None:

@@ -6,7 +6,7 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from skitaid.config.model import Listen
 from skitaid.exceptions import SkitaidError
@@ -30,6 +30,7 @@ class Sockets:
 
     def __init__(self) -> None:
         self._by_listen: dict[Listen, socket.socket] = {}
+        self._lent: set[Listen] = set()
 
     @property
     def addresses(self) -> list[str]:
@@ -64,42 +65,78 @@ class Sockets:
         self._by_listen = {listen: self._by_listen[listen] for listen in kept}
 
     def close(self, listens: Iterable[Listen]) -> None:
+        """A unix socket's name goes too, unless it is another master's."""
         for listen in listens:
             sock = self._by_listen.pop(listen)
             sock.close()
-            if listen.path is not None:
+            if listen.path is not None and listen not in self._lent:
                 _remove(listen.path)
 
     def close_all(self) -> None:
         self.close(list(self._by_listen))
 
+    # ------------------------------------------------------------ two masters
+
+    @property
+    def everything(self) -> Mapping[Listen, socket.socket]:
+        """For the master that is to take our place."""
+        return dict(self._by_listen)
+
+    def borrow(self, sockets: Mapping[Listen, socket.socket]) -> None:
+        """Those of the master whose place we are to take. They are its own until `own`."""
+        self._by_listen |= sockets
+        self._lent |= sockets.keys()
+
+    def own(self) -> None:
+        """All are ours now."""
+        self._lent.clear()
+
+    def leave(self) -> None:
+        """All are another master's now, which goes on with them: close our descriptors."""
+        self._lent |= self._by_listen.keys()
+        self.close_all()
+
     def _bind(self, listen: Listen) -> socket.socket:
         try:
-            return bind_tcp(listen) if listen.path is None else _bind_unix(listen.path)
+            try:
+                return bind_tcp(listen) if listen.path is None else _bind_unix(listen.path)
+            except OSError as error:
+                in_the_way = self._in_the_way(listen)
+                if error.errno != errno.EADDRINUSE or not in_the_way:
+                    raise
+                return _bind_beside(listen, in_the_way)
         except OSError as error:
-            if error.errno == errno.EADDRINUSE and self._overlaps(listen):
-                text = f"{_where(listen)}cannot listen on {listen} while this instance listens on the same port for "
-                raise BindError(f"{text}other addresses (restart instead of reload)") from error
             kind = BusyError if error.errno == errno.EADDRINUSE else BindError
             raise kind(_explain(listen, error)) from error
 
-    def _overlaps(self, listen: Listen) -> bool:
-        """Whether an address of ours is in the way: 0.0.0.0:5000 and 127.0.0.1:5000 can't be open side by side, not
-        even for the time of a reload."""
-        return listen.path is None and any(
-            other.path is None and other.port == listen.port and (":" in other.host) == (":" in listen.host)
+    def _in_the_way(self, listen: Listen) -> list[socket.socket]:
+        """Sockets of ours whose address includes this one, or is included: 0.0.0.0:5000 and 127.0.0.1:5000."""
+        if listen.path is not None:
+            return []
+        return [
+            sock for other, sock in self._by_listen.items()
+            if other.path is None and other.port == listen.port and (":" in other.host) == (":" in listen.host)
             and (_is_wildcard(other) or _is_wildcard(listen))
-            for other in self._by_listen
-        )
+        ]
 
 
-def bind_tcp(listen: Listen) -> socket.socket:
-    """A socket that listens on a TCP address. Raises OSError."""
+def _bind_beside(listen: Listen, ours: Iterable[socket.socket]) -> socket.socket:
+    """While sockets of ours are open that the kernel allows nobody else to listen beside. Raises OSError."""
+    for sock in ours:
+        # Without an effect on the connections it has. The kernel lets nobody else share the port but this user.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    return bind_tcp(listen, is_shared=True)
+
+
+def bind_tcp(listen: Listen, *, is_shared: bool = False) -> socket.socket:
+    """A socket that listens on a TCP address. `is_shared`: beside others that allow it. Raises OSError."""
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         # Without it the port stays closed for a minute after connections were open on it.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if is_shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             # [::] and 0.0.0.0 may both be listed.
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

@@ -54,8 +54,7 @@ class AgentUnit(Unit):
         self.process = replace(self.process, limits=LIMITS)
 
     def _command(self) -> Command:
-        self._runs_under = self._python()
-        return Command(self._runs_under, BOOT, self.name, self._shared.main.etc, self._shared.verbose)
+        return Command(self._python(), BOOT, self.name, self._shared.main.etc, self._shared.verbose)
 
     def _python(self) -> str:
         return sys.executable

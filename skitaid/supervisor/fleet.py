@@ -55,7 +55,7 @@ class Fleet:
         """Once a second."""
         for unit in self.everyone:
             unit.tick(now)
-            if unit.is_retired and unit.process.is_at_rest:
+            if unit.is_retired and unit.is_at_rest:
                 unit.close()
                 (self.agents if unit.is_agent else self.units).pop(unit.name)
 
@@ -82,7 +82,7 @@ class Fleet:
             if not pid:
                 return
             for unit in self.everyone:
-                if unit.process.pid == pid:
+                if unit.has(pid):
                     unit.died(pid, os.waitstatus_to_exitcode(status))
 
     def wait(self, job: Job) -> None:

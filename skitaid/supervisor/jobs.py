@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from skitaid.supervisor.renewal import RenewalStatus
 from skitaid.supervisor.reply import Answer, Reply
 from skitaid.supervisor.states import State
 from skitaid.supervisor.status import figures_of
-from skitaid.supervisor.unit import ReloadStatus, Unit
+from skitaid.supervisor.unit import Unit
 
-__all__ = ["Job", "Outcome", "reload_outcome", "start_outcome", "stop_outcome"]
+__all__ = ["Job", "Outcome", "Wait", "reload_outcome", "restart_outcome", "start_outcome", "stop_outcome"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +42,29 @@ def start_outcome(unit: Unit) -> Outcome | None:
 
 
 def stop_outcome(unit: Unit) -> Outcome | None:
-    return Outcome(True, f"{unit.name}: stopped") if unit.process.is_at_rest else None
+    return Outcome(True, f"{unit.name}: stopped") if unit.is_at_rest else None
 
 
 def reload_outcome(unit: Unit) -> Outcome | None:
-    if unit.reload.status is ReloadStatus.PENDING:
+    if unit.reload.is_pending:
         return None
-    if unit.reload.status is ReloadStatus.DONE and unit.state is State.RUNNING:
+    if unit.reload.status is RenewalStatus.DONE and unit.state is State.RUNNING:
         rest = ", but under the old python: restart applies the new one" if unit.needs_new_master else ""
         return Outcome(True, f"{unit.name}: reloaded{rest}")
-    if unit.reload.status is ReloadStatus.FAILED:
+    if unit.reload.status is RenewalStatus.FAILED:
         goes_on = "it goes on as it was" if unit.is_agent else "the old workers go on"
         return Outcome(False, f"{unit.name}: reload failed, {goes_on}: {unit.reload.reason}", 1)
+    return start_outcome(unit)
+
+
+def restart_outcome(unit: Unit) -> Outcome | None:
+    outcome = unit.restart.outcome
+    if outcome.is_pending:
+        return None
+    if outcome.status is RenewalStatus.FAILED and unit.state is State.RUNNING:
+        return Outcome(False, f"{unit.name}: restart failed, what served goes on: {outcome.reason}", 1)
+    if outcome.status is RenewalStatus.DONE and unit.state is State.RUNNING:
+        return Outcome(True, f"{unit.name}: restarted, {unit.process.reason} (pid {unit.process.pid})")
     return start_outcome(unit)
 
 

@@ -13,8 +13,8 @@ from signal import strsignal as _strsignal
 
 from skitaid.supervisor.states import AT_REST, IllegalTransitionError, State, check_transition
 
-__all__ = ["Action", "After", "Broken", "Died", "Event", "Limits", "Process", "Ready", "Signal", "Spawn",
-           "SpawnFailed", "Spawned", "Start", "Stop", "Tick", "next_deadline", "step"]
+__all__ = ["Action", "After", "Broken", "Died", "Event", "Limits", "Process", "Ready", "Replaced", "Signal", "Spawn",
+           "SpawnFailed", "Spawned", "Start", "Stop", "Tick", "describe_exit", "next_deadline", "step"]
 
 BACKOFF_FIRST_S = 5.0
 BACKOFF_MOST_S = 600.0
@@ -103,6 +103,14 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """Another master, which is ready, has taken the place of this one."""
+
+    pid: int
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Died:
     """The master is gone: its exit code, or minus the number of the signal that ended it."""
 
@@ -131,7 +139,7 @@ class Tick:
     """Time has passed."""
 
 
-Event = Start | Spawned | SpawnFailed | Ready | Died | Stop | Broken | Tick
+Event = Start | Spawned | SpawnFailed | Ready | Replaced | Died | Stop | Broken | Tick
 
 # ---------------------------------------------------------------- what is to be done
 
@@ -165,6 +173,8 @@ def step(process: Process, event: Event, now: float) -> Step:
             return _spawn_failed(process, event, now)
         case Ready(addresses):
             return _ready(process, addresses, now)
+        case Replaced(pid, addresses):
+            return _replaced(process, pid, addresses, now)
         case Died(code):
             return _died(process, code, now)
         case Stop():
@@ -208,8 +218,19 @@ def _spawn_failed(process: Process, event: SpawnFailed, now: float) -> Step:
 def _ready(process: Process, addresses: tuple[str, ...], now: float) -> Step:
     if process.state is not State.STARTING:
         return process, ()  # told to stop in the meantime
-    where = f"ready on {', '.join(addresses)}" if addresses else "ready"
-    return _to(process, State.RUNNING, now, reason=where), ()
+    return _to(process, State.RUNNING, now, reason=_ready_on(addresses)), ()
+
+
+def _replaced(process: Process, pid: int, addresses: tuple[str, ...], now: float) -> Step:
+    """Asked for by a person, so it counts as a first start."""
+    if process.state is not State.RUNNING:
+        raise IllegalTransitionError(f"a master of {process.name} was replaced in state {process.state.name}")
+    fresh = replace(process, pid=pid, backoff_s=BACKOFF_FIRST_S, quick=())
+    return _to(fresh, State.RUNNING, now, reason=_ready_on(addresses)), ()
+
+
+def _ready_on(addresses: tuple[str, ...]) -> str:
+    return f"ready on {', '.join(addresses)}" if addresses else "ready"
 
 
 def _died(process: Process, code: int, now: float) -> Step:

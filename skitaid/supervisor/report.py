@@ -21,13 +21,15 @@ _LINE_MAX_BYTES = 64 * 1024
 
 class Event(Enum):
     """READY: listening, and every worker is up. RELOADED: the new workers took over. RELOAD_FAILED: the old ones go
-    on. NOTE: what an agent says about itself, as `reason` and in `counts`. STOPPING: on the way out."""
+    on. NOTE: what an agent says about itself, as `reason` and in `counts`. STOPPING: on the way out, nothing new is
+    taken. FAILED: it cannot start, or not go on."""
 
     READY = "ready"
     RELOADED = "reloaded"
     RELOAD_FAILED = "reload-failed"
     NOTE = "note"
     STOPPING = "stopping"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,9 @@ class Reporter:
 
     def stopping(self) -> None:
         self._send({"event": Event.STOPPING.value})
+
+    def failed(self, reason: str) -> None:
+        self._send({"event": Event.FAILED.value, "reason": reason})
 
     def close(self) -> None:
         """In a forked child: the pipe is the parent's, which must see its end when the parent dies."""

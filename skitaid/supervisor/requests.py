@@ -9,7 +9,7 @@ from skitaid.exceptions import ConfError
 from skitaid.supervisor.agents import AGENTS, SECTIONS
 from skitaid.supervisor.confs import Reading
 from skitaid.supervisor.fleet import Fleet
-from skitaid.supervisor.jobs import Job, Outcome, Wait, reload_outcome, start_outcome, stop_outcome
+from skitaid.supervisor.jobs import Job, Outcome, Wait, reload_outcome, restart_outcome, start_outcome, stop_outcome
 from skitaid.supervisor.reply import Answer, Reply, refusal
 from skitaid.supervisor.states import State
 from skitaid.supervisor.unit import Unit
@@ -64,29 +64,28 @@ class Requests:
     def stop_all(self, reason: str, reply: Reply, *, fast: bool) -> None:
         """Everything; what is at rest stays so."""
         units = self._fleet.everyone
-        waits = [(unit, stop_outcome) for unit in units if not unit.process.is_at_rest]
+        waits = [(unit, stop_outcome) for unit in units if not unit.is_at_rest]
         for unit in units:
             unit.stop(reason, fast=fast)
         self._fleet.wait(Job(reply, waits, lambda outcomes: "skitaid has stopped"))
 
-    def restart(self, name: str, reply: Reply) -> None:
-        """Stop it and start it by its conf of now. A conf that is wrong is refused, and the old one goes on."""
+    def restart(self, name: str | None, reply: Reply) -> None:
+        """A new master by the conf of now, refusing no connection, one instance after the other; None: all, those that
+        do not run, too. A conf that is wrong is refused, and what runs goes on."""
         reading = self._read(name, reply)
         if reading is None:
             return
-        unit = self._chosen(name, reading)[0]
-        if unit.problems and not unit.process.is_at_rest:
-            reply.finish(_wrong_conf(unit))
-            return
-        if unit.process.is_at_rest:
-            unit.start("restart was asked for")
-        else:
-            unit.stop("restart was asked for", again=True)
-        self._wait_started([unit], reply)
+        self._fleet.shared.main = reading.main
+        units = self._chosen(name, reading)
+        wrong = [unit for unit in units if unit.problems and (name is None or not unit.process.is_at_rest)]
+        settled = {unit.name: Outcome(False, _wrong_conf(unit).message, 2) for unit in wrong}
+        others = [unit for unit in units if unit not in wrong]
+        turns = Turns([unit for unit in others if _can_be_followed(unit)])
+        waits = [(unit, turns.wait if _can_be_followed(unit) else _start_anew(unit)) for unit in others]
+        self._fleet.wait(Job(reply, waits, _renewal_summary, settled=settled))
 
-    def reload(self, name: str | None, reply: Reply, *, start: bool = False) -> None:
-        """New workers by the confs of now. One whose conf is wrong goes on as it is. `start`: those that do not run are
-        started (restart of all)."""
+    def reload(self, name: str | None, reply: Reply) -> None:
+        """New workers by the confs of now. One whose conf is wrong goes on as it is."""
         reading = self._read(name, reply)
         if reading is None:
             return
@@ -96,7 +95,7 @@ class Requests:
             reply.finish(refusal(f"{name} is not running, it is {units[0].state.value}; start it"))
             return
         settled = {unit.name: Outcome(False, _wrong_conf(unit).message, 2) for unit in units if unit.problems}
-        waits = [(unit, wait) for unit in units if not unit.problems for wait in _renew(unit, start=start)]
+        waits = [(unit, wait) for unit in units if not unit.problems for wait in _renew(unit)]
         self._fleet.wait(Job(reply, waits, _renewal_summary, settled=settled))
 
     def rotate(self, name: str | None, reply: Reply) -> None:
@@ -143,16 +142,56 @@ class Requests:
         self._fleet.wait(Job(reply, [(unit, start_outcome) for unit in units], _summary, settled=settled))
 
 
-def _renew(unit: Unit, *, start: bool) -> list[Wait]:
-    """Have it run by its conf of now, refusing no connection where that can be; what to wait for, if anything."""
-    if unit.state is State.RUNNING and start and unit.needs_new_master:
-        unit.stop("restart was asked for, with another python", again=True)
-        return [start_outcome]
+class Turns:
+    """Units that are restarted one after the other: only one at a time has two masters, and the memory of two."""
+
+    def __init__(self, units: Iterable[Unit]) -> None:
+        self._waiting = list(units)
+        self._is_begun = False
+
+    def wait(self, unit: Unit) -> Outcome | None:
+        """For a job."""
+        if unit is not self._waiting[0]:
+            return None
+        if not self._is_begun:
+            if unit.restart.outcome.is_pending:
+                return None  # somebody else's, begun before the conf was as it is now
+            self._begin(unit)
+        outcome = restart_outcome(unit) if self._is_begun else start_outcome(unit)
+        if outcome is not None:
+            self._waiting.pop(0)
+            self._is_begun = False
+        return outcome
+
+    def _begin(self, unit: Unit) -> None:
+        """Unless it was stopped, or died, before its turn came."""
+        if unit.state is State.RUNNING:
+            unit.begin_restart()
+            self._is_begun = True
+
+
+def _can_be_followed(unit: Unit) -> bool:
+    """Of an agent there must never be two: they would do the same work."""
+    return unit.state is State.RUNNING and not unit.is_agent
+
+
+def _start_anew(unit: Unit) -> Wait:
+    if unit.process.is_at_rest:
+        unit.start("restart was asked for")
+    else:
+        unit.stop("restart was asked for", again=True)
+    return start_outcome
+
+
+def _renew(unit: Unit) -> list[Wait]:
+    """Have it run by its conf of now; what to wait for, if anything."""
+    if unit.restart.outcome.is_pending:
+        return [Turns([unit]).wait]
     if unit.state is State.RUNNING:
         unit.begin_reload()
         return [reload_outcome]
-    if start or unit.state is not State.STOPPED:
-        unit.start("restart was asked for" if start else "reload was asked for")
+    if unit.state is not State.STOPPED:
+        unit.start("reload was asked for")
         return [start_outcome]
     return []
 

@@ -14,6 +14,7 @@ from skitaid.exceptions import SkitaidError
 from skitaid.supervisor.lifeline import LIFELINE_FD
 from skitaid.supervisor.report import REPORT_FD
 from skitaid.supervisor.scoreboard import SCOREBOARD_FD
+from skitaid.supervisor.succession import CHANNEL_FD, PREDECESSOR_FD
 
 __all__ = ["BOOT", "Command", "Pipes", "SpawnError", "interpreter", "spawn"]
 
@@ -65,15 +66,22 @@ class Command:
 @dataclass(frozen=True, slots=True)
 class Pipes:
     """Descriptors of ours that the child gets: the lifeline's read end, the report pipe's write end, the scoreboard,
-    and the file that its standard output and standard error go to."""
+    and the file that its standard output and standard error go to. `channel`: where a master is told that another
+    follows; `predecessor`: our end of the channel of the master that it is to follow itself."""
 
     lifeline: int
     report: int
     scoreboard: int
     stderr: int
+    channel: int | None = None
+    predecessor: int | None = None
 
-    def as_environ(self) -> dict[str, str]:
-        return {LIFELINE_FD: str(self.lifeline), REPORT_FD: str(self.report), SCOREBOARD_FD: str(self.scoreboard)}
+    @property
+    def named(self) -> dict[str, int]:
+        """Those that the child finds by a name in its environment."""
+        fds = {LIFELINE_FD: self.lifeline, REPORT_FD: self.report, SCOREBOARD_FD: self.scoreboard,
+               CHANNEL_FD: self.channel, PREDECESSOR_FD: self.predecessor}
+        return {name: fd for name, fd in fds.items() if fd is not None}
 
 
 def interpreter(named: str | None, default: str) -> str:
@@ -85,19 +93,20 @@ def interpreter(named: str | None, default: str) -> str:
 
 def spawn(command: Command, pipes: Pipes, environ: Mapping[str, str] = os.environ) -> int:
     """The pid of a new session's leader. The working folder is ours, which is "/". Raises SpawnError."""
-    handed = (pipes.lifeline, pipes.report, pipes.scoreboard)
+    handed = pipes.named
+    told = {name: str(fd) for name, fd in handed.items()}
     null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, pipes.stderr, 1),
                (os.POSIX_SPAWN_DUP2, pipes.stderr, 2)]
-    for fd in handed:
+    for fd in handed.values():
         os.set_inheritable(fd, True)  # the process has one thread: no other exec comes between
     try:
-        return os.posix_spawn(command.python, command.argv, command.environ(environ) | pipes.as_environ(),
+        return os.posix_spawn(command.python, command.argv, command.environ(environ) | told,
                               file_actions=actions, setsid=True, setsigmask=(), setsigdef=_DEFAULT_SIGNALS)
     except OSError as error:
         text = f"cannot execute {command.python}: {error.strerror} (python in [server] or [global])"
         raise SpawnError(text, is_permanent=error.errno in _PERMANENT) from error
     finally:
         os.close(null)
-        for fd in handed:
+        for fd in handed.values():
             os.set_inheritable(fd, False)

@@ -27,7 +27,7 @@ _TRANSITIONS: dict[State, frozenset[State]] = {
     State.STOPPED: frozenset({State.STARTING, State.FATAL}),
     State.STARTING: frozenset({State.RUNNING, State.STARTING, State.BACKOFF, State.STOPPING, State.EXITED,
                                State.FATAL}),
-    State.RUNNING: frozenset({State.STARTING, State.BACKOFF, State.STOPPING, State.EXITED, State.FATAL}),
+    State.RUNNING: frozenset({State.RUNNING, State.STARTING, State.BACKOFF, State.STOPPING, State.EXITED, State.FATAL}),
     State.BACKOFF: frozenset({State.STARTING, State.STOPPED, State.FATAL}),
     State.STOPPING: frozenset({State.STOPPED, State.STARTING, State.BACKOFF}),
     State.EXITED: frozenset({State.STARTING, State.STOPPED, State.FATAL}),

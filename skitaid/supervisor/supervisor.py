@@ -196,7 +196,7 @@ class Supervisor:
             # A second one is impatience: whoever presses Ctrl-C twice does not want to wait.
             self._stop_all(f"{number.name} was received", NullReply(), fast=self._is_closing)
         elif number is SIGHUP and not self._is_closing:
-            self._reload_all("SIGHUP was received", NullReply(), start=False)
+            self._renew_all("SIGHUP was received", NullReply(), is_restart=False)
         elif number is SIGUSR1:
             self._requests.rotate(None, NullReply())
 
@@ -210,12 +210,13 @@ class Supervisor:
         self._is_over = True
         self._farewells.append((reply, answer))
 
-    def _reload_all(self, reason: str, reply: Reply, *, start: bool) -> None:
+    def _renew_all(self, reason: str, reply: Reply, *, is_restart: bool) -> None:
         self._journal.info(f"reading the confs again: {reason}")
         self._notifier.reloading()
-        self._requests.reload(None, HookReply(reply, self._reloaded), start=start)
+        renew = self._requests.restart if is_restart else self._requests.reload
+        renew(None, HookReply(reply, self._renewed))
 
-    def _reloaded(self, answer: Answer, reply: Reply) -> None:
+    def _renewed(self, answer: Answer, reply: Reply) -> None:
         (self._journal.info if answer.ok else self._journal.error)(answer.message)
         self._tell_ready()
         reply.finish(answer)
@@ -240,7 +241,7 @@ class Supervisor:
         elif self._is_closing:
             reply.finish(refusal("skitaid is stopping"))
         elif request.command in ("reload", "restart"):
-            self._reload_all(f"{request.command} was asked for", reply, start=request.command == "restart")
+            self._renew_all(f"{request.command} was asked for", reply, is_restart=request.command == "restart")
         elif request.command == "start":
             self._requests.start(None, reply)
         else:

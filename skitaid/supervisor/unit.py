@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from enum import Enum
 from pathlib import Path
 from signal import SIGHUP, SIGKILL, SIGUSR1, Signals
 from typing import ClassVar
@@ -22,15 +21,18 @@ from skitaid.supervisor import process as events
 from skitaid.supervisor.journal import Journal
 from skitaid.supervisor.lifeline import Lifeline
 from skitaid.supervisor.loop import Loop
+from skitaid.supervisor.master import Master
 from skitaid.supervisor.process import Process
 from skitaid.supervisor.rates import RateWindow
-from skitaid.supervisor.remains import Remains, signal_group
-from skitaid.supervisor.report import Event, Report, ReportReader
-from skitaid.supervisor.scoreboard import Scoreboard, SlotView
-from skitaid.supervisor.spawn import Command, Pipes, SpawnError, interpreter, spawn
+from skitaid.supervisor.remains import Remains
+from skitaid.supervisor.renewal import Renewal, RenewalStatus
+from skitaid.supervisor.report import Event, Report
+from skitaid.supervisor.restart import Restart
+from skitaid.supervisor.scoreboard import SlotView
+from skitaid.supervisor.spawn import Command, SpawnError, interpreter
 from skitaid.supervisor.states import State
 
-__all__ = ["Reload", "ReloadStatus", "Shared", "Unit"]
+__all__ = ["Shared", "Unit"]
 
 GRACE_BEYOND_RESPONSE_S = 5.0
 GRACE_LEAST_S = 10.0
@@ -52,23 +54,6 @@ class Shared:
     verbose: bool = False
 
 
-class ReloadStatus(Enum):
-    NONE = "none"
-    PENDING = "pending"
-    DONE = "done"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Reload:
-    """The last reload. `again`: asked once more while it was under way."""
-
-    status: ReloadStatus = ReloadStatus.NONE
-    reason: str = ""
-    deadline: float = 0.0
-    again: bool = False
-
-
 class Unit:
     is_agent: ClassVar[bool] = False
 
@@ -81,16 +66,14 @@ class Unit:
         self.note = ""
         """What it says about itself, for `status`."""
         self.counts: Mapping[str, int] = {}
-        self.reload = Reload()
+        self.reload = Renewal()
+        self.restart = Restart(name, shared.journal)
         self.rates = RateWindow()
         self.is_retired = False
         """Its conf file is gone: it is forgotten once it has stopped."""
         self._shared = shared
         self._remains = Remains()
-        self._runs_under = ""
-        self._board: Scoreboard | None = None
-        self._report_fd: int | None = None
-        self._reader = ReportReader()
+        self._master: Master | None = None
 
     @property
     def name(self) -> str:
@@ -129,17 +112,26 @@ class Unit:
     @property
     def workers(self) -> list[SlotView]:
         """As they wrote it down last; none without a master."""
-        return self._board.read_all() if self._board is not None else []
+        return self._master.workers if self._master is not None else []
 
     @property
     def workers_replaced(self) -> int:
         """By this master, because they died or were stuck."""
-        return self._board.replaced if self._board is not None else 0
+        return self._master.workers_replaced if self._master is not None else 0
 
     @property
     def needs_new_master(self) -> bool:
         """It runs under another interpreter than its conf names now: no reload can change that."""
-        return self.state is State.RUNNING and self._runs_under != self._python()
+        return self.state is State.RUNNING and self._master is not None and self._master.python != self._python()
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Nobody of it runs, also no master that another one has replaced."""
+        return self.process.is_at_rest and self.restart.leavers.is_empty
+
+    def has(self, pid: int) -> bool:
+        """Is that its master, or another one of its masters?"""
+        return pid == self.process.pid or self.restart.find(pid) is not None
 
     # ------------------------------------------------------------ what happens to it
 
@@ -151,6 +143,8 @@ class Unit:
             self.happen(events.Start(reason))
 
     def stop(self, reason: str, *, fast: bool = False, again: bool = False) -> None:
+        self._give_up_restart(reason)
+        self.restart.leavers.hurry(0.0 if fast else self.process.limits.grace_s, fast=fast)
         self.happen(events.Stop(reason, fast=fast, again=again))
 
     def happen(self, event: events.Event) -> None:
@@ -164,38 +158,60 @@ class Unit:
             self._perform(action)
 
     def died(self, pid: int, code: int) -> None:
-        """Its master was reaped. What is left of its group gets the time to leave by itself, or none."""
-        self._read_reports()
-        self._drop_report_pipe()
-        now = time.monotonic()
+        """One of its masters was reaped. What is left of its group gets the time to leave by itself, or none."""
+        master = self.restart.find(pid) or self._master
+        if master is not None and master.pid == pid:
+            master.is_gone = True
+            master.read_reports()
+        if master is not None and master is not self._master:
+            self.restart.died(master, code, self._master)
+            self._bury(pid, may_linger=code < 0)
+        else:
+            self._master_died(pid, code)
+
+    def _master_died(self, pid: int, code: int) -> None:
+        self._drop_master()
         is_wanted_gone = self.state is not State.RUNNING
-        self._remains.add(pid, now if is_wanted_gone else now + ORPHANS_S)
+        self._bury(pid, may_linger=not is_wanted_gone)
         if is_wanted_gone:
             self._remains.kill_all()
         self.rates.clear()
-        self._drop_board()
         self.addresses, self.note, self.counts = (), "", {}
-        if self.reload.status is ReloadStatus.PENDING:
-            self.reload = Reload(ReloadStatus.FAILED, "the master ended")
+        if self.reload.is_pending:
+            self.reload = Renewal(RenewalStatus.FAILED, "the master ended")
         self.happen(events.Died(code))
+        if self.state is not State.STARTING:
+            self._give_up_restart("the master ended")
+
+    def _bury(self, group: int, *, may_linger: bool) -> None:
+        now = time.monotonic()
+        self._remains.add(group, now + ORPHANS_S if may_linger else now)
+        self._remains.tick(now)
 
     def tick(self, now: float) -> None:
         self._remains.tick(now)
         if self.state is State.RUNNING:
             self.rates.feed(now, self.workers)
-        if self.reload.status is ReloadStatus.PENDING and now >= self.reload.deadline:
-            self._reload_ended(Reload(ReloadStatus.FAILED, "no answer from the master; its server.log may say why"))
+        if self.reload.is_late(now):
+            self._reload_ended(Renewal(RenewalStatus.FAILED, "no answer from the master; its server.log may say why"))
+        self.restart.tick(now, self._master, self.process.limits.grace_s)
         self.happen(events.Tick())
 
     def begin_reload(self) -> None:
         """Ask the master, which must be RUNNING, for new workers; `reload` tells how it went."""
-        if self.reload.status is ReloadStatus.PENDING:
-            self.reload = Reload(ReloadStatus.PENDING, deadline=self.reload.deadline, again=True)
+        if self.reload.is_pending:
+            self.reload = Renewal(RenewalStatus.PENDING, deadline=self.reload.deadline, again=True)
             return
         deadline = time.monotonic() + self.process.limits.start_timeout_s + RELOAD_BEYOND_START_S
-        self.reload = Reload(ReloadStatus.PENDING, deadline=deadline)
+        self.reload = Renewal(RenewalStatus.PENDING, deadline=deadline)
         self._shared.journal.info("reloading", self.name)
         self._signal(SIGHUP)
+
+    def begin_restart(self) -> None:
+        """Start another master beside the one that is RUNNING, to take its place when it is ready; `restart` tells how
+        it went."""
+        before = self._master
+        self.restart.begin(lambda: self._launch(before), self.process.limits.start_timeout_s)
 
     def rotate(self) -> bool:
         """False: no master that could be asked."""
@@ -207,8 +223,7 @@ class Unit:
     def close(self) -> None:
         """It is at rest and will be forgotten."""
         self._remains.kill_all()
-        self._drop_report_pipe()
-        self._drop_board()
+        self._drop_master()
 
     # ------------------------------------------------------------ performing
 
@@ -221,38 +236,31 @@ class Unit:
     def _spawn(self) -> None:
         self._remains.tick(time.monotonic())
         try:
-            pid = self._exec()
+            self._master = self.restart.adopt() or self._launch()
         except SpawnError as error:
             self.happen(events.SpawnFailed(str(error), error.is_permanent))
         except OSError as error:
             self.happen(events.SpawnFailed(f"cannot start: {error}", is_permanent=False))
         else:
-            self.happen(events.Spawned(pid))
+            self.happen(events.Spawned(self._master.pid))
 
-    def _exec(self) -> int:
-        self._drop_board()
-        # A page of its own for each master: a worker of the last one, on its way out, may still write to the old.
-        board = self._board = Scoreboard.create()
+    def _launch(self, predecessor: Master | None = None) -> Master:
+        """Raises SpawnError, OSError."""
         stderr = self._open_stderr()
-        read_fd, write_fd = os.pipe()
+        master = Master(self._command(), self._shared.loop, self._reported, can_follow=not self.is_agent)
         try:
-            pid = spawn(self._command(), Pipes(self._shared.lifeline.read_fd, write_fd, board.fd, stderr))
-        except SpawnError:
-            os.close(read_fd)
+            master.start(self._shared.lifeline.read_fd, stderr, predecessor)
+        except BaseException:
+            master.close()
             raise
         finally:
-            os.close(write_fd)
             os.close(stderr)
-        os.set_blocking(read_fd, False)
-        self._report_fd, self._reader = read_fd, ReportReader()
-        self._shared.loop.watch(read_fd, lambda events: self._read_reports())
-        return pid
+        return master
 
     def _command(self) -> Command:
         main = self._shared.main
         environment = self.instance.environment if self.instance is not None else ()
-        self._runs_under = self._python()
-        return Command(self._runs_under, self._shared.boot, self.name, main.etc, self._shared.verbose, environment)
+        return Command(self._python(), self._shared.boot, self.name, main.etc, self._shared.verbose, environment)
 
     def _python(self) -> str:
         named = self.instance.server.python if self.instance is not None else None
@@ -269,42 +277,51 @@ class Unit:
         return self._shared.main.global_.log_path / "instances" / self.name
 
     def _signal(self, number: Signals, *, group: bool = False) -> None:
-        pid = self.process.pid
-        if pid is None:
-            return  # not made, or reaped: its number may be somebody else's
+        if self._master is None:
+            return
         if number is SIGKILL:
-            self._shared.journal.warn(f"killing pid {pid} and what it started", self.name)
-        if group:
-            signal_group(pid, number)
-        else:
-            os.kill(pid, number)
+            self._shared.journal.warn(f"killing pid {self._master.pid} and what it started", self.name)
+        self._master.signal(number, group=group)
 
-    def _read_reports(self) -> None:
-        while self._report_fd is not None:
-            try:
-                data = os.read(self._report_fd, 65536)
-            except BlockingIOError:
-                return
-            if not data:
-                self._drop_report_pipe()
-            for report in self._reader.feed(data):
-                self._reported(report)
+    def _reported(self, master: Master, report: Report) -> None:
+        if report.event is Event.FAILED:
+            master.failure = report.reason
+        if master is self._master:
+            self._master_reported(report)
+        elif not self.restart.is_successor(master):
+            self.restart.heard(master, report)
+        elif report.event is Event.READY:
+            self._take_over(master, report.addresses)
+        elif report.event is Event.FAILED:
+            self._give_up_restart(report.reason)
 
-    def _reported(self, report: Report) -> None:
+    def _take_over(self, successor: Master, addresses: tuple[str, ...]) -> None:
+        self.restart.take_over(self._master)
+        self._master, self.addresses = successor, addresses
+        self.rates.clear()
+        if self.reload.is_pending:
+            self._reload_ended(Renewal(RenewalStatus.DONE))  # the new master has read the conf since
+        self.happen(events.Replaced(successor.pid, addresses))
+
+    def _give_up_restart(self, reason: str) -> None:
+        self.restart.give_up(reason, self._master, self.process.limits.grace_s)
+
+    def _master_reported(self, report: Report) -> None:
         if report.addresses:
             self.addresses = report.addresses
         if report.event is Event.READY:
             self.happen(events.Ready(report.addresses))
+            self.restart.done()
         elif report.event is Event.RELOADED:
-            self._reload_ended(Reload(ReloadStatus.DONE))
+            self._reload_ended(Renewal(RenewalStatus.DONE))
         elif report.event is Event.RELOAD_FAILED:
-            self._reload_ended(Reload(ReloadStatus.FAILED, report.reason))
+            self._reload_ended(Renewal(RenewalStatus.FAILED, report.reason))
         elif report.event is Event.NOTE:
             self.note, self.counts = report.reason, report.counts
 
-    def _reload_ended(self, result: Reload) -> None:
+    def _reload_ended(self, result: Renewal) -> None:
         is_again, self.reload = self.reload.again, result
-        if result.status is ReloadStatus.DONE:
+        if result.status is RenewalStatus.DONE:
             self._shared.journal.info("reloaded", self.name)
         else:
             goes_on = "it goes on as it was" if self.is_agent else "the old workers go on"
@@ -312,16 +329,10 @@ class Unit:
         if is_again and self.state is State.RUNNING:
             self.begin_reload()
 
-    def _drop_board(self) -> None:
-        if self._board is not None:
-            self._board.close()
-            self._board = None
-
-    def _drop_report_pipe(self) -> None:
-        if self._report_fd is not None:
-            self._shared.loop.forget(self._report_fd)
-            os.close(self._report_fd)
-            self._report_fd = None
+    def _drop_master(self) -> None:
+        if self._master is not None:
+            self._master.close()
+            self._master = None
 
     def _record(self, before: Process) -> None:
         after = self.process

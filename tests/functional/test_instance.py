@@ -548,16 +548,17 @@ def test_a_reload_to_a_port_that_is_taken_keeps_the_old(place: Place, start: Sta
     assert is_refused(fresh)
 
 
-def test_a_reload_from_all_addresses_to_one_asks_for_a_restart(place: Place, start: Start) -> None:
+@pytest.mark.parametrize(("before", "after"), [("", "127.0.0.1"), ("127.0.0.1", "")])
+def test_a_reload_from_all_addresses_to_one_and_back(place: Place, start: Start, before: str, after: str) -> None:
     place.answer("hello")
     port = free_port()
-    place.site(f"port = {port}")
+    place.site(f"ip = {before}\nport = {port}")
     master = start()
-    place.site(f"ip = 127.0.0.1\nport = {port}")
-    outcome = master.reload()
-    assert outcome.event is Event.RELOAD_FAILED
-    assert "restart instead of reload" in outcome.reason
-    assert text(f"127.0.0.1:{port}") == "hello"
+    place.answer("next")
+    place.site(f"ip = {after}\nport = {port}")
+    assert master.reload().event is Event.RELOADED
+    assert text(f"127.0.0.1:{port}") == "next"
+    assert is_refused(f"127.0.0.2:{port}") == bool(after)
 
 
 ENVIRON_APP = """

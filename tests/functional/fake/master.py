@@ -2,7 +2,8 @@
 
 ready (the default) · never: not ready, ever · exit:N and ready-exit:N: end with code N, before or after being ready ·
 stubborn: ready, and deaf to QUIT and TERM · reload-fails · mute: ready, and no answer to HUP · orphan: ready, with a
-child that does not watch the lifeline.
+child that does not watch the lifeline · fails: says why it cannot start · drains: when another takes its place it says
+that it takes nothing more, and stays.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from types import FrameType
 
 from skitaid.supervisor import lifeline, report
 from skitaid.supervisor.scoreboard import SCOREBOARD_FD, Scoreboard, WorkerState
+from skitaid.supervisor.succession import CHANNEL_FD, OrderReader, Word, inherited
 
 HOW = os.environ.get("FAKE", "ready")
 REPORTER = report.inherited()
@@ -37,6 +39,9 @@ def begin() -> None:
     print(f"started with {' '.join(sys.argv[1:])}", flush=True)
     if HOW.startswith("exit:"):
         sys.exit(int(HOW[5:]))
+    if HOW == "fails":
+        REPORTER.failed("no address is left")
+        sys.exit(1)
     if HOW == "orphan" and not os.fork():
         time.sleep(300)
     board = Scoreboard.attach(int(os.environ[SCOREBOARD_FD]))
@@ -48,8 +53,19 @@ def begin() -> None:
 
 
 begin()
-parent = lifeline.inherited()
+parent, channel = lifeline.inherited(), inherited(CHANNEL_FD)
 assert parent is not None
-while not ASKED and not select.select([parent], [], [], 0.05)[0]:
-    pass
+assert channel is not None
+reader = OrderReader()
+is_relieved = False
+while not ASKED and not (is_relieved and HOW != "drains"):
+    heard, _, _ = select.select([parent, channel], [], [], 0.05)
+    if parent in heard:
+        break
+    if channel in heard:
+        for order in reader.feed(channel.recv(4096)):
+            print(order.word.value, flush=True)
+            is_relieved = is_relieved or order.word is Word.RELIEVED
+        if is_relieved:
+            REPORTER.stopping()
 REPORTER.stopping()

@@ -32,32 +32,32 @@ def crew() -> Crew:
 
 def test_waits_for_all_of_them(crew: Crew) -> None:
     assert INCOMING.size == 2
-    assert judge(INCOMING, crew, 99.0, is_first=False) == (Verdict.WAIT, "")
+    assert judge(INCOMING, crew, 99.0, broken_before=()) == (Verdict.WAIT, "")
     crew.ready(3, (), 1.0)
-    assert judge(INCOMING, crew, 99.0, is_first=False) == (Verdict.WAIT, "")
+    assert judge(INCOMING, crew, 99.0, broken_before=()) == (Verdict.WAIT, "")
     crew.ready(4, (), 1.0)
-    assert judge(INCOMING, crew, 99.0, is_first=False) == (Verdict.TAKE_OVER, "")
+    assert judge(INCOMING, crew, 99.0, broken_before=()) == (Verdict.TAKE_OVER, "")
 
 
 def test_not_for_ever(crew: Crew) -> None:
     crew.ready(3, (), 1.0)
-    assert judge(INCOMING, crew, 100.0, is_first=False) == (Verdict.GIVE_UP, "not ready within 7 s (start_timeout)")
+    assert judge(INCOMING, crew, 100.0, broken_before=()) == (Verdict.GIVE_UP, "not ready within 7 s (start_timeout)")
 
 
 def test_a_late_one_is_not_given_up_when_it_is_ready(crew: Crew) -> None:
     crew.ready(3, (), 1.0)
     crew.ready(4, (), 1.0)
-    assert judge(INCOMING, crew, 101.0, is_first=False) == (Verdict.TAKE_OVER, "")
+    assert judge(INCOMING, crew, 101.0, broken_before=()) == (Verdict.TAKE_OVER, "")
 
 
-@pytest.mark.parametrize(("is_first", "expected"), [
-    (False, (Verdict.GIVE_UP, "this app cannot be loaded: /a (site.conf:3): broken")),
-    (True, (Verdict.TAKE_OVER, "")),
+@pytest.mark.parametrize(("before", "expected"), [
+    ((), (Verdict.GIVE_UP, "this app cannot be loaded: /a (site.conf:3): broken")),
+    (None, (Verdict.TAKE_OVER, "")),
 ])
-def test_a_broken_app(crew: Crew, is_first: bool, expected: tuple[Verdict, str]) -> None:
+def test_a_broken_app(crew: Crew, before: tuple[str, ...] | None, expected: tuple[Verdict, str]) -> None:
     crew.ready(3, (), 1.0)
     crew.ready(4, ("/a (site.conf:3): broken",), 1.0)
-    assert judge(INCOMING, crew, 99.0, is_first=is_first) == expected
+    assert judge(INCOMING, crew, 99.0, broken_before=before) == expected
 
 
 @pytest.mark.parametrize(("old", "new", "expected"), [
@@ -69,4 +69,4 @@ def test_a_broken_app(crew: Crew, is_first: bool, expected: tuple[Verdict, str])
     (("www.a.com/ (1): x",), ("/ (2): y",), "/ (2): y"),
 ])
 def test_newly_failed(old: tuple[str, ...], new: tuple[str, ...], expected: str) -> None:
-    assert newly_failed([Worker(1, 0, 0, 0, failed=old)], [Worker(2, 0, 1, 1, failed=new)]) == expected
+    assert newly_failed(old, [Worker(2, 0, 1, 1, failed=new)]) == expected

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import stat
 from collections.abc import Iterator
@@ -84,14 +85,33 @@ def test_an_address_of_another_machine(sockets: Sockets) -> None:
     assert not isinstance(caught.value, BusyError)
 
 
-def test_our_own_address_in_the_way(sockets: Sockets) -> None:
+def reached(sockets: Sockets, port: int) -> str:
+    """Which of our addresses a client of 127.0.0.1 gets to."""
+    with socket.create_connection(("127.0.0.1", port)):
+        ready, _, _ = select.select(list(sockets.everything.values()), [], [], 10.0)
+        [(listen, sock)] = [(each, sock) for each, sock in sockets.everything.items() if sock in ready]
+        sock.accept()[0].close()
+        return listen.host
+
+
+@pytest.mark.parametrize(("before", "after"), [("127.0.0.1", ""), ("", "127.0.0.1")])
+def test_our_own_address_is_not_in_the_way(sockets: Sockets, before: str, after: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    one = Listen("127.0.0.1", port)
-    sockets.open([one])
-    with pytest.raises(BindError, match="restart instead of reload") as caught:
-        sockets.open([Listen("", port)])
-    assert not isinstance(caught.value, BusyError)
+    old, new = Listen(before, port), Listen(after, port)
+    sockets.open([old])
+    sockets.open([new])
+    assert reached(sockets, port) == "127.0.0.1"
+    sockets.keep_only([new])
+    assert reached(sockets, port) == after
+
+
+def test_the_address_of_another_is_in_the_way_though_one_of_ours_is_too(sockets: Sockets) -> None:
+    with socket.create_server(("127.0.0.2", 0)) as other:
+        port = other.getsockname()[1]
+        sockets.open([Listen("127.0.0.1", port)])
+        with pytest.raises(BusyError, match="another program has it"):
+            sockets.open([Listen("", port)])
     assert sockets.addresses == [f"127.0.0.1:{port}"]
 
 
@@ -157,3 +177,41 @@ def test_a_path_that_somebody_removed_is_no_error_at_the_end(sockets: Sockets, t
     path.unlink()
     sockets.close_all()
     assert sockets.addresses == []
+
+
+# ---------------------------------------------------------------- two masters
+
+
+@pytest.fixture
+def successor(sockets: Sockets, tmp_path: Path) -> Iterator[Sockets]:
+    """Has duplicates of a unix socket's and a TCP socket's descriptors, as over a channel."""
+    sockets.open([LOCAL, Listen(path=str(tmp_path / "a.sock"))])
+    made = Sockets()
+    made.borrow({listen: sock.dup() for listen, sock in sockets.everything.items()})
+    yield made
+    made.close_all()
+
+
+def test_what_is_borrowed_is_not_bound_anew(sockets: Sockets, successor: Sockets, tmp_path: Path) -> None:
+    assert successor.open([LOCAL, Listen(path=str(tmp_path / "a.sock"))]) == []
+    assert successor.addresses == sockets.addresses
+
+
+def test_one_that_fails_takes_no_name_away(sockets: Sockets, successor: Sockets, tmp_path: Path) -> None:
+    other = Listen(path=str(tmp_path / "b.sock"))
+    successor.open([other])
+    successor.close_all()
+    assert (tmp_path / "a.sock").exists()
+    assert not (tmp_path / "b.sock").exists()
+    sockets.close_all()
+    assert not (tmp_path / "a.sock").exists()
+
+
+def test_one_that_leaves_takes_no_name_away(sockets: Sockets, successor: Sockets, tmp_path: Path) -> None:
+    successor.own()
+    sockets.leave()
+    assert sockets.addresses == []
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(tmp_path / "a.sock"))
+    successor.keep_only([LOCAL])
+    assert not (tmp_path / "a.sock").exists()

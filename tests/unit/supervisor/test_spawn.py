@@ -12,7 +12,7 @@ TELL = """
 import os, signal, sys
 print(sys.argv[1:], os.getsid(0) == os.getpid(), sys.stdin.read() == "", signal.getsignal(signal.SIGINT))
 print(sorted(name for name in os.environ if name.startswith(("SKITAID_", "FOO", "NOTIFY"))))
-for name in ("SKITAID_LIFELINE_FD", "SKITAID_REPORT_FD", "SKITAID_SCOREBOARD_FD"):
+for name in ("SKITAID_CHANNEL_FD", "SKITAID_LIFELINE_FD", "SKITAID_REPORT_FD", "SKITAID_SCOREBOARD_FD"):
     os.fstat(int(os.environ[name]))
 try:
     os.fstat(int(os.environ["FOO_SECRET_FD"]))
@@ -28,15 +28,16 @@ def command(tmp_path: Path, python: str = sys.executable, **environment: str) ->
 
 
 def test_the_child_gets_its_pipes_and_nothing_else(tmp_path: Path) -> None:
-    pipes, output = [os.open(os.devnull, os.O_RDONLY) for _ in range(3)], tmp_path / "out"
+    pipes, output = [os.open(os.devnull, os.O_RDONLY) for _ in range(4)], tmp_path / "out"
     stderr = os.open(output, os.O_WRONLY | os.O_CREAT)
     secret = os.open(os.devnull, os.O_RDONLY)
     pid = spawn(command(tmp_path, FOO="1", FOO_SECRET_FD=str(secret), SKITAID_REPORT_FD="99", SKITAID_X="1"),
-                Pipes(*pipes, stderr), {"PATH": "/bin", "NOTIFY_SOCKET": "/n"})
+                Pipes(*pipes[:3], stderr, pipes[3]), {"PATH": "/bin", "NOTIFY_SOCKET": "/n"})
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, output.read_text()
     assert output.read_text().splitlines() == [
         "['-f', 'site', '--etc', '/etc/x', '-v'] True True <built-in function default_int_handler>",
-        "['FOO', 'FOO_SECRET_FD', 'SKITAID_LIFELINE_FD', 'SKITAID_PATH', 'SKITAID_REPORT_FD', 'SKITAID_SCOREBOARD_FD']",
+        "['FOO', 'FOO_SECRET_FD', 'SKITAID_CHANNEL_FD', 'SKITAID_LIFELINE_FD', 'SKITAID_PATH', 'SKITAID_REPORT_FD', "
+        "'SKITAID_SCOREBOARD_FD']",
         "closed"]
     assert not any(os.get_inheritable(fd) for fd in pipes)
     for fd in (*pipes, stderr, secret):

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from skitaid.config.model import Listen
+from skitaid.instance.legacy import Legacy, LegacyError, ask, give
+from skitaid.supervisor.succession import Order, OrderReader, Word
+
+LOCAL = Listen("127.0.0.1", 0)
+
+
+@pytest.fixture
+def channel() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """The ends of the master that serves, and of the one that is to follow."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield ours, theirs
+
+
+@pytest.fixture
+def legacy() -> Iterator[Legacy]:
+    lock_fd = os.open(os.devnull, os.O_RDWR)
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        yield Legacy({LOCAL: sock}, lock_fd, ("/a (site.conf:3): broken",))
+    os.close(lock_fd)
+
+
+def drop(legacy: Legacy) -> None:
+    os.close(legacy.lock_fd)
+    for sock in legacy.sockets.values():
+        sock.close()
+
+
+def test_descriptors_come_over(channel: tuple[socket.socket, socket.socket], legacy: Legacy) -> None:
+    ours, theirs = channel
+    give(ours, os.getpid(), legacy)
+    got = ask(theirs)
+    assert got is not None
+    assert got.failed == legacy.failed
+    assert list(got.sockets) == [LOCAL]
+    assert got.sockets[LOCAL].getsockname() == legacy.sockets[LOCAL].getsockname()
+    assert os.path.sameopenfile(got.lock_fd, legacy.lock_fd)
+    assert not os.get_inheritable(got.lock_fd)
+    assert not got.sockets[LOCAL].get_inheritable()
+    assert OrderReader().feed(ours.recv(4096)) == [Order(Word.ASK, os.getpid())]
+    drop(got)
+
+
+def test_what_one_before_did_not_live_to_read_is_passed_over(
+    channel: tuple[socket.socket, socket.socket], legacy: Legacy
+) -> None:
+    ours, theirs = channel
+    before = len(os.listdir("/proc/self/fd"))
+    give(ours, 1, Legacy({}, legacy.lock_fd))
+    give(ours, os.getpid(), legacy)
+    got = ask(theirs)
+    assert got is not None
+    assert list(got.sockets) == [LOCAL]
+    drop(got)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_one_that_is_gone_leaves_nothing(channel: tuple[socket.socket, socket.socket]) -> None:
+    channel[0].close()
+    assert ask(channel[1]) is None
+
+
+def test_nobody_waits_for_ever(channel: tuple[socket.socket, socket.socket]) -> None:
+    with pytest.raises(LegacyError, match="stop and start instead"):
+        ask(channel[1], 0.0)
+
+
+def test_another_release(channel: tuple[socket.socket, socket.socket]) -> None:
+    channel[0].send(b'{"all": "that I have"}\n')
+    with pytest.raises(LegacyError, match="of a release that is too different"):
+        ask(channel[1])
+
+
+def test_nobody_reads_what_is_given(channel: tuple[socket.socket, socket.socket], legacy: Legacy) -> None:
+    ours, theirs = channel
+    for _ in range(2000):
+        give(ours, 1, Legacy({}, legacy.lock_fd))
+    theirs.close()
+    give(ours, 1, legacy)
