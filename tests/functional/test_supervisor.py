@@ -304,6 +304,60 @@ def test_restart_refuses_a_wrong_conf_and_the_old_goes_on(daemon: Daemon) -> Non
     assert daemon.instance("a")["problems"]
 
 
+@pytest.mark.parametrize(("how", "reason"), [
+    ("fails", "no address is left"),
+    ("exit:1", "the new master exited with code 1; stderr.log and server.log may say more"),
+])
+def test_a_failed_restart_is_told_and_the_old_goes_on(daemon: Daemon, how: str, reason: str) -> None:
+    daemon.conf("a")
+    daemon.start()
+    pid = daemon.instance("a")["pid"]
+    daemon.conf("a", how)
+    answer = daemon.ask("restart", "a")
+    assert (answer["ok"], answer["exit"]) == (False, 1)
+    assert answer["message"] == f"a: restart failed, what served goes on: {reason}"
+    item = daemon.instance("a")
+    assert (item["pid"], item["state"], item["restarts"]) == (pid, "running", 0)
+    wait_for(lambda: "stay" in daemon.stderr_log("a"), "the old one's being told")
+    assert f"[error:a] restart failed: {reason}" in daemon.log()
+    daemon.conf("a")
+    assert daemon.ask("restart", "a")["ok"]
+    assert daemon.instance("a")["pid"] != pid
+
+
+def test_twenty_restarts_leave_nothing(daemon: Daemon) -> None:
+    """Neither processes nor descriptors."""
+    daemon.conf("a")
+    daemon.start()
+    folder = Path(f"/proc/{daemon.process.pid}/fd")
+    before = len(list(folder.iterdir()))
+    for _ in range(20):
+        answer = daemon.ask("restart", "a")
+        pid = daemon.instance("a")["pid"]
+        assert answer["message"] == f"a: restarted, ready on 127.0.0.1:5000 (pid {pid})"
+    children = Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children")
+    wait_for(lambda: children.read_text().split() == [str(pid)], "the end of the masters before")
+    wait_for(lambda: len(list(folder.iterdir())) == before, "descriptors as before")
+
+
+def test_a_master_that_drains_is_waited_for(daemon: Daemon) -> None:
+    daemon.conf("a", "drains")
+    daemon.start()
+    pid = daemon.instance("a")["pid"]
+    assert daemon.ask("restart", "a")["ok"]
+    assert is_alive(pid)
+    assert daemon.ask("stop", "a")["message"] == "a: stopped"
+    assert not is_alive(pid)
+
+
+def test_an_agent_never_has_a_second_beside_it(daemon: Daemon) -> None:
+    (daemon.etc / "skitaid.conf").write_text("[crontab:line]\n0 0 1 1 * true\n")
+    daemon.start()
+    assert daemon.ask("restart")["ok"]
+    assert re.findall(r"\[info:cron\] (\w+ -> \w+)", daemon.log())[2:] == [
+        "RUNNING -> STOPPING", "STOPPING -> STARTING", "STARTING -> RUNNING"]
+
+
 def test_reload_of_one_and_of_all(daemon: Daemon) -> None:
     daemon.conf("a")
     daemon.conf("b")

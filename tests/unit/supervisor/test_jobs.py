@@ -7,12 +7,14 @@ import pytest
 
 from skitaid.config.model import Global, Instance, Main, Server
 from skitaid.exceptions import Problem
-from skitaid.supervisor.jobs import Job, Outcome, reload_outcome, start_outcome, stop_outcome
+from skitaid.supervisor.jobs import Job, Outcome, reload_outcome, restart_outcome, start_outcome, stop_outcome
 from skitaid.supervisor.journal import Journal
 from skitaid.supervisor.lifeline import Lifeline
 from skitaid.supervisor.loop import Loop
 from skitaid.supervisor.process import Ready, Spawned, SpawnFailed
+from skitaid.supervisor.renewal import Renewal, RenewalStatus
 from skitaid.supervisor.reply import Answer, HookReply, NullReply, Reply
+from skitaid.supervisor.requests import Turns
 from skitaid.supervisor.states import State
 from skitaid.supervisor.status import instance_figures
 from skitaid.supervisor.unit import Shared, Unit
@@ -130,3 +132,49 @@ def test_reload_outcome_of_one_that_never_reloaded(unit: Unit) -> None:
     outcome = reload_outcome(unit)
     assert outcome is not None
     assert outcome.text.startswith("site: backoff: out of memory (next try in 5 s")
+
+
+def running(unit: Unit) -> Unit:
+    unit.process = unit.process.__class__(unit.name, State.STARTING)
+    unit.happen(Spawned(7))
+    unit.happen(Ready(("127.0.0.1:1",)))
+    return unit
+
+
+def test_restart_outcomes(unit: Unit) -> None:
+    running(unit).restart.outcome = Renewal(RenewalStatus.PENDING)
+    assert restart_outcome(unit) is None
+    unit.restart.outcome = Renewal(RenewalStatus.DONE)
+    assert restart_outcome(unit) == Outcome(True, "site: restarted, ready on 127.0.0.1:1 (pid 7)")
+    unit.restart.outcome = Renewal(RenewalStatus.FAILED, "no such python")
+    assert restart_outcome(unit) == Outcome(False, "site: restart failed, what served goes on: no such python", 1)
+    unit.process = unit.process.__class__("site", State.STOPPED, reason="stop was asked for")
+    assert restart_outcome(unit) == Outcome(False, "site: stopped: stop was asked for", 1)
+
+
+def test_a_successor_that_cannot_be_executed(unit: Unit) -> None:
+    running(unit).begin_restart()
+    assert unit.restart.outcome.status is RenewalStatus.FAILED
+    assert "cannot execute /nowhere/python" in unit.restart.outcome.reason
+    assert unit.state is State.RUNNING
+
+
+def test_units_are_restarted_one_after_the_other(unit: Unit) -> None:
+    other = running(Unit("other", unit._shared))
+    turns = Turns([running(unit), other])
+    unit.restart.outcome = Renewal(RenewalStatus.PENDING)
+    assert turns.wait(unit) is None  # somebody else's restart
+    assert turns.wait(other) is None
+    assert unit.restart.outcome.is_pending
+    unit.restart.outcome = Renewal(RenewalStatus.DONE)
+    first, second = turns.wait(unit), turns.wait(other)  # both fail at once, as there is no such python
+    assert first is not None
+    assert second is not None
+    assert first.text.startswith("site: restart failed")
+    assert second.text.startswith("other: restart failed")
+
+
+def test_one_that_was_stopped_before_its_turn_is_not_started(unit: Unit) -> None:
+    turns = Turns([unit])
+    assert turns.wait(unit) == Outcome(False, "site: stopped: ", 1)
+    assert unit.state is State.STOPPED

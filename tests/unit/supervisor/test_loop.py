@@ -53,11 +53,14 @@ def test_signals_come_as_bytes_and_wake_the_loop() -> None:
     try:
         loop.watch(pipe.fd, lambda events: came.extend(pipe.read()))
         assert pipe.read() == []
+        assert not pipe.is_there()
         for number in (signal.SIGUSR1, signal.SIGHUP, signal.SIGUSR1):
             os.kill(os.getpid(), number)
+        assert pipe.is_there()
         began = time.monotonic()
         loop.turn(30)
         assert time.monotonic() - began < 30
+        assert not pipe.is_there()
         assert came == [signal.SIGUSR1, signal.SIGHUP]
     finally:
         signal.set_wakeup_fd(-1)

@@ -13,6 +13,7 @@ from skitaid.supervisor.process import (
     Limits,
     Process,
     Ready,
+    Replaced,
     Signal,
     Spawn,
     Spawned,
@@ -221,6 +222,22 @@ def test_restart_is_stop_and_start(running: Run) -> None:
     assert running.taken() == [Signal(SIGQUIT), Spawn()]
     assert running.process.after is After.REST
     assert running.process.restarts == 0
+
+
+def test_another_master_takes_its_place(running: Run) -> None:
+    running.do(Died(1), Spawned(8), Ready())
+    running.taken()
+    assert running.do(Replaced(9, ("127.0.0.1:80",)), after_s=5) is State.RUNNING
+    assert running.taken() == []
+    process = running.process
+    assert (process.pid, process.since, process.reason) == (9, running.now, "ready on 127.0.0.1:80")
+    assert (process.restarts, process.quick) == (1, ())
+
+
+def test_only_one_that_runs_can_be_replaced(run: Run) -> None:
+    run.do(Start("asked"), Spawned(7))
+    with pytest.raises(IllegalTransitionError, match="site was replaced in state STARTING"):
+        run.do(Replaced(8))
 
 
 def test_start_while_stopping_starts_afterwards_and_stop_takes_it_back(running: Run) -> None:
