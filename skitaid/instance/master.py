@@ -13,14 +13,13 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import count
-from types import FrameType
 from typing import Final
 
-from skitaid.config.certificates import certificate_problems
 from skitaid.exceptions import ConfError, SkitaidError
 from skitaid.instance.arguments import Arguments, Conf, parse
 from skitaid.instance.care import Care, no_process, stop_patience_s
 from skitaid.instance.crew import Crew, Stage, Worker
+from skitaid.instance.departure import Departure
 from skitaid.instance.forking import Estate, Forker
 from skitaid.instance.handover import Incoming, Verdict, judge
 from skitaid.instance.legacy import Legacy
@@ -29,12 +28,12 @@ from skitaid.instance.lock import InstanceLock
 from skitaid.instance.messages import Kind, WorkerMessage
 from skitaid.instance.occupation import occupy
 from skitaid.instance.premises import Premises, PremisesError
-from skitaid.instance.reloader import Reloader
-from skitaid.instance.renewal import Renewal
+from skitaid.instance.reload_watch import ReloadWatch
 from skitaid.instance.sockets import BindError, Sockets
 from skitaid.instance.succession import Succession
 from skitaid.supervisor import lifeline, report, scoreboard
 from skitaid.supervisor.lifeline import Lifeline
+from skitaid.supervisor.loop import SignalPipe
 from skitaid.supervisor.succession import Order, Word
 from skitaid.supervisor.title import set_title
 from skitaid.was.state_table import StateTable
@@ -45,8 +44,6 @@ TICK_S: Final = 1.0
 FAST_STOP_S: Final = 4.0
 DRAIN_S: Final = 300.0
 """How long a worker of an old generation may still serve the connections it has."""
-LEAVING_S: Final = 2.0
-"""How long a reload is not called done because an old worker has not yet said that it takes no more connections."""
 _HANDLED: Final = (
     signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT, signal.SIGINT, signal.SIGUSR1, signal.SIGCHLD,
 )
@@ -82,19 +79,15 @@ class Master:
         self._crew = Crew(self._board, self._fork)
         self._care = Care(self._crew, self._say)
         self._poll = select.poll()
-        self._wake_fds = os.pipe()
-        self._signals: list[int] = []
         self._generations = count()
         self._incoming: Incoming | None = None
-        self._wants_reload = False
-        self._leaving: set[int] = set()
-        self._told_by: float | None = None
-        self._awaits_correction: Reloader | None = None
-        self._renewal: Renewal | None = None
+        self._reloads = ReloadWatch(self._say)
+        self._departure: Departure | None = None
         self._is_stopping = False
         self._is_orphan = False
         self._is_ready = False
         self._next_tick = 0.0
+        self._signals: SignalPipe
         self._conf: Conf
         self._lock: InstanceLock
         self._premises: Premises
@@ -102,7 +95,8 @@ class Master:
 
     def run(self) -> int:
         """Serve until asked to stop."""
-        self._handle_signals()
+        self._signals = SignalPipe(_HANDLED)
+        self._watch_fds()
         try:
             self._conf = self._arguments.load()
             self._premises = Premises(self._conf, is_verbose=self._arguments.is_verbose)
@@ -136,7 +130,6 @@ class Master:
         gc.disable()
         gc.freeze()
         self._begin_first()
-        self._await_renewal()
         while self._crew.workers or not self._is_stopping:
             self._turn()
         self._say("info", "stopped")
@@ -153,9 +146,10 @@ class Master:
             self._crew.start(generation, server.processes)
         except OSError as error:
             raise _StartError(f"cannot start: {no_process(error)}") from error
+        self._reloads.follow(self._conf)
 
     def _estate(self) -> Estate:
-        private_fds = [*self._wake_fds, self._lock.fd, *self._succession.fds]
+        private_fds = [*self._signals.fds, self._lock.fd, *self._succession.fds]
         if self._parent is not None:
             private_fds.append(self._parent)
         first = frozenset(name for name, _ in self._conf.instance.environment)
@@ -166,46 +160,33 @@ class Master:
 
     @property
     def _is_unwanted(self) -> bool:
-        return bool(self._signals) or (self._parent is not None and lifeline.is_cut(self._parent))
+        return self._signals.is_there() or (self._parent is not None and lifeline.is_cut(self._parent))
 
-    def _handle_signals(self) -> None:
-        for fd in self._wake_fds:
-            os.set_blocking(fd, False)
-        signal.set_wakeup_fd(self._wake_fds[1], warn_on_full_buffer=False)
-        for number in _HANDLED:
-            signal.signal(number, self._on_signal)
-        self._poll.register(self._wake_fds[0], select.POLLIN)
-        if self._parent is not None:
-            self._poll.register(self._parent, select.POLLIN)
-        if self._succession.fd is not None:
-            self._poll.register(self._succession.fd, select.POLLIN)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        # Only noted: the loop does the work, at a moment when it can.
-        self._signals.append(number)
+    def _watch_fds(self) -> None:
+        for fd in (self._signals.fd, self._parent, self._succession.fd):
+            if fd is not None:
+                self._poll.register(fd, select.POLLIN)
 
     # ------------------------------------------------------------ the loop
 
     def _turn(self) -> None:
         for fd, _ in self._poll.poll(self._patience_ms()):
-            if fd == self._wake_fds[0]:
-                os.read(fd, 4096)
-            elif fd == self._parent:
+            if fd == self._parent:
                 self._parent_is_gone(fd)
             elif fd == self._succession.fd:
                 for order in self._succession.hear(self._poll):
                     self._follow(order)
-            else:
+            elif fd != self._signals.fd:
                 self._hear(fd)
-        while self._signals:
-            self._obey(self._signals.pop(0))
+        for number in self._signals.read():
+            self._obey(number)
         now = time.monotonic()
         for worker, how in self._care.reap(now):
             self._lost(worker, how)
         if not self._is_stopping:
             self._look_after_generations(now)
-        elif self._told_by is not None:
-            self._tell_relieved(self._told_by, now)
+        else:
+            self._tell_relieved(now)
         self._care.kill_overdue(now)
         if now >= self._next_tick:
             self._next_tick = now + TICK_S
@@ -213,12 +194,13 @@ class Master:
 
     def _patience_ms(self) -> int:
         due = None if self._is_stopping else self._crew.next_due()
-        until = min(at for at in (self._next_tick, due, self._crew.next_kill(), self._told_by) if at is not None)
+        told_by = None if self._departure is None else self._departure.told_by
+        until = min(at for at in (self._next_tick, due, self._crew.next_kill(), told_by) if at is not None)
         return max(0, int((until - time.monotonic()) * 1000) + 1)
 
-    def _obey(self, number: int) -> None:
+    def _obey(self, number: signal.Signals) -> None:
         if number == signal.SIGHUP:
-            self._wants_reload = True
+            self._reloads.is_due = True
         elif number == signal.SIGUSR1:
             self._rotate()
         elif number == signal.SIGQUIT:
@@ -235,11 +217,7 @@ class Master:
         else:
             logbook.reopen_if_moved()
         self._care.tick(now)
-        if self._awaits_correction is not None and self._awaits_correction.has_changed():
-            self._wants_reload = True
-        if self._renewal is not None and self._renewal.is_there():
-            self._say("info", "a certificate changed")
-            self._wants_reload = True
+        self._reloads.tick()
 
     def _rotate(self) -> None:
         self._premises.logbook.rotate()
@@ -272,35 +250,18 @@ class Master:
             self._crew.ready(pid, message.failed, time.monotonic())
             for text in message.failed:
                 self._say("error", f"this app is not served: {text}")
-            self._await_correction(message.files)
+            self._reloads.await_correction(message.files)
         elif message.kind is Kind.CLOSED:
-            self._leaving.discard(pid)
+            if self._departure is not None:
+                self._departure.closed(pid)
         elif message.kind is Kind.SHUTDOWN:
             self._say("info", "an app asks for a shutdown")
             self._stop(signal.SIGQUIT, stop_patience_s(self._conf.instance))
-        elif worker.generation == self._newest_generation and not self._wants_reload:
+        elif worker.generation == self._newest_generation and not self._reloads.is_due:
             # What an older one sees has been read anew already.
             is_asked = message.kind is Kind.RESTART
             self._say("info", "an app asks for a restart" if is_asked else "the source of an app changed")
-            self._wants_reload = True
-
-    def _await_correction(self, files: tuple[str, ...]) -> None:
-        """A worker whose app can't be loaded may be about to go: look after the app's files in its place."""
-        if files:
-            self._awaits_correction = Reloader(lambda: files)
-
-    def _await_renewal(self) -> None:
-        """Of the certificates that the newest workers have."""
-        conf = self._conf if self._incoming is None else self._incoming.conf
-        self._renewal = None
-        if conf.security is not None:
-            from skitaid.instance.security import certificate_files
-
-            self._renewal = Renewal(
-                certificate_files(conf.instance),
-                lambda: "; ".join(str(each) for each in certificate_problems(conf.instance) if not each.is_warning),
-                lambda wrong: self._say("error", f"a certificate changed, the one before goes on: {wrong}"),
-            )
+            self._reloads.is_due = True
 
     @property
     def _newest_generation(self) -> int:
@@ -320,13 +281,12 @@ class Master:
                 self._take_over(self._incoming, now)
             elif verdict is Verdict.GIVE_UP:
                 self._give_up(self._incoming, reason)
-        if self._wants_reload and self._incoming is None:
-            self._wants_reload = False
+        if self._reloads.is_due and self._incoming is None:
+            self._reloads.is_due = False
             self._reload(now)
         if self._is_ready:
             self._care.fill_places(now)
-        if self._told_by is not None:
-            self._tell_reloaded(self._told_by, now)
+        self._tell_reloaded(now)
 
     @property
     def _broken_before(self) -> list[str] | None:
@@ -347,8 +307,7 @@ class Master:
             return
         deadline = now + conf.instance.server.start_timeout_s
         self._incoming = Incoming(conf, next(self._generations), deadline, tuple(opened))
-        self._awaits_correction = None
-        self._await_renewal()
+        self._reloads.follow(conf)
         self._say("info", "reloading")
         # The collector is off; what reading the conf left behind is not to be inherited.
         gc.collect()
@@ -369,18 +328,17 @@ class Master:
         self._sockets.keep_only(incoming.conf.instance.server.listen)
         self._care.follow(self._conf.instance)
         if self._is_ready:
-            self._leaving = {worker.pid for worker in old}
-            self._told_by = now + LEAVING_S
+            self._departure = Departure.of(old, now)
             return
         self._is_ready = True
         self._say("info", f"serving on {', '.join(self._sockets.addresses)}")
         self._reporter.ready(self._sockets.addresses)
 
-    def _tell_reloaded(self, told_by: float, now: float) -> None:
+    def _tell_reloaded(self, now: float) -> None:
         """A reload is done when nothing new reaches the old workers: then whoever asked for it meets new code only."""
-        if now < told_by and not self._leaving.isdisjoint(self._crew.workers):
+        if self._departure is None or not self._departure.is_over(self._crew.workers, now):
             return
-        self._told_by = None
+        self._departure = None
         size, addresses = self._crew.size, self._sockets.addresses
         what = "1 new worker serves" if size == 1 else f"{size} new workers serve"
         self._say("info", f"reloaded, {what} on {', '.join(addresses)}")
@@ -428,14 +386,13 @@ class Master:
         self._incoming = None
         self._sockets.leave()
         self._lock.part()
-        self._leaving = {worker.pid for worker in self._crew.workers.values()}
-        self._told_by = now + LEAVING_S
+        self._departure = Departure.of(self._crew.workers.values(), now)
         self._crew.retire(self._crew.workers.values(), signal.SIGQUIT, now + DRAIN_S)
 
-    def _tell_relieved(self, told_by: float, now: float) -> None:
+    def _tell_relieved(self, now: float) -> None:
         """As with a reload: whoever asked for a restart meets new code only."""
-        if now >= told_by or self._leaving.isdisjoint(self._crew.workers):
-            self._told_by = None
+        if self._departure is not None and self._departure.is_over(self._crew.workers, now):
+            self._departure = None
             self._reporter.stopping()
 
     def _give_way(self) -> None:
@@ -454,7 +411,7 @@ class Master:
             self._say("info", "stopping")
             self._reporter.stopping()
             self._sockets.close_all()
-            self._incoming = self._told_by = None
+            self._incoming = self._departure = None
         self._crew.retire(self._crew.workers.values(), how, time.monotonic() + patience_s)
 
     def _parent_is_gone(self, fd: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import selectors
 import signal
 from collections.abc import Callable, Iterable
@@ -55,13 +56,24 @@ class SignalPipe:
         for number in self._numbers:
             signal.signal(number, _do_nothing)
 
+    @property
+    def fds(self) -> tuple[int, int]:
+        """Both ends, which a forked child must close."""
+        return self.fd, self._write_fd
+
+    def is_there(self) -> bool:
+        """Whether one came that was not read yet."""
+        poller = select.poll()
+        poller.register(self.fd, select.POLLIN)
+        return bool(poller.poll(0))
+
     def abandon(self) -> None:
         """In a forked child: signals do what they do by default, and nobody hears of them."""
         signal.set_wakeup_fd(-1)
         for number in self._numbers:
             signal.signal(number, signal.SIG_DFL)
-        os.close(self.fd)
-        os.close(self._write_fd)
+        for fd in self.fds:
+            os.close(fd)
 
     def read(self) -> list[signal.Signals]:
         """The signals that came, in order, each once however often it came."""
