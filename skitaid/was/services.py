@@ -22,7 +22,7 @@ _PLACES: Final = {
     "skitaid.was.promises": ("Future", "Futures"),
     "skitaid.was.result": ("Result", "STA_UNSENT", "STA_TIMEOUT", "STA_REQFAIL", "STA_NORMAL", "STA_NETERR"),
     "skitaid.was.errors": ("HTTPError", "NoRequestError", "NoWorkerError", "LoopThreadError"),
-    "skitaid.was.pools": ("Thread", "Process", "Subprocess"),
+    "skitaid.was.local.pools": ("Thread", "Process", "Subprocess"),
     "skitaid.was.states": ("register_states", "setgs", "getgs", "addgs", "setlu", "getlu"),
     "skitaid.was.locks": ("get_lock",),
     "skitaid.was.markup": ("tojson", "fromjson", "toxml", "fromxml"),

@@ -18,8 +18,8 @@ import pytest
 
 from skitaid import was
 from skitaid.instance import functions
-from skitaid.was import pools
-from skitaid.was.process_work import ProcessPool, ProcessWork, RemoteTraceback
+from skitaid.was.local import pools
+from skitaid.was.local.process_work import ProcessPool, ProcessWork, RemoteTraceback
 from skitaid.was.result import STA_NORMAL, STA_REQFAIL, STA_TIMEOUT
 from skitaid.was.state_table import StateTable
 from skitaid.was.states import registered_names
@@ -244,7 +244,7 @@ def test_a_worker_that_is_killed_leaves_nobody_behind(module: Any, worker: Worke
     script = f"""
 import sys, time
 sys.path[:0] = {sys.path!r}
-from skitaid.was.child import Child
+from skitaid.was.local.child import Child
 import pickle, local_functions
 child = Child({tuple(worker.child_command)!r}, {dict(worker.child_setup())!r}, {worker.child_fds!r})
 child.run(pickle.dumps((local_functions.hang, ({str(path)!r},), {{}})))
@@ -297,7 +297,7 @@ def test_a_command_ends_in_time_though_nobody_waits() -> None:
 
 def test_much_output(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(was.Subprocess("head -c 300000 /dev/zero | tr '\\0' x; head -c 300000 /dev/zero >&2").fetch()) == 300_000
-    from skitaid.was.command_work import CommandPool, CommandWork
+    from skitaid.was.local.command_work import CommandPool, CommandWork
     from skitaid.was.task import Task
 
     work = CommandWork(CommandPool(1), "yes", 30, max_bytes=100_000)
@@ -306,7 +306,7 @@ def test_much_output(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_command_that_never_begins() -> None:
-    from skitaid.was.command_work import CommandPool, CommandWork
+    from skitaid.was.local.command_work import CommandPool, CommandWork
     from skitaid.was.task import Task
 
     pool = CommandPool(1)
@@ -349,7 +349,7 @@ def test_commands_that_wait_for_their_turn_hold_no_descriptor() -> None:
 _COMMANDING = """
 import os, sys, time
 from skitaid import was
-from skitaid.was import pools
+from skitaid.was.local import pools
 for number in "12":
     path = f"{sys.argv[1]}{number}"
     was.Subprocess(f"sleep 60 & echo $$ $! > {path}.new; mv {path}.new {path}; wait")
@@ -394,7 +394,7 @@ def test_commands_end_with_the_worker(worker: Worker, tmp_path: Path) -> None:
 
 
 def test_a_guard_that_was_killed_is_replaced(tmp_path: Path) -> None:
-    from skitaid.was.command_guard import CommandGuard
+    from skitaid.was.local.command_guard import CommandGuard
 
     commands = [subprocess.Popen(["sleep", "60"], process_group=0) for _ in range(3)]
     guard = CommandGuard()

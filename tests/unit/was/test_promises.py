@@ -198,8 +198,8 @@ def test_a_thread_that_is_given_up() -> None:
 
 
 def test_what_is_given_up_before_it_begins_is_not_begun() -> None:
-    from skitaid.was.thread_pool import ThreadPool
-    from skitaid.was.thread_work import ThreadWork
+    from skitaid.was.local.thread_pool import ThreadPool
+    from skitaid.was.local.thread_work import ThreadWork
 
     pool, gate, called = ThreadPool("test", 1), threading.Event(), []
     first = Task(ThreadWork(pool, lambda: gate.wait(PATIENCE_S)))
@@ -212,8 +212,8 @@ def test_what_is_given_up_before_it_begins_is_not_begun() -> None:
 
 
 def test_threads_that_wait_for_threads_do_not_wait_for_ever() -> None:
-    from skitaid.was.thread_pool import ThreadPool
-    from skitaid.was.thread_work import ThreadWork
+    from skitaid.was.local.thread_pool import ThreadPool
+    from skitaid.was.local.thread_work import ThreadWork
 
     pool = ThreadPool("test", 2)
 
@@ -261,7 +261,7 @@ def test_a_failure_that_was_heard_is_not(world: World) -> None:
 
 def test_pools_are_bounded() -> None:
     from skitaid.was.errors import QueueFullError
-    from skitaid.was.thread_pool import ThreadPool
+    from skitaid.was.local.thread_pool import ThreadPool
 
     pool, gate = ThreadPool("test", 2, limit=3), threading.Event()
     began = threading.Semaphore(0)
@@ -286,7 +286,7 @@ def test_pools_are_bounded() -> None:
 
 
 def test_threads_that_are_idle_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    from skitaid.was import thread_pool
+    from skitaid.was.local import thread_pool
 
     monkeypatch.setattr(thread_pool, "IDLE_S", 0.01)
     ended = threading.Event()
@@ -304,7 +304,7 @@ def test_threads_that_are_idle_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_job_that_fails_does_not_end_its_thread(capsys: pytest.CaptureFixture[str]) -> None:
-    from skitaid.was.thread_pool import ThreadPool
+    from skitaid.was.local.thread_pool import ThreadPool
 
     pool, done = ThreadPool("test", 1), threading.Event()
     pool.submit(lambda: 1 // 0)

@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any
 
 from skitaid.was.context import carried
+from skitaid.was.local.thread_pool import ThreadPool
 from skitaid.was.result import Result
-from skitaid.was.thread_pool import ThreadPool
 from skitaid.was.work import Done, name_of
 
 __all__ = ["ThreadWork"]

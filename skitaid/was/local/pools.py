@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from skitaid.was.command_work import COMMAND_S, CommandPool, CommandWork
 from skitaid.was.context import identifier
-from skitaid.was.local_task import LocalTask
-from skitaid.was.process_work import ProcessPool, ProcessWork
-from skitaid.was.thread_pool import ThreadPool
-from skitaid.was.thread_work import ThreadWork
+from skitaid.was.local.command_work import COMMAND_S, CommandPool, CommandWork
+from skitaid.was.local.process_work import ProcessPool, ProcessWork
+from skitaid.was.local.task import LocalTask
+from skitaid.was.local.thread_pool import ThreadPool
+from skitaid.was.local.thread_work import ThreadWork
 from skitaid.was.worker import current_worker, worker_or_none
 
 __all__ = ["Process", "Subprocess", "Thread"]

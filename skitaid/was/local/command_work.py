@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import IO, Any, Final
 
-from skitaid.was.command_guard import CommandGuard
 from skitaid.was.errors import WasError
+from skitaid.was.local.command_guard import CommandGuard
+from skitaid.was.local.thread_pool import ThreadPool
 from skitaid.was.result import Result
-from skitaid.was.thread_pool import ThreadPool
 from skitaid.was.work import Done
 
 __all__ = ["COMMAND_S", "MAX_OUTPUT_BYTES", "CommandPool", "CommandWork", "OutputTooLargeError"]

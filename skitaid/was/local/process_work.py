@@ -9,10 +9,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from skitaid.was.child import Child, ChildDiedError, ChildGoneError
 from skitaid.was.errors import WasError
+from skitaid.was.local.child import Child, ChildDiedError, ChildGoneError
+from skitaid.was.local.thread_pool import ThreadPool
 from skitaid.was.result import Result
-from skitaid.was.thread_pool import ThreadPool
 from skitaid.was.work import Done, name_of
 from skitaid.was.worker import Worker
 

@@ -1,0 +1,1 @@
+"""Work that this machine does: functions in threads and in processes, and commands."""
