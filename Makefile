@@ -18,8 +18,12 @@ WHEEL ?=
 SHELL := /bin/sh
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-# An environment whose interpreter is gone, or that was made for another folder, is made again.
-$(shell [ -x $(VENV)/bin/python ] && [ "$$(cat $(VENV)/.made 2>/dev/null)" = "$(CURDIR)" ] || rm -f $(VENV)/.made)
+# An environment whose interpreter is gone or is not the one that is named, or that was made for another folder, is made
+# again: tools/venv.sh looks. For install and uninstall PYTHON means another thing.
+ifeq ($(filter install uninstall,$(MAKECMDGOALS)),)
+$(shell [ -z '$(PYTHON)' ] && [ -x $(VENV)/bin/python ] && \
+    [ "$$(cat $(VENV)/.made 2>/dev/null)" = "$(CURDIR)" ] || rm -f $(VENV)/.made)
+endif
 
 .PHONY: help venv run test check bench install uninstall clean
 

@@ -19,11 +19,22 @@ has_venv() {
 
 candidates() {
     for minor in $minor_versions; do
-        echo "python3.$minor"
-        for python in "$HOME"/.pyenv/versions/3."$minor".*/bin/python; do
-            [ -x "$python" ] && echo "$python"
-        done
+        installed "3.$minor"
     done
+}
+
+installed() {
+    echo "python$1"
+    for python in "$HOME"/.pyenv/versions/"$1".*/bin/python; do
+        [ -x "$python" ] && echo "$python"
+    done
+}
+
+named() {
+    case "$1" in
+    python3.[0-9]*) installed "${1#python}" ;;
+    *) echo "$1" ;;
+    esac
 }
 
 path_of() {
@@ -68,12 +79,14 @@ complain() {
     return 1
 }
 
-case "${1:-}" in
+case "${1:-}${2:+ CANDIDATE}" in
 --all) all ;;
-# shellcheck disable=SC2046 # a list of words
---first) first ${2:-python3 $(candidates)} ;;
+# shellcheck disable=SC2046 # a list of words, here and below
+"--first CANDIDATE" | "--system CANDIDATE") first $(named "$2") ;;
 # shellcheck disable=SC2046
---system) first ${2:-/usr/bin/python3 python3 $(candidates)} ;;
+--first) first python3 $(candidates) ;;
+# shellcheck disable=SC2046
+--system) first /usr/bin/python3 python3 $(candidates) ;;
 *)
     echo "usage: $0 --first [CANDIDATE] | --system [CANDIDATE] | --all" >&2
     exit 2

@@ -3,8 +3,9 @@
 #
 #   tools/venv.sh FOLDER PYTHON EXTRAS
 #
-# PYTHON may be empty: the machine's first that fits. The last thing written is FOLDER/.made, which holds the
-# checkout's path: make compares it, because an environment that was moved or half made is of no use.
+# PYTHON may be empty: the one that FOLDER has, or the machine's first that fits. The last thing written is
+# FOLDER/.made, which holds the checkout's path: make compares it, because an environment that was moved or half made
+# is of no use.
 set -eu
 folder=$1 python=$2 extras=$3
 checkout=$(pwd)
@@ -13,8 +14,15 @@ works() {
     "$folder/bin/python" -m pip --version >/dev/null 2>&1 && [ "$(cat "$folder/.checkout" 2>/dev/null)" = "$checkout" ]
 }
 
+is_of() {
+    [ -z "$1" ] || [ "$(installation_of "$folder/bin/python")" = "$(installation_of "$1")" ]
+}
+
+installation_of() {
+    "$1" -c 'import sys; print(sys.base_prefix, *sys.version_info[:2])'
+}
+
 make_folder() {
-    python=$(tools/pythons.sh --first "$python") || exit 1
     echo "skitaid: making $folder with $python"
     "$python" -m venv --clear "$folder"
     echo "$checkout" >"$folder/.checkout"
@@ -28,6 +36,10 @@ install() {
 }
 
 rm -f "$folder/.made"
-works || make_folder
+[ -z "$python" ] || python=$(tools/pythons.sh --first "$python")
+if ! works || ! is_of "$python"; then
+    python=${python:-$(tools/pythons.sh --first)}
+    make_folder
+fi
 install
 echo "$checkout" >"$folder/.made"

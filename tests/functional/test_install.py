@@ -185,3 +185,16 @@ def test_without_a_python_that_fits_it_says_what_to_do(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Python 3.11 or newer is needed, found: Python 3.9.2" in done.stderr
     assert "apt-get install python3 python3-venv" in done.stderr
+
+
+def test_a_version_by_name_is_found_behind_a_shim_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shim, real = tmp_path / "shims" / "python3.13", tmp_path / ".pyenv" / "versions" / "3.13.9" / "bin" / "python"
+    for path, line in ((shim, "exit 127"), (real, f'exec "{sys.executable}" "$@"')):
+        path.parent.mkdir(parents=True)
+        path.write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
+        path.chmod(0o755)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", f"{shim.parent}:/usr/bin:/bin")
+    done = run("tools/pythons.sh", "--first", "python3.13")
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, sys.executable, "")
+    assert run("tools/pythons.sh", "--first", shim).returncode == 1
