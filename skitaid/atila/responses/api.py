@@ -16,7 +16,8 @@ from skitaid.atila.responses.reply import Reply
 __all__ = ["API", "FAULT_CODE", "frames_of", "make_api", "make_fault", "make_jstream"]
 
 FAULT_CODE: Final = 20000
-_OWN_FOLDER: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_OWN_FOLDER: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+"""That of Atila."""
 _STATUS: Final = re.compile(r"[1-5][0-9]{2}(?: |$)").match
 
 
