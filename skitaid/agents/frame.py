@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from enum import Enum
-from signal import SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, Signals
+from signal import SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, Signals
 
 from skitaid.agents.arguments import Arguments
 from skitaid.config.load import load_main
@@ -32,11 +32,15 @@ EXIT_WRONG = 2
 
 class Stop(Enum):
     """GRACEFUL: finish what is under way. FAST: do not wait for it. ORPHANED: the supervisor is gone; another one will
-    start another agent at any moment."""
+    start another agent at any moment. REPLACED: another agent begins when this one has ended."""
 
     GRACEFUL = "graceful"
     FAST = "fast"
     ORPHANED = "orphaned"
+    REPLACED = "replaced"
+
+
+_HOW = {SIGQUIT: Stop.GRACEFUL, SIGUSR2: Stop.REPLACED}
 
 
 class Agent:
@@ -73,7 +77,7 @@ class Frame:
         self.arguments = arguments
         self.log = LogFile(arguments.log_path(main.global_), echo=arguments.is_verbose)
         self._loop = Loop()
-        self._signals = SignalPipe((SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGCHLD))
+        self._signals = SignalPipe((SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD))
         self._parent = lifeline.inherited()
         self._reporter = report.inherited()
         self._note = ""
@@ -161,7 +165,7 @@ class Frame:
             if not self.log.reopen_if_moved():
                 self.log.rotate()
         else:
-            how = Stop.GRACEFUL if number is SIGQUIT else Stop.FAST
+            how = _HOW.get(number, Stop.FAST)
             self.log.write("info", f"stopping ({how.value}): {number.name} was received")
             self._agent.stop(how)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
-from signal import SIGKILL, SIGQUIT, SIGTERM, Signals
+from signal import SIGKILL, SIGQUIT, SIGTERM, SIGUSR2, Signals
 from signal import strsignal as _strsignal
 
 from skitaid.supervisor.states import AT_REST, IllegalTransitionError, State, check_transition
@@ -119,11 +119,13 @@ class Died:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """End it. `fast`: without waiting for what is in flight. `again`: and start it anew."""
+    """End it. `fast`: without waiting for what is in flight. `again`: and start it anew. `keeps`: what it has begun goes
+    on under the next one (agents)."""
 
     reason: str
     fast: bool = False
     again: bool = False
+    keeps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +297,7 @@ def _stop_at_rest(process: Process, event: Stop, now: float) -> Step:
 
 
 def _begin_stop(process: Process, event: Stop, after: After, now: float) -> Step:
-    first = SIGTERM if event.fast else SIGQUIT
+    first = SIGTERM if event.fast else SIGUSR2 if event.keeps else SIGQUIT
     term_at = now if event.fast else now + process.limits.grace_s
     kill_at = min([term_at + KILL_AFTER_S, *(step.at for step in process.escalation if step.signal is SIGKILL)])
     steps = [] if event.fast else [Escalation(term_at, SIGTERM)]

@@ -145,7 +145,7 @@ class Unit:
     def stop(self, reason: str, *, fast: bool = False, again: bool = False) -> None:
         self._give_up_restart(reason)
         self.restart.leavers.hurry(0.0 if fast else self.process.limits.grace_s, fast=fast)
-        self.happen(events.Stop(reason, fast=fast, again=again))
+        self.happen(events.Stop(reason, fast=fast, again=again, keeps=again and self.is_agent))
 
     def happen(self, event: events.Event) -> None:
         """Let `process.step` decide, write down a change of state, and perform."""

@@ -398,6 +398,25 @@ def test_a_site_s_job_runs_as_the_site(tmp_path: Path) -> None:
     assert "[out:shop:who] nobody" in cron.log
 
 
+def test_a_restart_leaves_jobs_alone(tmp_path: Path) -> None:
+    place, go = Place(tmp_path), tmp_path / "go"
+    (place.etc / "skitaid.conf").write_text(
+        f"[crontab:line]\nJOB = long\n@reboot echo begun; while [ ! -e {go} ]; do sleep 0.05; done; echo done\n")
+    daemon = Daemon(place)
+    log = tmp_path / "var" / "log" / "daemons" / "cron" / "cron.log"
+    try:
+        daemon.start()
+        wait_for(lambda: "[out:long] begun" in log.read_text(), "the job")
+        assert daemon("restart").returncode == 0
+        assert "still runs, begun by the agent before this one" in log.read_text()
+        go.touch()
+        wait_for(lambda: "ended after" in log.read_text(), "its end")
+        assert log.read_text().count("[out:long] begun") == log.read_text().count("[out:long] done") == 1
+    finally:
+        go.touch()
+        daemon.end()
+
+
 def test_the_daemon_s_cron(tmp_path: Path) -> None:
     place = Place(tmp_path)
     (place.etc / "skitaid.conf").write_text("[crontab:line]\n@reboot echo hello\n0 0 1 1 * true\n")

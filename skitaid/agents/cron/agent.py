@@ -125,8 +125,8 @@ class CronAgent(Agent):
         self._take(self._confs.read())
 
     def stop(self, how: Stop) -> None:
-        if how is Stop.ORPHANED:
-            self.is_over = True
+        if how in (Stop.ORPHANED, Stop.REPLACED):
+            self.is_over = True  # the next one looks after the runners
             return
         self._is_stopping = True
         if how is Stop.FAST:

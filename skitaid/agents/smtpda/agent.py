@@ -277,7 +277,7 @@ class MailAgent(Agent):
     def stop(self, how: Stop) -> None:
         self._couriers.stop()
         now = time.monotonic()
-        end_at = float("inf") if how is Stop.GRACEFUL else now + FAST_S
+        end_at = float("inf") if how in (Stop.GRACEFUL, Stop.REPLACED) else now + FAST_S
         self._end_at = end_at if self._end_at is None else min(end_at, self._end_at)
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from signal import SIGKILL, SIGQUIT, SIGTERM
+from signal import SIGKILL, SIGQUIT, SIGTERM, SIGUSR2
 
 import pytest
 
@@ -222,6 +222,11 @@ def test_restart_is_stop_and_start(running: Run) -> None:
     assert running.taken() == [Signal(SIGQUIT), Spawn()]
     assert running.process.after is After.REST
     assert running.process.restarts == 0
+
+
+def test_what_an_agent_began_goes_on_under_the_next(running: Run) -> None:
+    running.do(Stop("asked", again=True, keeps=True))
+    assert running.taken() == [Signal(SIGUSR2)]
 
 
 def test_another_master_takes_its_place(running: Run) -> None:
