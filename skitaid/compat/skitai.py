@@ -20,7 +20,7 @@ _Decorated = TypeVar("_Decorated")
 _STATES: Final = ("skitaid.was.states", "register_states")
 _NAMES: Final[dict[str, tuple[str, str]]] = {
     **{
-        name: ("skitaid.was.result", name)
+        name: ("skitaid.was.tasks.result", name)
         for name in ("STA_UNSENT", "STA_TIMEOUT", "STA_REQFAIL", "STA_NORMAL", "STA_NETERR")
     },
     "HTTPError": ("skitaid.was.errors", "HTTPError"),

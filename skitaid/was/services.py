@@ -16,11 +16,11 @@ _PLACES: Final = {
     "skitaid.was.calls.methods": _CALLS,
     "skitaid.was.calls.stubs": ("rpc", "xmlrpc", "jsonrpc"),
     "skitaid.was.calls.grpc_stubs": ("grpc",),
-    "skitaid.was.proxying": ("proxypass",),
-    "skitaid.was.task": ("Task",),
-    "skitaid.was.tasks": ("Tasks", "Mask"),
-    "skitaid.was.promises": ("Future", "Futures"),
-    "skitaid.was.result": ("Result", "STA_UNSENT", "STA_TIMEOUT", "STA_REQFAIL", "STA_NORMAL", "STA_NETERR"),
+    "skitaid.was.calls.proxying": ("proxypass",),
+    "skitaid.was.tasks.task": ("Task",),
+    "skitaid.was.tasks.group": ("Tasks", "Mask"),
+    "skitaid.was.tasks.promises": ("Future", "Futures"),
+    "skitaid.was.tasks.result": ("Result", "STA_UNSENT", "STA_TIMEOUT", "STA_REQFAIL", "STA_NORMAL", "STA_NETERR"),
     "skitaid.was.errors": ("HTTPError", "NoRequestError", "NoWorkerError", "LoopThreadError"),
     "skitaid.was.local.pools": ("Thread", "Process", "Subprocess"),
     "skitaid.was.states": ("register_states", "setgs", "getgs", "addgs", "setlu", "getlu"),
@@ -33,7 +33,7 @@ _PLACES: Final = {
 _ALIASES: Final = {
     "Error": ("skitaid.was.errors", "HTTPError"),
     "email": ("skitaid.agents.smtpda.message", "Email"),
-    "futures": ("skitaid.was.promises", "Futures"),
+    "futures": ("skitaid.was.tasks.promises", "Futures"),
 }
 
 SERVICES: Final[Mapping[str, tuple[str, str]]] = {

@@ -20,10 +20,10 @@ from skitaid import was
 from skitaid.instance import functions
 from skitaid.was.local import pools
 from skitaid.was.local.process_work import ProcessPool, ProcessWork, RemoteTraceback
-from skitaid.was.result import STA_NORMAL, STA_REQFAIL, STA_TIMEOUT
 from skitaid.was.state_table import StateTable
 from skitaid.was.states import registered_names
-from skitaid.was.task import Task
+from skitaid.was.tasks.result import STA_NORMAL, STA_REQFAIL, STA_TIMEOUT
+from skitaid.was.tasks.task import Task
 from skitaid.was.worker import Worker, current_worker
 from tests.functional.engines import until
 from tests.functional.running import ROOT
@@ -298,7 +298,7 @@ def test_a_command_ends_in_time_though_nobody_waits() -> None:
 def test_much_output(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(was.Subprocess("head -c 300000 /dev/zero | tr '\\0' x; head -c 300000 /dev/zero >&2").fetch()) == 300_000
     from skitaid.was.local.command_work import CommandPool, CommandWork
-    from skitaid.was.task import Task
+    from skitaid.was.tasks.task import Task
 
     work = CommandWork(CommandPool(1), "yes", 30, max_bytes=100_000)
     with pytest.raises(Exception, match="printed more than 100000 bytes"):
@@ -307,7 +307,7 @@ def test_much_output(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_command_that_never_begins() -> None:
     from skitaid.was.local.command_work import CommandPool, CommandWork
-    from skitaid.was.task import Task
+    from skitaid.was.tasks.task import Task
 
     pool = CommandPool(1)
     first, second = (Task(CommandWork(pool, command, 30)) for command in ("sleep 60", "echo"))

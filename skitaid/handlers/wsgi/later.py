@@ -15,7 +15,7 @@ _OF_BODY: Final = frozenset({"content-type", "content-length", "etag"})
 
 def later_of(call: Call, result: Any) -> Later | None:
     """What stands in place of a response: what the app gave, or what a framework took for a response of its own and
-    passed on (was.promises.Futures.__call__). What the framework sent of that is not sent, but for fields such as
+    passed on (was.tasks.promises.Futures.__call__). What the framework sent of that is not sent, but for fields such as
     Set-Cookie, which go along with the response."""
     if isinstance(result, Later):
         return result

@@ -11,6 +11,7 @@ from typing import Final
 
 from skitaid import __version__
 from skitaid.upstream.call import IDEMPOTENT, Call
+from skitaid.was.calls.order import MAX_REPLY_BYTES, Order, timeouts_for
 from skitaid.was.messages.authorization import Credentials, Login
 from skitaid.was.messages.content_codings import accepted
 from skitaid.was.messages.digest import Protected
@@ -22,7 +23,6 @@ from skitaid.was.messages.redirects import MAX_REDIRECTS, REDIRECTS, next_method
 from skitaid.was.messages.reply import Decoder, Reply
 from skitaid.was.messages.streamed import StreamedBody
 from skitaid.was.messages.target import Target
-from skitaid.was.order import MAX_REPLY_BYTES, Order, timeouts_for
 
 __all__ = ["Ask", "Terms", "order_of"]
 

@@ -18,13 +18,13 @@ from skitaid.protocols.grpc import Deframer, GrpcFormatError, frame
 from skitaid.upstream.call import Call, Exchange, ResponseHead, Tunnel
 from skitaid.upstream.call import Fields as CallFields
 from skitaid.upstream.errors import Failure, UpstreamError
+from skitaid.was.calls.http_work import members_of
+from skitaid.was.calls.order import Order
 from skitaid.was.errors import LoopThreadError
-from skitaid.was.http_work import members_of
 from skitaid.was.messages.errors import ReplyError
 from skitaid.was.messages.fields import Fields
 from skitaid.was.messages.grpc_reading import coding_of, ending_of
 from skitaid.was.messages.grpc_types import GrpcMethod
-from skitaid.was.order import Order
 from skitaid.was.worker import Worker, current_worker
 
 __all__ = ["GrpcStream", "open_stream"]

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from skitaid.protocols.grpc import CONTENT_TYPE, frame, timeout_value
 from skitaid.was.calls.asking import Ask, order_of
 from skitaid.was.calls.family import Callback, Family
+from skitaid.was.calls.launch import launch, launch_map
 from skitaid.was.calls.making import Words, make_ask
-from skitaid.was.launch import launch, launch_map
+from skitaid.was.calls.order import Order
 from skitaid.was.messages.content_types import RequestType
 from skitaid.was.messages.errors import CallError
-from skitaid.was.order import Order
 
 if TYPE_CHECKING:
     from skitaid.was.calls.grpc_stream import GrpcStream

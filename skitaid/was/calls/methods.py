@@ -11,14 +11,14 @@ from typing import Final, TypeVar
 from skitaid.was.calls.asking import Ask, order_of
 from skitaid.was.calls.defaults import default_type
 from skitaid.was.calls.family import Callback, Family
+from skitaid.was.calls.launch import launch, launch_map
 from skitaid.was.calls.making import Words, make_ask
-from skitaid.was.launch import launch, launch_map
+from skitaid.was.calls.order import Order
 from skitaid.was.messages.authorization import Given
 from skitaid.was.messages.content_types import FORM, JSON, NVP, XML, RequestType
 from skitaid.was.messages.fields import GivenHeaders
-from skitaid.was.order import Order
-from skitaid.was.task import Task
-from skitaid.was.tasks import Tasks
+from skitaid.was.tasks.group import Tasks
+from skitaid.was.tasks.task import Task
 
 __all__ = [
     "Method", "delete", "deletejson", "get", "getjson", "getxml", "head", "options", "order", "patch", "post",

@@ -12,9 +12,9 @@ from typing import Any, Final, Self
 
 from skitaid.was.calls.asking import Ask, order_of
 from skitaid.was.calls.family import Callback, Family
+from skitaid.was.calls.launch import launch, launch_map
 from skitaid.was.calls.making import Words, make_ask
 from skitaid.was.calls.rpc import JSON_NOTICES, JSON_RPC, XML_RPC, Codec, RpcCall
-from skitaid.was.launch import launch, launch_map
 from skitaid.was.messages.authorization import Given
 from skitaid.was.messages.errors import CallError
 from skitaid.was.messages.fields import GivenHeaders, value_of

@@ -16,8 +16,8 @@ from typing import IO, Any, Final
 from skitaid.was.errors import WasError
 from skitaid.was.local.command_guard import CommandGuard
 from skitaid.was.local.thread_pool import ThreadPool
-from skitaid.was.result import Result
-from skitaid.was.work import Done
+from skitaid.was.tasks.result import Result
+from skitaid.was.tasks.work import Done
 
 __all__ = ["COMMAND_S", "MAX_OUTPUT_BYTES", "CommandPool", "CommandWork", "OutputTooLargeError"]
 

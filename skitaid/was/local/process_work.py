@@ -12,8 +12,8 @@ from typing import Any
 from skitaid.was.errors import WasError
 from skitaid.was.local.child import Child, ChildDiedError, ChildGoneError
 from skitaid.was.local.thread_pool import ThreadPool
-from skitaid.was.result import Result
-from skitaid.was.work import Done, name_of
+from skitaid.was.tasks.result import Result
+from skitaid.was.tasks.work import Done, name_of
 from skitaid.was.worker import Worker
 
 __all__ = ["ProcessPool", "ProcessWork", "RemoteTraceback"]

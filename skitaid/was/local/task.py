@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from skitaid.was.result import STA_REQFAIL, Result
-from skitaid.was.task import Task
-from skitaid.was.work import Work
+from skitaid.was.tasks.result import STA_REQFAIL, Result
+from skitaid.was.tasks.task import Task
+from skitaid.was.tasks.work import Work
 from skitaid.was.worker import worker_or_none
 
 __all__ = ["LocalTask"]

@@ -10,8 +10,8 @@ from typing import Any
 
 from skitaid.was.context import carried
 from skitaid.was.local.thread_pool import ThreadPool
-from skitaid.was.result import Result
-from skitaid.was.work import Done, name_of
+from skitaid.was.tasks.result import Result
+from skitaid.was.tasks.work import Done, name_of
 
 __all__ = ["ThreadWork"]
 

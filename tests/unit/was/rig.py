@@ -19,10 +19,10 @@ from skitaid.protocols.response_head import ResponseFields, ResponseHead
 from skitaid.upstream.call import Call, Receiver
 from skitaid.upstream.errors import UpstreamError
 from skitaid.was import worker as worker_module
+from skitaid.was.calls.order import Order, timeouts_for
 from skitaid.was.messages.fields import Headers
 from skitaid.was.messages.reply import Decoded, Reply
 from skitaid.was.messages.target import parse_target
-from skitaid.was.order import Order, timeouts_for
 from skitaid.was.worker import Controls, Worker
 
 PATIENCE_S = 10.0

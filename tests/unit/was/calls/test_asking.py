@@ -9,10 +9,10 @@ import pytest
 
 from skitaid.was.calls.asking import order_of
 from skitaid.was.calls.making import Words, make_ask
+from skitaid.was.calls.order import Order
 from skitaid.was.messages.content_types import FORM, JSON, XML, RequestType
 from skitaid.was.messages.errors import CallError, ReplyError
 from skitaid.was.messages.reply import Reply
-from skitaid.was.order import Order
 
 
 def order(method: str = "GET", url: str = "http://h/a", kind: RequestType = JSON, **words: Any) -> Order:

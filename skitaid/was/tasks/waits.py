@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from skitaid.was.result import CACHED
+from skitaid.was.tasks.result import CACHED
 
 __all__ = ["Wait", "read_wait"]
 

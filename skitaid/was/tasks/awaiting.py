@@ -8,7 +8,7 @@ from _thread import get_ident
 from collections.abc import Iterable
 from contextlib import suppress
 
-from skitaid.was.waiting import Waited, call_when_done, unfinished_of
+from skitaid.was.tasks.waiting import Waited, call_when_done, unfinished_of
 
 __all__ = ["until_done"]
 

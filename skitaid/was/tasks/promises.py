@@ -14,8 +14,8 @@ from typing import Any, Final, Protocol
 from skitaid.was.context import bound_request, memory
 from skitaid.was.errors import WasError
 from skitaid.was.later import Later
-from skitaid.was.waiting import Waited, call_when_done, unfinished_of
-from skitaid.was.watch import watch
+from skitaid.was.tasks.waiting import Waited, call_when_done, unfinished_of
+from skitaid.was.tasks.watch import watch
 from skitaid.was.worker import current_worker
 
 __all__ = ["FUTURES_S", "Future", "Futures"]
@@ -74,7 +74,7 @@ class Futures(Later):
         return []
 
     def _results(self) -> Any:
-        from skitaid.was.result import Results
+        from skitaid.was.tasks.result import Results
 
         results = Results(each.result() for each in self._tasks)
         results.settle()

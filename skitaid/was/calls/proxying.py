@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from skitaid.was.calls.launch import launch
 from skitaid.was.calls.methods import order
 from skitaid.was.context import bound_request
 from skitaid.was.errors import HTTPError, NoRequestError
-from skitaid.was.launch import launch
 from skitaid.was.messages.fields import Headers
 from skitaid.was.messages.reply import Decoded, Reply
-from skitaid.was.promises import Future
-from skitaid.was.result import STA_NORMAL, Result
+from skitaid.was.tasks.promises import Future
+from skitaid.was.tasks.result import STA_NORMAL, Result
 
 __all__ = ["PROXY_S", "PassedOn", "proxypass"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from _thread import allocate_lock
 from collections.abc import Callable
 
-from skitaid.was.result import Result
-from skitaid.was.work import Done, Work
+from skitaid.was.tasks.result import Result
+from skitaid.was.tasks.work import Done, Work
 
 __all__ = ["Flight", "Seat"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from skitaid.was.result import Result
+from skitaid.was.tasks.result import Result
 
 __all__ = ["Done", "Work", "name_of"]
 

@@ -12,11 +12,11 @@ import pytest
 from skitaid import was
 from skitaid.was import context
 from skitaid.was.errors import HTTPError, WasError
-from skitaid.was.result import STA_REQFAIL, STA_TIMEOUT, Result, Results
-from skitaid.was.task import Task
+from skitaid.was.tasks.result import STA_REQFAIL, STA_TIMEOUT, Result, Results
+from skitaid.was.tasks.task import Task
 from skitaid.was.worker import current_worker
 from tests.unit.was.rig import PATIENCE_S, FakeLoop, World, until
-from tests.unit.was.test_task import At, Deed
+from tests.unit.was.tasks.test_task import At, Deed
 
 
 def ready_of(future: Any) -> list[bool]:

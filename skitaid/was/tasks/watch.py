@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from skitaid.was.waiting import Unfinished, call_when_done
+from skitaid.was.tasks.waiting import Unfinished, call_when_done
 from skitaid.was.worker import Worker
 
 __all__ = ["SWEEP_S", "Watch", "watch"]

@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any, Protocol
 
 from skitaid.was.context import carried, identifier
-from skitaid.was.waiting import Waited, call_when_done, unfinished_of
-from skitaid.was.work import name_of
+from skitaid.was.tasks.waiting import Waited, call_when_done, unfinished_of
+from skitaid.was.tasks.work import name_of
 from skitaid.was.worker import current_worker
 
 __all__ = ["call_later", "run_in_app_thread"]

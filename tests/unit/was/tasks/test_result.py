@@ -9,7 +9,7 @@ from skitaid.was.errors import HTTPError
 from skitaid.was.messages.errors import ReplyError, RpcFault
 from skitaid.was.messages.fields import Headers
 from skitaid.was.messages.reply import Decoded
-from skitaid.was.result import STA_NETERR, STA_NORMAL, STA_REQFAIL, STA_TIMEOUT, Result, Results
+from skitaid.was.tasks.result import STA_NETERR, STA_NORMAL, STA_REQFAIL, STA_TIMEOUT, Result, Results
 
 
 def opened(body: bytes, content_type: str = "text/plain", **more: object) -> Result:

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from skitaid.was.errors import HTTPError, LoopThreadError
-from skitaid.was.result import STA_NORMAL, STA_TIMEOUT, STA_UNSENT, Result
-from skitaid.was.task import Task
-from skitaid.was.tasks import Mask, Tasks
-from skitaid.was.work import Done
+from skitaid.was.tasks.group import Mask, Tasks
+from skitaid.was.tasks.result import STA_NORMAL, STA_TIMEOUT, STA_UNSENT, Result
+from skitaid.was.tasks.task import Task
+from skitaid.was.tasks.work import Done
 from tests.unit.was.rig import PATIENCE_S, World
 
 

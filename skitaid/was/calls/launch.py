@@ -7,21 +7,21 @@ from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from skitaid.was.callback import call_later
+from skitaid.was.calls.http_work import HttpWork, members_of
+from skitaid.was.calls.order import without_end
 from skitaid.was.context import outgoing_ids
-from skitaid.was.flight import Seat
-from skitaid.was.http_work import HttpWork, members_of
-from skitaid.was.order import without_end
-from skitaid.was.result_cache import KeyMemo, ResultCache
-from skitaid.was.task import Task
-from skitaid.was.tasks import Tasks
-from skitaid.was.watch import watch
+from skitaid.was.tasks.callback import call_later
+from skitaid.was.tasks.flight import Seat
+from skitaid.was.tasks.group import Tasks
+from skitaid.was.tasks.result_cache import KeyMemo, ResultCache
+from skitaid.was.tasks.task import Task
+from skitaid.was.tasks.watch import watch
 from skitaid.was.worker import Worker, current_worker
 
 if TYPE_CHECKING:
-    from skitaid.was.order import Order
-    from skitaid.was.result import Result
-    from skitaid.was.work import Work
+    from skitaid.was.calls.order import Order
+    from skitaid.was.tasks.result import Result
+    from skitaid.was.tasks.work import Work
 
 __all__ = ["launch", "launch_map", "result_cache"]
 

@@ -11,13 +11,13 @@ import pytest
 from skitaid.upstream.call import CallTimeouts
 from skitaid.upstream.errors import Failure, UpstreamError
 from skitaid.was import context
+from skitaid.was.calls.launch import launch, launch_map
+from skitaid.was.calls.order import BACKGROUND_S, Order, timeouts_for
 from skitaid.was.errors import HTTPError, NoWorkerError
-from skitaid.was.launch import launch, launch_map
 from skitaid.was.messages.errors import CallError, ReplyError
 from skitaid.was.messages.reply import Reply
 from skitaid.was.messages.target import parse_target
-from skitaid.was.order import BACKGROUND_S, Order, timeouts_for
-from skitaid.was.result import STA_NETERR, STA_REQFAIL, STA_TIMEOUT, Result
+from skitaid.was.tasks.result import STA_NETERR, STA_REQFAIL, STA_TIMEOUT, Result
 from tests.unit.was.rig import PATIENCE_S, FakeLoop, World, order
 
 

@@ -16,9 +16,9 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Final
 
-from skitaid.was.flight import Flight
-from skitaid.was.result import Result
-from skitaid.was.work import Work
+from skitaid.was.tasks.flight import Flight
+from skitaid.was.tasks.result import Result
+from skitaid.was.tasks.work import Work
 
 __all__ = ["Entry", "KeyMemo", "ResultCache"]
 

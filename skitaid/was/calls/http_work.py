@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Final
 from skitaid.exceptions import SkitaidError
 from skitaid.upstream.call import Call, Exchange, Fields, ResponseHead, Tunnel
 from skitaid.upstream.errors import Failure, UpstreamError
+from skitaid.was.calls.order import timeouts_for
 from skitaid.was.messages.errors import CallError, without_frames
 from skitaid.was.messages.reply import Reply
-from skitaid.was.order import timeouts_for
-from skitaid.was.result import Result
-from skitaid.was.task import PATIENCE_S
+from skitaid.was.tasks.result import Result
+from skitaid.was.tasks.task import PATIENCE_S
 
 if TYPE_CHECKING:
+    from skitaid.was.calls.order import Order
     from skitaid.was.messages.pump import BodyPump
     from skitaid.was.messages.streamed import StreamedBody
-    from skitaid.was.order import Order
-    from skitaid.was.work import Done
+    from skitaid.was.tasks.work import Done
     from skitaid.was.worker import Cluster, Worker
 
 __all__ = ["HttpWork", "members_of"]

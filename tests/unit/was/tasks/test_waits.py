@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from skitaid.was.waits import Wait, read_wait
+from skitaid.was.tasks.waits import Wait, read_wait
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, Final, SupportsIndex, overload
 
-from skitaid.was.promises import Futures
-from skitaid.was.result import CACHED, Result, Results
-from skitaid.was.task import GETWAIT_S, Task
-from skitaid.was.waiting import Unfinished, wait_for
-from skitaid.was.waits import Wait, read_wait
+from skitaid.was.tasks.promises import Futures
+from skitaid.was.tasks.result import CACHED, Result, Results
+from skitaid.was.tasks.task import GETWAIT_S, Task
+from skitaid.was.tasks.waiting import Unfinished, wait_for
+from skitaid.was.tasks.waits import Wait, read_wait
 
 __all__ = ["TASKS_S", "Mask", "Tasks"]
 
@@ -121,7 +121,7 @@ class Tasks:
 
     def __await__(self) -> Generator[Any, None, Results]:
         """In async code: `results = await tasks`."""
-        from skitaid.was.awaiting import until_done
+        from skitaid.was.tasks.awaiting import until_done
 
         yield from until_done(self._tasks, self._deadline(None)).__await__()
         results = self.result()
@@ -165,7 +165,7 @@ class Tasks:
 
     def add_done_callback(self, function: Any) -> None:
         """Have `function()` called once when all have a result."""
-        from skitaid.was.waiting import call_when_done, unfinished_of
+        from skitaid.was.tasks.waiting import call_when_done, unfinished_of
 
         unfinished = unfinished_of(self._tasks)
         if unfinished:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from skitaid.was.flight import Flight, Seat
-from skitaid.was.result import Result
-from skitaid.was.result_cache import KeyMemo, ResultCache
-from skitaid.was.task import Task
-from skitaid.was.work import Done
+from skitaid.was.tasks.flight import Flight, Seat
+from skitaid.was.tasks.result import Result
+from skitaid.was.tasks.result_cache import KeyMemo, ResultCache
+from skitaid.was.tasks.task import Task
+from skitaid.was.tasks.work import Done
 
 
 class Clock:

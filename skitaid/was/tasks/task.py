@@ -12,13 +12,13 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from skitaid.was.result import CACHED, STA_UNSENT, Result
-from skitaid.was.waiting import wait_for
-from skitaid.was.waits import Wait, read_wait
+from skitaid.was.tasks.result import CACHED, STA_UNSENT, Result
+from skitaid.was.tasks.waiting import wait_for
+from skitaid.was.tasks.waits import Wait, read_wait
 
 if TYPE_CHECKING:
-    from skitaid.was.result import Memo
-    from skitaid.was.work import Work
+    from skitaid.was.tasks.result import Memo
+    from skitaid.was.tasks.work import Work
 
 __all__ = ["GETWAIT_S", "PATIENCE_S", "Task"]
 
@@ -110,7 +110,7 @@ class Task:
 
     def __await__(self) -> Generator[Any, None, Result]:
         """In async code: `result = await task`."""
-        from skitaid.was.awaiting import until_done
+        from skitaid.was.tasks.awaiting import until_done
 
         yield from until_done((self,), self._deadline(None)).__await__()
         self._done.settle()
@@ -152,7 +152,7 @@ class Task:
     def then(self, function: Callable[..., Any], **named: Any) -> Any:
         """A Future, to be returned in place of a response: `function(was, result, **named)` makes the response when
         the result is there."""
-        from skitaid.was.promises import Future
+        from skitaid.was.tasks.promises import Future
 
         deadline = self._deadline(None)
         left_s = None if deadline is None else max(0.0, deadline - time.monotonic())

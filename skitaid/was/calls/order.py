@@ -1,5 +1,5 @@
 """One HTTP call as an app orders it, between those who make it of the app's words (skitaid.was.calls) and those who
-carry it out (skitaid.was.http_work). Pure vocabulary.
+carry it out (skitaid.was.calls.http_work). Pure vocabulary.
 """
 
 from __future__ import annotations
