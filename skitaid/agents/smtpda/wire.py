@@ -10,9 +10,7 @@ __all__ = ["Traits", "inspect", "stuffed"]
 
 LINE_MAX = 998
 """Octets of a line without its CRLF."""
-_BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n|\x00")
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
-_OVERLONG = re.compile(rb"[^\n]{%d}" % (LINE_MAX + 2))
 END = b".\r\n"
 
 
@@ -42,9 +40,10 @@ def inspect(message: Iterable[bytes]) -> Traits:
 
 
 def _fault(lines: bytes) -> str:
-    if _BARE.search(lines):
+    """Of whole lines. Counted, as expressions that look around take ten times as long."""
+    if not lines.count(b"\r\n") == lines.count(b"\n") == lines.count(b"\r") or b"\0" in lines:
         return "a line ends with CR or LF alone, or has a NUL: lines end with CRLF"
-    return _too_long() if _OVERLONG.search(lines) else ""
+    return _too_long() if max(map(len, lines.split(b"\n"))) > LINE_MAX + 1 else ""
 
 
 def _too_long() -> str:
