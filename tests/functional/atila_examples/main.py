@@ -14,6 +14,7 @@ app = Atila(__name__)
 app.debug = True
 
 HERE = __file__
+together = asyncio.Barrier(10)
 
 
 @app.before_mount
@@ -64,10 +65,10 @@ async def asynchronous(was, port):
     return was.API(text=answer.text, thread=threading.current_thread() is not threading.main_thread())
 
 
-@app.route("/async/slow")
-async def slow(was):
-    await asyncio.sleep(0.3)
-    return "slow"
+@app.route("/async/together")
+async def meet(was):
+    await together.wait()
+    return "together"
 
 
 @app.route("/async/failing")

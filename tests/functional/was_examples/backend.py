@@ -10,6 +10,7 @@ from xmlrpc.client import dumps, loads
 
 counted = Counter()
 lock = threading.Lock()
+two = threading.Barrier(2)
 CREDENTIALS = "Basic " + b64encode(b"user:secret").decode()
 
 
@@ -43,6 +44,8 @@ def jsonrpc(environ, body):
 def api(environ, body, query):
     if "s" in query:
         time.sleep(float(query["s"][0]))
+    if environ["PATH_INFO"] == "/together":
+        two.wait(20)
     told = {
         "result": "ok",
         "nth": count(environ["PATH_INFO"]),

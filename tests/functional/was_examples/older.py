@@ -28,12 +28,12 @@ def template():
 def three():
     s1 = was.rpc("@myapi/rpc2")
     s1.package_releases("roundup")
-    s2 = was.get("@myapi/slow?s=1")
-    s3 = was.get("@myapi/slow?s=1")
+    s2 = was.get("@myapi/together")
+    s3 = was.get("@myapi/together")
 
-    result1 = s1.getwait(2)
-    result2 = s2.getwait(2)
-    result3 = s3.getwait(2)
+    result1 = s1.getwait(20)
+    result2 = s2.getwait(20)
+    result3 = s3.getwait(20)
     return jsonify(result1.data, result2.code, result3.code)
 
 
@@ -52,8 +52,8 @@ def post():
     s1 = was.post(url, {"user": "Hans Roh", "comment": "Hello"})
     s2 = was.upload(url, {"user": "Hans Roh", "file": open(LOGO, "rb")})  # noqa: SIM115
 
-    result1 = s1.getwait(2)
-    result2 = s2.getwait(2)
+    result1 = s1.getwait(20)
+    result2 = s2.getwait(20)
     return jsonify(result1.data, result2.data)
 
 
@@ -64,14 +64,14 @@ def form():
     )
     # This is exactly same as:
     same = was.postform(url, {"user": "Hans Roh", "comment": "Hello"})
-    return jsonify(s.getwait(2).data, same.getwait(2).data)
+    return jsonify(s.getwait(20).data, same.getwait(20).data)
 
 
 @app.route("/prime")
 def prime():
     s = was.rpc("@myapi/rpc2")
     s.get_prime_number_gt(10000)
-    result = s.getwait(2)
+    result = s.getwait(20)
     return jsonify(result.data)
 
 
@@ -80,7 +80,7 @@ def auth():
     username, password = "user", "secret"
     s = was.rpc("@myapi/auth/rpc2", auth=(username, password))
     s.get_prime_number_gt(10000)
-    result = s.getwait(2)
+    result = s.getwait(20)
     return jsonify(result.code, result.data)
 
 
