@@ -16,33 +16,10 @@ from skitaid.engine.phase import Phase
 from skitaid.engine.stream import Stream
 from skitaid.protocols.errors import ProtocolError
 from skitaid.protocols.http1.response import Http1Exchange
+from tests.unit.engine.held import Held
 from tests.unit.engine.rig import Client, MakeRig, Rig, hello, request_bytes
 
 MEGABYTE = 1 << 20
-
-
-class Held:
-    """A handler whose requests are taken as an app thread takes them, and answered when the test says so."""
-
-    def __init__(self, rig: Rig) -> None:
-        self.streams: list[Stream] = []
-        self.rig = rig
-        rig.handler(self._take)
-
-    def _take(self, stream: Stream) -> None:
-        if stream.head.content_length != 0:
-            stream.expect_body(lambda: self._begin(stream))
-        else:
-            self._begin(stream)
-
-    def _begin(self, stream: Stream) -> None:
-        stream.is_dispatched = True
-        stream.is_on_loop = False
-        self.streams.append(stream)
-
-    def next(self) -> Stream:
-        self.rig.until(lambda: self.streams, "a request comes in")
-        return self.streams.pop(0)
 
 
 @pytest.fixture

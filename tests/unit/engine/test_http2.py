@@ -22,34 +22,11 @@ from skitaid.engine.stream import Stream
 from skitaid.logs.request import FIELDS
 from skitaid.protocols.http2.frames import PREFACE, frame
 from skitaid.protocols.http2.limits import Http2Limits
+from tests.unit.engine.held import Held
 from tests.unit.engine.http2_client import Http2Client, Response, connect
 from tests.unit.engine.rig import MakeRig, Rig, hello
 
 MEGABYTE = 1 << 20
-
-
-class Held:
-    """A handler whose requests are taken as an app thread takes them, and answered when the test says so."""
-
-    def __init__(self, rig: Rig) -> None:
-        self.streams: list[Stream] = []
-        self.rig = rig
-        rig.handler(self._take)
-
-    def _take(self, stream: Stream) -> None:
-        if stream.head.content_length != 0:
-            stream.expect_body(lambda: self._begin(stream))
-        else:
-            self._begin(stream)
-
-    def _begin(self, stream: Stream) -> None:
-        stream.is_dispatched = True
-        stream.is_on_loop = False
-        self.streams.append(stream)
-
-    def next(self, client: Http2Client) -> Stream:
-        client.until(lambda: self.streams)
-        return self.streams.pop(0)
 
 
 @pytest.fixture
