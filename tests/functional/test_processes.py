@@ -67,6 +67,9 @@ class Site:
         [figures] = ask(self.run_path, {"command": "status"}, timeout_s=WAIT_S)["instances"]
         return dict(figures)
 
+    def log(self) -> str:
+        return (self.etc.parent / "var" / "log" / "skitaid.log").read_text()
+
     def see(self) -> tuple[int, list[int]]:
         """The master and its workers; all that were ever seen must be gone in the end."""
         master = self.status()["pid"]
@@ -128,12 +131,11 @@ def test_a_killed_worker_refuses_nobody_and_is_replaced(site: Site) -> None:
     assert site.see()[0] == master
 
 
-def test_a_killed_master_is_replaced_within_two_seconds(site: Site) -> None:
+def test_a_killed_master_is_replaced_at_once(site: Site) -> None:
     master, _ = site.see()
-    began = time.monotonic()
     os.kill(master, signal.SIGKILL)
     wait_for(lambda: site.status()["pid"] != master and site.serves(), "the new master's first answer")
-    assert time.monotonic() - began < 2
+    assert "BACKOFF" not in site.log()
     site.see()
 
 
@@ -146,12 +148,11 @@ def test_every_process_but_the_supervisor_killed_at_once(site: Site) -> None:
 
 
 def test_a_killed_supervisor_leaves_no_orphan_and_the_next_one_serves(site: Site) -> None:
-    began = time.monotonic()
     site.daemon.kill()
     site.daemon.wait(WAIT_S)
     site.start()
     assert site.get() == b"hello"
-    assert time.monotonic() - began < 5
+    assert "BACKOFF" not in site.log()
     _, workers = site.see()
     ask(site.run_path, {"command": "stop"})
     assert site.daemon.wait(WAIT_S) == 0

@@ -466,9 +466,8 @@ def test_killed_master_is_replaced_at_once(daemon: Daemon) -> None:
     daemon.start()
     pid = daemon.instance("a")["pid"]
     os.kill(pid, signal.SIGKILL)
-    began = time.monotonic()
     wait_for(lambda: daemon.instance("a")["state"] == "running" and daemon.instance("a")["pid"] != pid, "a new master")
-    assert time.monotonic() - began < 2
+    assert "BACKOFF" not in daemon.log()
     assert daemon.instance("a")["restarts"] == 1
     assert "killed by signal 9" in daemon.log()
 
@@ -477,6 +476,7 @@ def test_a_master_that_keeps_dying_waits(daemon: Daemon) -> None:
     daemon.conf("a", "ready-exit:1")
     daemon.start()
     item = daemon.until("a", "backoff")
+    assert "BACKOFF" in daemon.log()
     assert item["restarts"] == 3
     assert "exited with code 1, the 4th time within 60 s" in item["reason"]
     assert "next try in 5 s" in item["fix"]
