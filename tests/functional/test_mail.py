@@ -345,13 +345,19 @@ def test_to_this_machine_in_the_clear_the_password_is_not_shown(post: Post) -> N
 
 
 def test_a_wrong_password_is_no_reason_to_give_a_mail_up(post: Post) -> None:
-    office = post(Sink(login=("ann", "other")), **LOGIN)
-    office.send()
+    office = post(Sink(login=("ann", "other")), max_retry=0, retry_after=3600, **LOGIN)
+    mail_id = office.send()
     wait_for(lambda: "535 5.7.8" in office.log, "the reason in the log")
-    office.conf(user="ann", password="other")
-    office.processes[-1].send_signal(SIGHUP)
+    own = Email("Hello", "a@x.org", "c@x.org")
+    own.set_smtp(office.sink.address, "ann", "secret")
+    own_id = own.send(office.spool)
+    wait_for(lambda: own_id in office.failed(), "the mail that came with a wrong password")
+    assert mail_id in office.left()
+    office.conf(max_retry=0, retry_after=3600, user="ann", password="other")
+    office.processes[-1].send_signal(SIGHUP)  # and it is tried at once
     office.drained()
-    assert len(office.sink.taken) == 1 and office.failed() == set()
+    assert "b@x.org" in office.sink.recipients()
+    assert mail_id not in office.failed()
 
 
 # ---------------------------------------------------------------- everything at once

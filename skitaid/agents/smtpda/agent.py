@@ -175,7 +175,9 @@ class MailAgent(Agent):
         else:
             # No wait is longer than that: the clock was put back in the meantime.
             latest_s = time.time() + BACK_OFF_MOST_S * (1 + JITTER)
-            self._schedule.add(mail_id, 0.0 if record.unbounced() else min(record.due_s, latest_s))
+            # What a login or TLS was in the way of: that may be mended by now.
+            is_due = record.unbounced() or record.uncounted
+            self._schedule.add(mail_id, 0.0 if is_due else min(record.due_s, latest_s))
 
     # ------------------------------------------------------------ what became of it
 
@@ -271,6 +273,8 @@ class MailAgent(Agent):
         self._books.policy, self._books.host = settings.policy, settings.terms.hello
         for mail_id in self._couriers.change(settings.limits, self._delivery().serve):
             self._schedule.add(mail_id, 0.0)
+        for mail_id in self._schedule.ids():
+            self._enlist(mail_id)
 
     # ------------------------------------------------------------ the end
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from skitaid.agents.smtpda.envelope import Route
-from skitaid.agents.smtpda.errors import DeliveryError
+from skitaid.agents.smtpda.errors import AccessError, DeliveryError
 from skitaid.agents.smtpda.retry import Answer, Status
 from skitaid.agents.smtpda.session import Session, Terms, open_session
 from skitaid.agents.smtpda.transaction import Letter, Transaction
@@ -47,7 +47,7 @@ class Attempt:
         try:
             session = self.open(route, self.terms)
         except DeliveryError as error:
-            return Result(dict.fromkeys(recipients, Answer(Status.WAITING, str(error))), None, False)
+            return Result(dict.fromkeys(recipients, _waiting(letter, error)), None, False)
         return self._over(session, letter, recipients)[0]
 
     def _over(self, session: Session, letter: Letter, recipients: Sequence[str]) -> tuple[Result, bool]:
@@ -58,9 +58,15 @@ class Attempt:
             transaction.run(recipients)
         except DeliveryError as error:
             session.close()
-            answers = dict.fromkeys(recipients, Answer(Status.WAITING, str(error))) | transaction.answers
+            answers = dict.fromkeys(recipients, _waiting(letter, error)) | transaction.answers
             return Result(answers, None, True), transaction.has_begun or bool(transaction.answers)
         return Result(transaction.answers, _kept(session, transaction.answers), True), True
+
+
+def _waiting(letter: Letter, error: DeliveryError) -> Answer:
+    """A password of the conf that is wrong must not bring back everybody's mail. Of one that came with the mail its
+    sender has to hear."""
+    return Answer(Status.WAITING, str(error), counts=not isinstance(error, AccessError) or bool(letter.envelope.route))
 
 
 def _kept(session: Session, answers: dict[str, Answer]) -> Session | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from binascii import a2b_base64, b2a_base64
 from dataclasses import dataclass, field
 
-from skitaid.agents.smtpda.errors import DeliveryError
+from skitaid.agents.smtpda.errors import AccessError, DeliveryError
 
 __all__ = ["NOT_THIS_WAY", "Login", "choose"]
 
@@ -18,12 +18,12 @@ SECRET_MIN = 4
 
 def choose(offered: frozenset[str], *, is_private: bool) -> tuple[str, ...]:
     """The mechanisms to try, in order. Over a connection that others can read, CRAM-MD5 comes first: it does not show
-    the password. Raises DeliveryError when there is none."""
+    the password. Raises AccessError when there is none."""
     order = ("PLAIN", "LOGIN", "CRAM-MD5") if is_private else ("CRAM-MD5", "PLAIN", "LOGIN")
     found = tuple(name for name in order if name in offered)
     if not found:
         there = ", ".join(sorted(offered)) or "no way to log in"
-        raise DeliveryError(f"the server offers {there}; we know {', '.join(order)}")
+        raise AccessError(f"the server offers {there}; we know {', '.join(order)}")
     return found
 
 

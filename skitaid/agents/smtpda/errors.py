@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from skitaid.exceptions import SkitaidError
 
-__all__ = ["DeliveryError", "MailError", "MalformedMailError", "SpoolError"]
+__all__ = ["AccessError", "DeliveryError", "MailError", "MalformedMailError", "SpoolError"]
 
 
 class MailError(SkitaidError, ValueError):
@@ -22,3 +22,7 @@ class MalformedMailError(SkitaidError):
 class DeliveryError(SkitaidError):
     """An attempt failed before the server could judge the mail. Always temporary: what the server says about itself
     (its greeting, its TLS, our password) says nothing about the recipient."""
+
+
+class AccessError(DeliveryError):
+    """The server does not let us in as the conf has it: login, TLS. Who wrote the conf must act."""

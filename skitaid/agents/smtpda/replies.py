@@ -29,7 +29,7 @@ class Reply:
 
     @property
     def is_ok(self) -> bool:
-        return 200 <= self.code < 400
+        return 200 <= self.code < 300
 
     @property
     def is_permanent(self) -> bool:

@@ -38,10 +38,12 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one attempt brought for one recipient. `status` WAITING: a temporary failure."""
+    """What one attempt brought for one recipient. `status` WAITING: a temporary failure. `counts` False: no fault of
+    the recipient's or of a server's, so nobody is given up for it."""
 
     status: Status
     text: str = ""
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +58,14 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class Record:
     """`due_s`: seconds since the epoch. `bounced`: failures up to that attempt were told the sender. `since`: attempts
-    when a person asked to try anew, from which retries are counted."""
+    when a person asked to try anew, from which retries are counted. `uncounted`: those since that do not count."""
 
     attempts: int = 0
     due_s: float = 0.0
     is_held: bool = False
     bounced: int = 0
     since: int = 0
+    uncounted: int = 0
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
 
     def status(self, recipient: str) -> Status:
@@ -84,7 +87,8 @@ class Record:
     def to_bytes(self) -> bytes:
         outcomes = {each: [found.status.value, found.text, found.attempt] for each, found in self.outcomes.items()}
         return json.dumps({"attempts": self.attempts, "due_s": self.due_s, "is_held": self.is_held,
-                           "bounced": self.bounced, "since": self.since, "outcomes": outcomes}).encode() + b"\n"
+                           "bounced": self.bounced, "since": self.since, "uncounted": self.uncounted,
+                           "outcomes": outcomes}).encode() + b"\n"
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Record:
@@ -94,7 +98,7 @@ class Record:
             outcomes = {str(each): Outcome(Status(status), str(text), int(attempt))
                         for each, (status, text, attempt) in found["outcomes"].items()}
             return cls(int(found["attempts"]), float(found["due_s"]), bool(found["is_held"]), int(found["bounced"]),
-                       int(found["since"]), outcomes)
+                       int(found["since"]), int(found.get("uncounted", 0)), outcomes)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise MalformedMailError(f"no record of a mail: {error!r}") from error
 
@@ -111,16 +115,20 @@ def after_attempt(record: Record, answers: Mapping[str, Answer], policy: Policy,
     """The record after an attempt at the recipients of `answers`."""
     attempts = record.attempts + 1
     tries = attempts - record.since
-    outcomes = {**record.outcomes, **{each: _outcome(answer, attempts, is_last=tries > policy.max_retry)
+    uncounted = record.uncounted + (not any(answer.counts for answer in answers.values()))
+    is_last = tries - uncounted > policy.max_retry
+    outcomes = {**record.outcomes, **{each: _outcome(answer, attempts, is_last=is_last and answer.counts)
                                       for each, answer in answers.items()}}
-    return replace(record, attempts=attempts, outcomes=outcomes, due_s=now + back_off_s(tries, policy, chance))
+    return replace(record, attempts=attempts, uncounted=uncounted, outcomes=outcomes,
+                   due_s=now + back_off_s(tries, policy, chance))
 
 
 def anew(record: Record) -> Record:
     """As a person asks for it: at once, and with all retries; who failed is tried again, who has it is not."""
     outcomes = {each: replace(found, status=Status.WAITING) if found.status is Status.FAILED else found
                 for each, found in record.outcomes.items()}
-    return replace(record, due_s=0.0, is_held=False, since=record.attempts, bounced=record.attempts, outcomes=outcomes)
+    return replace(record, due_s=0.0, is_held=False, since=record.attempts, uncounted=0, bounced=record.attempts,
+                   outcomes=outcomes)
 
 
 def _outcome(answer: Answer, attempt: int, *, is_last: bool) -> Outcome:

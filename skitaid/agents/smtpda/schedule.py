@@ -23,6 +23,10 @@ class Schedule:
     def __contains__(self, mail_id: str) -> bool:
         return mail_id in self._due or mail_id in self._held
 
+    def ids(self) -> list[str]:
+        """Those that are not held."""
+        return list(self._due)
+
     @property
     def held(self) -> int:
         return len(self._held)

@@ -15,7 +15,7 @@ from pathlib import Path
 from skitaid.agents.smtpda import tls
 from skitaid.agents.smtpda.auth import NOT_THIS_WAY, Login, choose
 from skitaid.agents.smtpda.envelope import Route, Starttls
-from skitaid.agents.smtpda.errors import DeliveryError
+from skitaid.agents.smtpda.errors import AccessError, DeliveryError
 from skitaid.agents.smtpda.replies import TEXT_MAX, Abilities, Reply, ReplyReader
 
 __all__ = ["FINAL_TIMEOUT_S", "Session", "Terms", "open_session"]
@@ -76,13 +76,14 @@ class Session:
         is_required = self.route.security is Starttls.REQUIRED
         if "STARTTLS" not in self.abilities:
             if is_required:
-                raise DeliveryError(f"{self.route} offers no STARTTLS, and TLS is required: nothing was sent; to send "
-                                    "without it, say starttls = no")
+                raise AccessError(f"{self.route} offers no STARTTLS, and TLS is required: nothing was sent; to send "
+                                  "without it, say starttls = no")
             return
         reply = self.command("STARTTLS")
         if reply.code != 220:
             if is_required:
-                raise DeliveryError(f"{self.route} refuses STARTTLS: {reply}")
+                kind = AccessError if reply.is_permanent else DeliveryError
+                raise kind(f"{self.route} refuses STARTTLS: {reply}")
             return
         self._must_be_silent()  # what came in the clear would count as said within TLS
         self._wrap(is_verified=is_required)
@@ -97,7 +98,8 @@ class Session:
             self._channel = made.wrap_socket(self._channel, server_hostname=_name(self.route))
         except (ssl.SSLError, OSError, ValueError) as error:
             self.close()
-            raise DeliveryError(f"no TLS with {self.route}: {error}") from error
+            is_distrust = isinstance(error, ssl.SSLCertVerificationError | FileNotFoundError | PermissionError)
+            raise (AccessError if is_distrust else DeliveryError)(f"no TLS with {self.route}: {error}") from error
         self._is_private = is_verified
         self._nothing = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -110,7 +112,8 @@ class Session:
             if reply.code not in NOT_THIS_WAY:
                 break
         if not reply.is_ok:
-            raise DeliveryError(f"{self.route}: it does not let {user} in by {mechanism}: {login.hidden(str(reply))}")
+            kind = AccessError if reply.is_permanent else DeliveryError
+            raise kind(f"{self.route}: it does not let {user} in by {mechanism}: {login.hidden(str(reply))}")
 
     def _must(self, reply: Reply, what: str) -> None:
         if not reply.is_ok:

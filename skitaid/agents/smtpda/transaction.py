@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from skitaid.agents.smtpda.envelope import Envelope
-from skitaid.agents.smtpda.errors import DeliveryError
+from skitaid.agents.smtpda.errors import AccessError, DeliveryError
 from skitaid.agents.smtpda.ledger import Slip
 from skitaid.agents.smtpda.replies import Abilities, Reply
 from skitaid.agents.smtpda.retry import Answer, Status
@@ -20,6 +20,9 @@ __all__ = ["Letter", "Transaction"]
 
 RECIPIENTS_MAX = 100
 """In one go: what every server takes (RFC 5321, section 4.5.3.1.8)."""
+
+MUST_LOG_IN = 530
+"""RFC 4954, section 6, and RFC 3207, section 4: nothing is said of the mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,10 @@ class Transaction:
             replies = [self._session.command(lines[0])]
             if replies[0].code < 300:
                 replies += [self._session.command(line) for line in lines[1:]]
+        shut = next((reply for reply in replies if reply.code == MUST_LOG_IN), None)
+        if shut is not None:
+            self._session.close()
+            raise AccessError(f"{self._session.route} wants a login, or TLS, first: {shut}")
         if replies[0].code >= 300:
             self._settle(recipients, judge(replies[0]))
             return []

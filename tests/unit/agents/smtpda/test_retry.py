@@ -32,6 +32,23 @@ def test_given_up_after_the_retries() -> None:
     assert record.outcomes["b"].text == "given up after 3 attempts: 451 later"
 
 
+def test_what_does_not_count_is_waited_for_and_nobody_is_given_up() -> None:
+    ours = Answer(Status.WAITING, "535 wrong password", counts=False)
+    record = after(*[{"b": ours}] * 20)
+    assert record.waiting(("b",)) == ("b",) and record.due_s == 1000.0 + 21600
+    record = after(*[{"b": ours}] * 20, {"b": LATER}, {"b": LATER})
+    assert record.waiting(("b",)) == ("b",)
+    record = after(*[{"b": ours}] * 20, {"b": LATER}, {"b": LATER}, {"b": ours}, {"b": LATER})
+    assert record.status("b") is Status.FAILED
+    assert anew(record).uncounted == 0
+    assert Record.from_bytes(record.to_bytes()) == record
+
+
+def test_a_record_of_an_older_version() -> None:
+    text = b'{"attempts":1,"due_s":2.0,"is_held":false,"bounced":0,"since":0,"outcomes":{}}'
+    assert Record.from_bytes(text) == Record(attempts=1, due_s=2.0)
+
+
 def test_waits_double_up_to_six_hours_and_are_spread() -> None:
     assert [back_off_s(n, POLICY, 0.5) for n in (1, 2, 3, 11, 1000)] == [60, 120, 240, 21600, 21600]
     assert back_off_s(1, POLICY, 0.0) == 45 and back_off_s(1, POLICY, 1.0) == 75

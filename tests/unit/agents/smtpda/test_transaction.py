@@ -301,6 +301,34 @@ def test_a_server_that_says_later_gets_a_new_connection() -> None:
     assert found.heard().endswith(b"RSET\r\nQUIT\r\n")
 
 
+SECURE = Route("127.0.0.1", user="ann", password="secret", starttls=Starttls.REQUIRED)
+LOGIN = replace(SECURE, starttls=Starttls.NEVER)
+
+
+@pytest.mark.parametrize(("route", "says", "is_ours"), [
+    (LOGIN, HELLO.replace(b"HELP", b"AUTH PLAIN") + b"535 wrong\r\n", True), (LOGIN, HELLO, True),
+    (LOGIN, HELLO.replace(b"HELP", b"AUTH PLAIN") + b"354 go\r\n", False),
+    (LOGIN, HELLO.replace(b"HELP", b"AUTH PLAIN") + b"454 later\r\n", False),
+    (SECURE, HELLO, True), (SECURE, HELLO.replace(b"HELP", b"STARTTLS") + b"554 no\r\n", True),
+    (SECURE, HELLO.replace(b"HELP", b"STARTTLS") + b"454 later\r\n", False),
+    (ROUTE, HELLO + b"530 5.7.0 log in first\r\n", True),
+    (ROUTE, HELLO + b"250 ok\r\n530 TLS first\r\n250 ok\r\n", True),
+    (ROUTE, b"554 go away\r\n", False),
+])
+def test_a_server_that_does_not_let_us_in_as_the_conf_says(route: Route, says: bytes, is_ours: bool) -> None:
+    """That does not count as one of the retries, unless the mail names that server itself."""
+    def opened(route: Route, terms: Terms) -> Session:
+        found = Script(says, route)
+        found.session.begin()
+        return found.session
+
+    attempt = Attempt(Terms("host.example"), open=opened)
+    for own_route in (None, route):
+        answers = attempt.run(letter(route=own_route), ("b@x.org", "c@x.org"), route, None).answers
+        assert {answer.status for answer in answers.values()} == {Status.WAITING}
+        assert {answer.counts for answer in answers.values()} == {not is_ours or own_route is not None}
+
+
 def test_a_server_that_cannot_be_reached() -> None:
     def refuse(route: Route, terms: Terms) -> Session:
         raise DeliveryError("cannot connect")
