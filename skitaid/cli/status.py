@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from skitaid import __version__
 from skitaid.cli.ask import ask, complain_refusal
 from skitaid.cli.log import last_complaint
 from skitaid.cli.session import Session, out, out_style
@@ -103,8 +104,12 @@ def detail(session: Session, figures: Figures, style: Style) -> list[str]:
 
 
 def daemon_line(daemon: Figures, style: Style) -> str:
-    return style.paint(f"skitaid {daemon['version']}", Tone.STRONG) + \
-        f"  pid {daemon['pid']}, up {duration(daemon['uptime_s'])}"
+    line = style.paint(f"skitaid {daemon['version']}", Tone.STRONG)
+    line += f"  pid {daemon['pid']}, up {duration(daemon['uptime_s'])}"
+    if daemon["version"] == __version__:
+        return line
+    # What was installed since is taken by a new master at once, by the supervisor when it starts.
+    return f"{line}; {__version__} is installed: restart gives it to the instances, stop and start to the daemon too"
 
 
 def instance_row(figures: Figures) -> list[Cell]:

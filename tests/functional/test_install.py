@@ -120,6 +120,7 @@ def test_services_name_the_prefix(machine: Machine) -> None:
     unit = machine.path("opt/skitaid/lib/systemd/system/skitaid.service").read_text(encoding="utf-8")
     script = machine.path("etc/init.d/skitaid")
     assert "ExecStart=/opt/skitaid/bin/skitaid -v start" in unit
+    assert "ExecReload=/opt/skitaid/bin/skitaid reload" in unit
     assert "/usr/local" not in unit
     assert "/opt/skitaid/bin/skitaid" in script.read_text(encoding="utf-8")
     assert script.stat().st_mode & 0o111 == 0o111

@@ -233,3 +233,11 @@ def test_the_unit_starts_what_the_command_line_knows() -> None:
     options = parse(found.group(1).split())
     assert options.command.name == "start"
     assert options.verbose, "systemd wants it in the foreground"
+
+
+def test_the_unit_reloads_with_what_the_command_line_knows() -> None:
+    from skitaid.cli.options import parse
+
+    found = re.search(r"^ExecReload=/usr/local/bin/skitaid (.+)$", UNIT.read_text(encoding="utf-8"), re.MULTILINE)
+    assert found
+    assert parse(found.group(1).split()).command.name == "reload"

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
+from skitaid import __version__
 from skitaid.cli.options import parse
 from skitaid.cli.session import Session
 from skitaid.cli.status import agents_table, chosen, detail, overview
 from skitaid.cli.style import PLAIN
 from skitaid.exceptions import RefusedError
 
-DAEMON = {"pid": 7, "uptime_s": 3725.0, "version": "1.2"}
+DAEMON = {"pid": 7, "uptime_s": 3725.0, "version": __version__}
 WORKER = {"id": 0, "pid": 12, "requests": 40, "rss_bytes": 21_000_000, "state": "ready", "connections": 3,
           "uptime_s": 61.0}
 
@@ -30,11 +31,17 @@ def session(tmp_path: Path) -> Session:
 
 def test_the_table_shows_every_figure(session: Session) -> None:
     assert overview(session, DAEMON, [figures()], PLAIN) == [
-        "skitaid 1.2  pid 7, up 1h 02m",
+        f"skitaid {__version__}  pid 7, up 1h 02m",
         "",
         "NAME  STATE    PID  WORKERS  UPTIME  RESTARTS  REQ/S   MEMORY  ADDRESS",
         "shop  running   11        1  1m 05s         2   12.3  30.0 MB  0.0.0.0:5000",
     ]
+
+
+def test_a_daemon_of_before_the_upgrade_is_told(session: Session) -> None:
+    assert overview(session, DAEMON | {"version": "0.9"}, [figures()], PLAIN)[0] == (
+        f"skitaid 0.9  pid 7, up 1h 02m; {__version__} is installed: restart gives it to the instances, stop and start "
+        "to the daemon too")
 
 
 def test_what_does_not_run_has_dashes_and_a_reason(session: Session) -> None:
