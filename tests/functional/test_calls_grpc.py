@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -22,6 +22,7 @@ from skitaid.was.errors import HTTPError  # noqa: E402
 from skitaid.was.messages.errors import CallError, ReplyError  # noqa: E402
 from skitaid.was.messages.grpc_reading import GrpcError  # noqa: E402
 from tests.functional.calling import backend, calling, response, serving  # noqa: E402
+from tests.functional.engines import PATIENCE_S  # noqa: E402
 
 MESSAGES = {
     "Point": {"latitude": "int32", "longitude": "int32"},
@@ -72,6 +73,7 @@ class Guide:
     def __init__(self) -> None:
         self.metadata: dict[str, str] = {}
         self.time_left: float | None = None
+        self.over = threading.Event()
 
     def GetFeature(self, point: Any, context: Any) -> Any:  # as the .proto has it
         self.metadata = {item.key: item.value for item in context.invocation_metadata()}
@@ -81,7 +83,8 @@ class Guide:
         if point.latitude == 2:
             raise RuntimeError("the service fails")
         if point.latitude == 3:
-            time.sleep(3)
+            context.add_callback(self.over.set)
+            self.over.wait(PATIENCE_S)
         if point.latitude == 4:
             context.set_compression(grpc.Compression.Gzip)
             return Feature(name="x" * 100_000)
@@ -230,10 +233,8 @@ def test_a_stream_that_breaks(url: str) -> None:
 
 
 def test_a_stream_that_takes_too_long(url: str) -> None:
-    began = time.monotonic()
     with was.grpc(url).RouteChat.stream(timeout=0.3) as chat, pytest.raises((TimeoutError, UpstreamError, GrpcError)):
         next(chat)
-    assert time.monotonic() - began < 3
 
 
 # ---------------------------------------------------------------- what goes wrong
@@ -264,9 +265,7 @@ def test_a_compressed_message(url: str) -> None:
 
 
 def test_deadlines(url: str) -> None:
-    began = time.monotonic()
-    result = was.grpc(url).GetFeature(Point(latitude=3), 0.3).dispatch()
-    assert result.status_code == 504 and time.monotonic() - began < 2.5
+    assert was.grpc(url).GetFeature(Point(latitude=3), 0.3).dispatch().status_code == 504
 
 
 def test_fetch_raises(url: str) -> None:

@@ -6,8 +6,7 @@ import os
 import resource
 import shutil
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,11 +24,6 @@ from tests.functional.running import (
     text,
     wait_for,
 )
-
-AFTER_A_CRASH_S = 2.0
-AFTER_THE_SUPERVISOR_S = 5.0
-SLACK_S = 3.0
-"""A machine that is busy with other tests needs longer; the figures themselves are looked at on the average."""
 
 
 @pytest.fixture
@@ -58,13 +52,6 @@ def kill(*pids: int, number: signal.Signals = signal.SIGKILL) -> None:
         os.kill(pid, number)
 
 
-def time_until(condition: Callable[[], object], what: str, limit_s: float) -> float:
-    """Seconds it took; more than `limit_s` and some slack is a failure."""
-    began = time.monotonic()
-    wait_for(condition, f"{what} within {limit_s:g} s", limit_s + SLACK_S)
-    return time.monotonic() - began
-
-
 def is_whole(daemon: Daemon) -> bool:
     """One master and two workers that are ready."""
     site = daemon.see()
@@ -91,8 +78,9 @@ def test_killed(daemon: Daemon, address: str, victims: str) -> None:
     }[victims]
     kill(*chosen)
     # In this order: what status says counts once the supervisor has seen who died.
-    time_until(lambda: not set(chosen) & set(daemon.members) and is_whole(daemon) and serves(address),
-               "a site that is whole", AFTER_A_CRASH_S)
+    wait_for(lambda: not set(chosen) & set(daemon.members) and is_whole(daemon) and serves(address),
+             "a site that is whole")
+    assert "BACKOFF" not in daemon.log
     wait_for(lambda: is_tidy(daemon), "nobody else")
     assert int(text(address)) not in chosen
 
@@ -113,17 +101,15 @@ def test_a_killed_supervisor(daemon: Daemon, address: str, how: str) -> None:
     victims = {"alone": [], "with the master": [site["pid"]],
                "with all its children": [site["pid"], *(worker["pid"] for worker in site["workers"])]}[how]
     kill(daemon.pid, *victims)
-    began = time.monotonic()
     daemon.start()
     assert serves(address)
-    assert time.monotonic() - began < AFTER_THE_SUPERVISOR_S + SLACK_S
     wait_for(lambda: is_tidy(daemon), "nobody else")
 
 
 def test_everybody_goes_when_the_supervisor_is_killed(daemon: Daemon, address: str) -> None:
     daemon.start()
     daemon.kill_supervisor()
-    wait_for(lambda: not daemon.members, "the end of everybody", 10.0)
+    wait_for(lambda: not daemon.members, "the end of everybody")
     assert can_bind(address)
     assert daemon("status").returncode == 1
 
@@ -132,7 +118,7 @@ def test_a_stopped_worker_whose_master_is_killed_is_not_in_the_way_for_long(daem
     site = daemon.start().see()
     kill(site["workers"][0]["pid"], number=signal.SIGSTOP)
     kill(site["pid"])
-    wait_for(lambda: serves(address) and is_whole(daemon), "a site that is whole", 15.0)
+    wait_for(lambda: serves(address) and is_whole(daemon), "a site that is whole")
     wait_for(lambda: is_tidy(daemon), "nobody else")
 
 
@@ -145,7 +131,7 @@ def test_a_master_that_is_killed_again_and_again_is_started_ever_less_often(daem
                  or (daemon.see()["pid"] not in (before, None) and is_whole(daemon)), "another master")
     site = wait_for(lambda: (found := daemon.see())["state"] == "backoff" and found, "the back-off")
     assert site["pid"] is None
-    wait_for(lambda: serves(address) and is_whole(daemon), "the next try", 10.0)
+    wait_for(lambda: serves(address) and is_whole(daemon), "the next try")
 
 
 def test_a_master_killed_while_it_starts(daemon: Daemon, place: Place, address: str, tmp_path: Path) -> None:
@@ -155,7 +141,7 @@ def test_a_master_killed_while_it_starts(daemon: Daemon, place: Place, address: 
     kill(daemon.see()["pid"])
     wait_for(begun.exists, "the next master's worker to load its app")
     kill(wait_for(lambda: daemon.see()["pid"], "the next master"))
-    wait_for(lambda: serves(address) and is_whole(daemon), "a site that is whole", 15.0)
+    wait_for(lambda: serves(address) and is_whole(daemon), "a site that is whole")
     wait_for(lambda: is_tidy(daemon), "nobody else")
 
 
@@ -166,7 +152,7 @@ def test_a_master_killed_while_it_reloads(daemon: Daemon, place: Place, address:
     kill(site["pid"], number=signal.SIGHUP)
     wait_for(begun.exists, "the reload to begin")
     kill(site["pid"])
-    wait_for(lambda: serves(address) and is_whole(daemon), "a site that is whole", 10.0)
+    wait_for(lambda: serves(address) and is_whole(daemon), "a site that is whole")
     wait_for(lambda: is_tidy(daemon), "nobody else")
 
 
@@ -180,7 +166,7 @@ def test_a_supervisor_killed_while_it_stops(daemon: Daemon, place: Place, addres
         os.kill(daemon.pid, signal.SIGTERM)
         wait_for(lambda: is_refused(address), "the address to be closed")
         daemon.kill_supervisor()
-        wait_for(lambda: not daemon.members, "the end of everybody", 15.0)
+        wait_for(lambda: not daemon.members, "the end of everybody")
     place.app("app", PID_APP)
     daemon.start()
     assert serves(address)

@@ -74,11 +74,11 @@ def test_a_long_token_is_refused_before_it_is_looked_at() -> None:
     assert bearer_token(b"Bearer " + b"a" * MAX_TOKEN_BYTES) is not None
     with pytest.raises(TokenError, match="too long"):
         bearer_token(b"Bearer " + b"\0" * (MAX_TOKEN_BYTES + 1))
-    since = time.perf_counter()
+    since = time.process_time()
     for _ in range(1000):
         with pytest.raises(TokenError):
             bearer_token(b"Bearer " + b"a" * 65000)
-    assert time.perf_counter() - since < 1.0
+    assert time.process_time() - since < 1.0
 
 
 def test_which_tokens_are_jwt() -> None:

@@ -117,7 +117,7 @@ def test_a_response_for_everybody() -> None:
 
 
 def test_a_hostile_value_is_read_in_one_pass() -> None:
-    since = time.perf_counter()
+    since = time.process_time()
     for value in (b'a="\\' * 20_000, b'a="' + b"x" * 60_000, b"," * 60_000, b'a="\\"' * 15_000):
         assert response_control(value).max_age is None
-    assert time.perf_counter() - since < 2.0
+    assert time.process_time() - since < 2.0
