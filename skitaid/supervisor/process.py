@@ -119,8 +119,8 @@ class Died:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """End it. `fast`: without waiting for what is in flight. `again`: and start it anew. `keeps`: what it has begun goes
-    on under the next one (agents)."""
+    """End it. `fast`: without waiting for what is in flight. `again`: and start it anew. `keeps`: what it has begun
+    goes on under the next one (agents)."""
 
     reason: str
     fast: bool = False
