@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from contextlib import suppress
 from typing import Final, Protocol
 
 from skitaid.engine.guest import Guest
@@ -101,6 +102,10 @@ class Listener:
         self._engine.selector.forget(self.fd)
 
     def close(self) -> None:
+        """Take who waits already: if nobody else listens there, the kernel would reset their connections."""
+        if not self.is_paused:
+            with suppress(OSError):
+                self.on_event(READ)
         self.pause()
         self._socket.close()
 

@@ -49,6 +49,17 @@ def test_a_call_is_accepted_and_answered(rig: Rig, caller: socket.socket) -> Non
     assert rig.records[0][1] == "127.0.0.1"
 
 
+def test_a_call_that_waits_is_answered_though_nobody_listens_any_more(rig: Rig, caller: socket.socket) -> None:
+    rig.engine.drain()
+    with socket.socket() as late, pytest.raises(ConnectionRefusedError):
+        late.connect(caller.getpeername())
+    caller.sendall(request_bytes("/"))
+    rig.until(lambda: rig.records)
+    reply = caller.recv(1000)
+    assert reply.endswith(b"hello")
+    assert b"connection: close" in reply.lower()
+
+
 def test_without_descriptors_nothing_spins_and_nothing_is_lost(
     rig: Rig, caller: socket.socket, capsys: pytest.CaptureFixture[str]
 ) -> None:
