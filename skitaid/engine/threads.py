@@ -21,6 +21,8 @@ from _thread import allocate_lock
 from collections import deque
 from typing import Final, Protocol
 
+from skitaid.engine.bell import Bell
+
 __all__ = ["AppThreads", "Job"]
 
 BUSY_WAIT_S: Final = 0.001
@@ -33,13 +35,12 @@ class Job(Protocol):
 
 
 class _Worker:
-    """One thread: the lock it sleeps on, how many jobs it has begun, and whether it found none left."""
+    """One thread: the bell it sleeps by, how many jobs it has begun, and whether it found none left."""
 
-    __slots__ = ("begun", "is_idle", "lock")
+    __slots__ = ("begun", "bell", "is_idle")
 
     def __init__(self) -> None:
-        self.lock = allocate_lock()
-        self.lock.acquire()
+        self.bell = Bell()
         self.begun = 0
         self.is_idle = False
 
@@ -122,15 +123,23 @@ class AppThreads:
 
     def step_aside(self, *, is_promised: bool = False) -> bool:
         """In an app thread that is about to wait for its client: let another have its place, until `step_back`. False:
-        as many as may be are aside already, which can't be where it was promised."""
+        as many as may be are aside already, which can't be where it was promised, or no thread can be made."""
         with self._aside_lock:
             limit = self._aside_limit * 2 if is_promised else self._aside_limit
             if self._aside >= limit or self._is_closing:
                 return False
+            if self._live - self._aside <= self._count and not self._start_stand_in():
+                return False
             self._aside += 1
-            if self._live - self._aside < self._count:
-                self._live += 1
-                self._start_one()
+        return True
+
+    def _start_stand_in(self) -> bool:
+        """Under the lock. False: there is nothing left to make a thread of."""
+        try:
+            self._start_one()
+        except (OSError, RuntimeError):
+            return False
+        self._live += 1
         return True
 
     def step_back(self) -> None:
@@ -154,9 +163,10 @@ class AppThreads:
         if watched is None or watched.is_idle or len(self._idle) >= self._live - self._aside:
             # The others that are not idle are inside of requests: they may wait there for long.
             self._wake_one()
-            # On a core that both share it would run with our next wait at the earliest, and be interrupted by the first
-            # event of the next batch. Running at once, it gets further, and batches are larger by half: 4 % less time.
-            os.sched_yield()
+            if self._jobs:
+                # The kernel did not let it run at once. Left to our next wait, it would be interrupted by the first
+                # event there; so it gets further, and batches are larger by half: 4 % less time.
+                os.sched_yield()
         else:
             self._watched_begun = watched.begun
         return bool(self._idle)
@@ -172,9 +182,14 @@ class AppThreads:
 
     def _start_one(self) -> None:
         name = f"{self._name} thread #{next(self._numbers)}"
-        thread = threading.Thread(target=self._work, args=(_Worker(),), name=name, daemon=True)
+        worker = _Worker()
+        thread = threading.Thread(target=self._work, args=(worker,), name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            worker.bell.close()
+            raise
         self._threads.add(thread)
-        thread.start()
 
     def _is_one_too_many(self) -> bool:
         """In a thread that has nothing to do: whether it is to end."""
@@ -193,10 +208,17 @@ class AppThreads:
         self._watched = worker
         self._watched_begun = worker.begun
         worker.is_idle = False
-        worker.lock.release()
+        worker.bell.ring()
 
     def _work(self, worker: _Worker) -> None:
         """A thread's root."""
+        try:
+            self._run_jobs(worker)
+        finally:
+            # Nobody rings any more: who is woken was among the idle ones, and waits until that is done.
+            worker.bell.close()
+
+    def _run_jobs(self, worker: _Worker) -> None:
         take = self._jobs.popleft
         idle = self._idle
         while not self._is_closing:
@@ -210,7 +232,7 @@ class AppThreads:
                 # A job, or the end, may have come between the two lines above, when we were not idle yet.
                 if (self._jobs or self._is_closing) and self._take_back(worker):
                     continue
-                worker.lock.acquire()
+                worker.bell.wait()
                 continue
             worker.begun += 1
             try:
@@ -222,7 +244,7 @@ class AppThreads:
         try:
             self._idle.remove(worker)
         except ValueError:
-            # Somebody woke us meanwhile: the lock is free, acquiring it does not block.
+            # Somebody wakes us: the wait will be short.
             return False
         worker.is_idle = False
         return True

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import errno
+import os
 import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 import pytest
 
@@ -274,3 +277,36 @@ def test_close_leaves_no_thread_asleep(round_: int) -> None:
     threads.end_batch()
     threads.close(PATIENCE_S)
     assert set(threading.enumerate()) == before
+
+
+def _descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_threads_that_end_give_their_descriptors_back() -> None:
+    before = _descriptors()
+    threads = AppThreads(3, limit=10)
+    assert _descriptors() > before
+    threads.close(PATIENCE_S)
+    assert _descriptors() == before
+
+
+def test_nobody_steps_aside_when_no_thread_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = AppThreads(1, limit=10, aside_limit=5)
+    stood_aside: list[bool] = []
+    done = threading.Event()
+
+    def refuse() -> NoReturn:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    def job() -> None:
+        stood_aside.append(threads.step_aside())
+        done.set()
+
+    monkeypatch.setattr("skitaid.engine.threads.Bell", refuse)
+    loop = Loop(threads)
+    loop.batch(job)
+    loop.until(done.is_set)
+    assert (stood_aside, threads.aside) == ([False], 0)
+    monkeypatch.undo()
+    threads.close(PATIENCE_S)
