@@ -79,7 +79,7 @@ class Atila(  # each part is one concern
         self.config.update(dict.fromkeys(BODY_LIMITS, size))
 
     def set_preferences(self, preferences: Any) -> None:
-        """Settings of who runs the app go before its own: attributes, and items of `config`."""
+        """What whoever runs the app sets goes before its own settings: attributes, and items of `config`."""
         apply_preferences(self, preferences)
 
     def mounted_at(self, path: str, preferences: Mapping[str, Any]) -> None:

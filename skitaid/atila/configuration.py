@@ -1,4 +1,4 @@
-"""What an app may set for itself, and what a server, or who runs it, sets over that."""
+"""What an app may set for itself, and what a server, or whoever runs it, sets over that."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def make_config() -> Config:
 
 
 class Preferences(Values):
-    """Settings of who runs an app: `pref.debug = True`, `pref.config.urlfile = "urls.txt"`."""
+    """Settings made by whoever runs an app: `pref.debug = True`, `pref.config.urlfile = "urls.txt"`."""
 
     def __init__(self, given: Mapping[str, Any] | None = None) -> None:
         super().__init__(given or {})

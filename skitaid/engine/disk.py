@@ -45,7 +45,7 @@ class DiskThreads:
 
     def do(self, work: Callable[[], None], on_done: Callable[[], None]) -> None:
         """Have `work`, which raises nothing, done in one of the threads; then `on_done` is called on the loop thread.
-        From any thread. Bounded by who asks: each connection has one order at a time."""
+        From any thread. Bounded by those who ask: each connection has one order at a time."""
         self._orders.put(_Order(work, on_done))
         with self._lock:
             self._unfinished += 1

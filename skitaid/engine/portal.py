@@ -18,8 +18,8 @@ __all__ = ["Portal"]
 
 
 class Portal:
-    """Registered in the selector it is made with. Calls are bounded by who makes them: each connection leaves at most
-    one at a time."""
+    """Registered in the selector it is made with. Calls are bounded by those who make them: each connection leaves at
+    most one at a time."""
 
     def __init__(self, selector: EngineSelector) -> None:
         self._selector = selector

@@ -37,7 +37,7 @@ class BodyRules:
 
     @staticmethod
     def refusal(head: RequestHead, limit: int | None) -> str | None:
-        """What to say with 413 to who announced a body longer than `limit`; None: that is not so."""
+        """The text of a 413, for a body that is announced as longer than `limit` bytes; None: it is not."""
         length = head.content_length
         if limit is None or length is None or length <= limit:
             return None

@@ -89,10 +89,10 @@ class HeaderBlock:
 
     `host` and `accept_encoding` are the fields of these names, `content_length` is in bytes; None when absent.
     `upgrade` is the lower-case Upgrade field when Connection names it. `has_hearsay`: a field is hearsay (see
-    FieldLine). `heard` is for who makes something of that, and keeps it here, as `log_texts` is for the request log.
-    `forwarded_for`: X-Forwarded-For as it came, for a block whose `lines` have another. `passed`: what a proxy passes
-    on of it, kept by who does so. `stable`: the same block without its Cookie line, which is shared with requests that
-    have another cookie, and `cookie` that line; None if that is not known.
+    FieldLine). `heard`: what engine.forwarded makes of that is kept here, as is what the request log makes in
+    `log_texts`. `forwarded_for`: X-Forwarded-For as it came, for a block whose `lines` have another. `passed`: the
+    lines that a proxy passes on, which it keeps here. `stable`: the same block without its Cookie line, which is shared
+    with requests that have another cookie, and `cookie` that line; None if that is not known.
     """
 
     __slots__ = (

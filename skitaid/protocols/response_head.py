@@ -54,8 +54,8 @@ class ResponseHead:
     of the body that is not sent. `minor`: of the server's HTTP version, 1 for HTTP/2. `is_persistent`: the connection
     may be used again, as far as the server goes (RFC 9112 section 9.3). `body_length`: of the body that follows, if the
     request was not HEAD or CONNECT; -1 where that takes a closer look. `keep_alive_s`: how long the server keeps an
-    idle connection open, if it says so (Keep-Alive, RFC 2068 section 19.7.1.1). `kept` is for who passes heads on, and
-    keeps here what it made of this one.
+    idle connection open, if it says so (Keep-Alive, RFC 2068 section 19.7.1.1). `kept`: whatever passes heads on keeps
+    here what it made of this one.
     """
 
     __slots__ = (

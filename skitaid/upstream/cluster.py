@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Cluster"]
 
 _LONG_S: Final = 1.0
-"""Who waits less for a connection says more of his hurry than of the member."""
+"""A caller who waits less for a connection tells more of its own hurry than of the member."""
 _SLOW: Final = frozenset({Failure.CONNECT_TIMEOUT, Failure.READ_TIMEOUT})
 
 

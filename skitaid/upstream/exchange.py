@@ -38,8 +38,8 @@ class ExchangeCluster(Protocol):
 
 
 class ClusterExchange:
-    """Both sides of it: `upstream.call.Exchange` for who calls, `upstream.carrier.Carried` for who carries. `tried`:
-    members that failed; `last_error`: how the last one did."""
+    """One call on its way through a cluster: `upstream.call.Exchange` for the caller, `upstream.carrier.Carried` for
+    the connection that carries it. `tried`: members that failed; `last_error`: how the last one did."""
 
     __slots__ = (
         "_carrier", "_cluster", "_deadline", "_early", "_fresh", "_is_beginning", "_is_blocked", "_is_heard",

@@ -203,7 +203,7 @@ class Pool:
             self._dial_for_next()
 
     def released(self, connection: Http1Connection) -> None:
-        """It is free: for who waits longest, or for who comes."""
+        """It is free: for the call that waits longest, else for the next that comes."""
         now, settings = self._context.engine.now, self._settings
         if now - connection.born > settings.max_age_s or self._is_closed:
             connection.close()

@@ -43,7 +43,7 @@ class OriginSettings:
 
 class Upstreams:
     """For the loop thread. Clusters are made when they are first asked for. `report` is told, a line each, of members
-    that go and come back; `context` is for who resolves names in another way, and has a report of its own."""
+    that go and come back. `context`: given by those who resolve names in another way; it has a report of its own."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """Runs one job to its end, in a process of its own: the agent may be killed, the job and its log go on.
 
-The runner is forked by the agent (`begin_apart`), so it costs what differs from it, some 4 MB as long as the job runs;
-`skitaid -f cron run JOB` is one in the foreground.
+The runner is forked by the agent, so it costs what differs from it, some 4 MB as long as the job runs;
+`skitaid.py -f cron run JOB` is one in the foreground.
 """
 
 from __future__ import annotations

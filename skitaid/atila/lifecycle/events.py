@@ -40,7 +40,7 @@ template_rendering: Final = "template:rendering"
 
 
 class Bus:
-    """Decorators for who listens, and `emit`."""
+    """Decorators for those who listen to events, and `emit` and `broadcast` for those who tell of them."""
 
     def __init__(self) -> None:
         self.listeners: dict[str, list[Callable[..., Any]]] = {}

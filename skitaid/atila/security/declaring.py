@@ -67,11 +67,11 @@ class Protecting:
     # ---------------------------------------------------------------- permission
 
     def login_handler(self, function: Decorated) -> Decorated:
-        """`function(was)` gives None for who is logged in, else a response: the page to log in, for one."""
+        """`function(was)` gives None if somebody is logged in, else a response, such as the page to log in."""
         return self._register("login", function)
 
     def permission_check_handler(self, function: Decorated) -> Decorated:
-        """`function(was, permissions)` gives None for who has one of them, else a response."""
+        """`function(was, permissions)` gives None if the user has one of them, else a response."""
         return self._register("permission", function)
 
     permission_handler = permission_check_handler

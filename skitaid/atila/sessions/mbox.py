@@ -121,7 +121,7 @@ class MessageBox:
         return found
 
     def getv(self, *asked: Any) -> list[Message]:
-        """As `get`, and nothing for who comes from another address."""
+        """As `get`; nothing for a client that comes from another address than before."""
         return self.get(*asked) if self.source_verified() else []
 
     def search(self, key: str, val: Any = None) -> list[str]:

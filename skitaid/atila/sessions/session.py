@@ -140,7 +140,7 @@ class Session:
         return self._kept.data.get(key, default)
 
     def getv(self, key: str, default: Any = None) -> Any:
-        """As `get`, and `default` for who comes from another address."""
+        """As `get`; `default` for a client that comes from another address than before."""
         return self._kept.data.get(key, default) if self.source_verified() else default
 
     def remove(self, key: str) -> None:

@@ -273,7 +273,7 @@ class Cycle(Bound):
         self._wake()
 
     async def _wait(self) -> None:
-        """Until anything changes. Who waits looks again whether it is what he waits for."""
+        """Until anything changes. The caller looks again whether that is what it waits for."""
         if self._waiters is None:
             self._waiters = set()
         waiter = self.stream.connection.engine.loop.create_future()

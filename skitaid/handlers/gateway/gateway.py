@@ -240,7 +240,7 @@ def _identity_of(claims: Claims) -> Identity:
 
 
 def _lines(identity: Identity) -> bytes:
-    """What a member is told of who asks. Percent-encoded, so that no name can be two fields, or two roles."""
+    """The field lines that tell a member who asks. Percent-encoded, so that no name can be two fields, or two roles."""
     user = "" if identity.user is None else quote(identity.user[:1000], safe=_PLAIN, errors="replace").strip()
     roles = ", ".join(quote(role[:200], safe=_PLAIN, errors="replace").strip() for role in identity.roles)
     lines = f"x-gateway-user: {user}\r\n" if user else ""

@@ -115,7 +115,7 @@ class RefusalLog:
 
 
 def client_of(stream: Stream) -> str:
-    """The address of who asks, as far as it is believed; "" by a unix socket."""
+    """The client's address, as far as it is believed; "" by a unix socket."""
     heard = stream.heard
     return stream.connection.peer if heard is None or heard.client is None else heard.client[0]
 

@@ -38,7 +38,7 @@ Claims = Mapping[str, Any]
 
 class TokenError(SkitaidError):
     """A token that is not believed; the client must get another one. The text is for the client, and tells nothing of
-    the token. `is_bad_request`: there is no saying what was meant."""
+    the token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,8 @@ class TokenSettings:
 
 
 def bearer_token(authorization: bytes | None) -> bytes | None:
-    """The token of a request; None when it shows none. Raises TokenError for one that can't be."""
+    """The token of an Authorization field; None when there is none, or another scheme. Raises TokenError for one that
+    is too long, or has characters that tokens do not have."""
     if authorization is None:
         return None
     scheme, _, rest = authorization.partition(b" ")
@@ -68,7 +69,7 @@ def bearer_token(authorization: bytes | None) -> bytes | None:
 
 
 def is_jwt(token: bytes) -> bool:
-    """Whether it has the form of a JWT; others are opaque: what they mean is known to who gave them."""
+    """Whether it has the form of a JWT. Others are opaque: only those who gave them know what they mean."""
     return _JWT(token) is not None
 
 

@@ -22,10 +22,11 @@ _STAMP: Final = Stamp()
 
 
 class Way:
-    """Of a request. Kept with its head, or with that head's frame, which has no cookie. `owner`: whose it is. `target`:
-    what a member is asked for, `host`: what it is told as Host, None: its own name, `upgrade`: the protocol that is to
-    be switched to, if a member wants to. `frame_lines`: the fields, without a cookie where there is a frame; `asked`:
-    what they say to a cache, kept by who looks there; `past_cache`: for the next call, see upstream.call.Call."""
+    """What a request becomes. Kept with its head, or with that head's frame, which has no cookie. `owner`: the proxy
+    that made it. `target`: what a member is asked for. `host`: what it is told as Host, None: its own name. `upgrade`:
+    the protocol that is to be switched to, if a member wants to. `frame_lines`: the fields, without a cookie where
+    there is a frame; `asked`: what they say to a cache, kept here by ProxyHits; `past_cache`: for the next call, see
+    upstream.call.Call."""
 
     __slots__ = (
         "_by_peer", "_passes_cookies", "asked", "frame_lines", "host", "method", "owner", "past_cache", "target",
@@ -69,7 +70,7 @@ class Way:
 
 
 class Reply:
-    """Of a response. Kept with its head. `owner`: whose it is. `is_kept`: it came again."""
+    """What a response becomes. Kept with its head. `owner`: the proxy that made it. `is_kept`: it came again."""
 
     __slots__ = ("_rendered", "fields", "is_kept", "owner", "status")
 

@@ -73,8 +73,8 @@ class RequestHead:
     `is_persistent`: the connection may be used again, as far as the client goes. `content_length` is None for a chunked
     body, 0 for none. `host`: the host asked for, with its port if one was given; an absolute target goes before Host
     (RFC 9112 section 3.2.2). `frame`: the same head without its cookie, which requests with other cookies share; None
-    if that is not known. `kept` is for who answers, and keeps here what it made of the head; `log_texts` is the same
-    for the request log, `routed` for who chooses among those who answer.
+    if that is not known. `kept`: whatever answers keeps here what it made of the head. `log_texts` is the same for the
+    request log, `routed` for the site, which chooses among handlers.
     """
 
     __slots__ = ("content_length", "fields", "frame", "host", "is_persistent", "kept", "line", "log_texts", "routed")

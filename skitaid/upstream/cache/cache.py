@@ -177,8 +177,8 @@ class ResponseCache:
             del self.fills[fill.purpose.key]
 
     def pass_on(self, key: bytes, asked: Asked) -> None:
-        """Such requests were answered by something that can't be kept: for a while nobody has to wait for another's
-        response, which will not be for him."""
+        """Such requests were answered by something that can't be kept: for a while nobody waits for the response to
+        somebody else, which would be of no use."""
         if len(self._passes) >= MAX_PASSES:
             self._passes.clear()
         self._passes[key, asked.is_anonymous] = self.wall() + PASS_S

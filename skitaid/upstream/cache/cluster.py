@@ -68,8 +68,8 @@ class CachedCluster:
 
     def key(self, host: bytes | None, target: bytes, scheme: bytes = b"") -> bytes:
         """What responses to GET with this Host field and target are kept by. `scheme`: the client's own, where a proxy
-        tells the member of it, as many answer one of the two with a redirect to the other. For who has not made a Call
-        yet, and asks `cache.fresh` first."""
+        tells the member of it, as many answer one of the two with a redirect to the other. For those who ask
+        `ResponseCache.fresh` before they make a Call."""
         return b"%b %b %b %b" % (self._space, scheme, host or b"", target)
 
     # ------------------------------------------------------------ deciding
@@ -173,7 +173,7 @@ class CachedCluster:
         fill.exchange = self._call(call, fill, leader)
 
     def _call(self, call: Call, receiver: Receiver, ticket: Ticket | None) -> Exchange | None:
-        """Call a member. Who has no ticket yet is told by the exception what is wrong with his request."""
+        """Call a member. A caller who has no ticket yet learns from the exception what is wrong with its request."""
         try:
             return self._cluster.request(call, receiver)
         except SkitaidError as error:

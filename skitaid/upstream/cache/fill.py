@@ -355,8 +355,8 @@ class Fill:
 
 
 def _varies_by(values: dict[bytes, bytes]) -> tuple[bytes, ...]:
-    """The fields that tell its variants apart. A coded body is for who can read it, also where its server forgot to say
-    so."""
+    """The fields that tell its variants apart. A coded body is only for clients that can read it, also where its server
+    forgot to say so."""
     names = vary_names(values.get(b"vary"))
     if b"content-encoding" in values and b"accept-encoding" not in names:
         return tuple(sorted((*names, b"accept-encoding")))

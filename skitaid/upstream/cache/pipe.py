@@ -168,7 +168,7 @@ class Pipe:
 
 
 class BodyPipe(Pipe):
-    """All of a body, for one reader; cut into pieces as he takes them. `on_change` as with a Pipe."""
+    """All of a body, for one reader; cut into pieces as it takes them. `on_change` as with a Pipe."""
 
     def __init__(self, body: bytes, on_change: Callable[[int], None] | None) -> None:
         super().__init__(_nobody, on_change)

@@ -1,4 +1,4 @@
-"""What the caller of a cached cluster holds: his place in the cache, whatever his response comes from."""
+"""What the caller of a cached cluster holds: its place in the cache, wherever its response comes from."""
 
 from __future__ import annotations
 

@@ -30,8 +30,8 @@ class WholeCluster(CachedCluster):
 
 
 class CachedUpstreams:
-    """`site` tells what is asked for here from what others ask for who share the folder: another instance, or a proxy
-    that may not lead where an app does."""
+    """`Upstreams` with the response cache before each cluster. `site`: a name that keeps its responses apart from those
+    of others that share the folder: another instance, or a proxy that may not lead where an app does."""
 
     def __init__(self, upstreams: Upstreams, cache: ResponseCache, site: str) -> None:
         self.cache = cache

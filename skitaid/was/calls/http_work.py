@@ -38,8 +38,8 @@ _NOT_MODIFIED: Final = 304
 
 
 class HttpWork:
-    """A work.Work, and the upstream.Receiver of its calls. `ids`: gtxnid and ltxnid that go with it; `member`: the only
-    one of the alias that it may go to."""
+    """A tasks.work.Work, and the upstream.call.Receiver of its calls. `ids`: gtxnid and ltxnid that go with it;
+    `member`: the only one of the alias that it may go to."""
 
     def __init__(
         self, worker: Worker, order: Order, *, ids: tuple[str, str] | None = None, member: int | None = None

@@ -19,7 +19,7 @@ __all__ = ["Words", "make_ask", "terms_of"]
 
 _MULTIPART: Final = "multipart/form-data"
 # Data of these goes into the query. DELETE and OPTIONS may have a body (RFC 9110 section 9.3), but few servers read it:
-# it is sent to who gives its Content-Type.
+# they are sent one only where the app names its Content-Type.
 _QUERIED: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})
 _NEVER_BODY: Final = frozenset({"GET", "HEAD", "TRACE"})
 

@@ -40,7 +40,7 @@ class Keychain:
             known = self._known.get((place, credentials.user))
         if isinstance(known, DigestSession):
             return known.authorize(credentials, request)
-        # Over TLS the password is safe, and many services hide what they have from who does not show one.
+        # Over TLS the password is safe, and many services hide what they have where none is shown.
         return basic(credentials) if known is not None or place[0] == "https" else None
 
     def learn(self, place: Place, login: Login, challenge: str, *, sent: bytes | None, has_body: bool = True) -> bool:
