@@ -17,7 +17,7 @@ from skitaid.supervisor.report import Reporter
 from skitaid.supervisor.scoreboard import Scoreboard
 from skitaid.was.state_table import StateTable
 
-__all__ = ["Estate", "Forker"]
+__all__ = ["Estate", "Forker", "Post"]
 
 FAILED = 1
 
@@ -38,6 +38,16 @@ class Estate:
     first_environment: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What a worker is forked for: its number, and its place on the board. `broken_before`: see `handover.Incoming`."""
+
+    conf: Conf
+    index: int
+    slot: int
+    broken_before: tuple[str, ...] | None = None
+
+
 class Forker:
     """Registers the pipes of its workers in `poll`."""
 
@@ -46,7 +56,7 @@ class Forker:
         self._poll = poll
         self._pipes: dict[int, tuple[int, MessageReader]] = {}
 
-    def fork(self, conf: Conf, index: int, slot: int) -> int:
+    def fork(self, post: Post) -> int:
         """A new worker's pid. In the child it does not return. Raises OSError."""
         read_fd, write_fd = os.pipe()
         try:
@@ -56,7 +66,7 @@ class Forker:
             os.close(write_fd)
             raise
         if pid == 0:
-            self._be_worker(conf, index, slot, (read_fd, write_fd))
+            self._be_worker(post, (read_fd, write_fd))
         os.close(write_fd)
         self._pipes[read_fd] = (pid, MessageReader())
         self._poll.register(read_fd, select.POLLIN)
@@ -72,34 +82,34 @@ class Forker:
             os.close(fd)
         return pid, reader.feed(data)
 
-    def _be_worker(self, conf: Conf, index: int, slot: int, pipe: tuple[int, int]) -> None:
+    def _be_worker(self, post: Post, pipe: tuple[int, int]) -> None:
         """In the child: serve, and end the process."""
         code = FAILED
         try:
             calm_signals()
-            task = self._task(conf, index, slot, pipe)
-            code = run_worker(task)
+            code = run_worker(self._task(post, pipe))
         except BaseException:  # noqa: BLE001  (the root of a process)
-            self._estate.premises.logbook.server.write_traceback(f"worker #{index}")
+            self._estate.premises.logbook.server.write_traceback(f"worker #{post.index}")
         finally:
             leave(code)
 
-    def _task(self, conf: Conf, index: int, slot: int, pipe: tuple[int, int]) -> WorkerTask:
+    def _task(self, post: Post, pipe: tuple[int, int]) -> WorkerTask:
         """Let go of what is the master's, and take over what is the worker's."""
         estate = self._estate
         read_fd, write_fd = pipe
         estate.reporter.close()
         for fd in (read_fd, *self._pipes, *estate.private_fds):
             os.close(fd)
-        instance = conf.instance
+        instance = post.conf.instance
         return WorkerTask(
-            conf=conf,
-            index=index,
-            slot=estate.board.slot(slot),
+            conf=post.conf,
+            index=post.index,
+            slot=estate.board.slot(post.slot),
             sockets=estate.sockets.take(instance.server.listen),
             logbook=estate.premises.logbook,
             pipe_fd=write_fd,
             lifeline_fd=estate.lifeline.keep_read_end(),
             states=estate.states,
             unset=tuple(estate.first_environment.difference(name for name, _ in instance.environment)),
+            broken_before=post.broken_before,
         )

@@ -8,19 +8,23 @@ from enum import Enum
 
 from skitaid.config.model import Listen
 from skitaid.instance.arguments import Conf
-from skitaid.instance.crew import Crew, Worker
+from skitaid.instance.crew import Crew
 
 __all__ = ["Incoming", "Verdict", "judge", "newly_failed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """`opened`: the addresses that nobody listened on before. `deadline`: when all must be ready, monotonic."""
+    """`opened`: the addresses that nobody listened on before. `deadline`: when all must be ready, monotonic.
+    `broken_before`: what the workers that serve could not load, each "MOUNT (…): why". None: nobody serves yet, so
+    nothing could go on instead, and an app that does not load stops nobody: it answers 500, and the others are served.
+    """
 
     conf: Conf
     generation: int
     deadline: float
     opened: tuple[Listen, ...] = ()
+    broken_before: tuple[str, ...] | None = None
 
     @property
     def size(self) -> int:
@@ -33,27 +37,26 @@ class Verdict(Enum):
     GIVE_UP = "give up"
 
 
-def judge(
-    incoming: Incoming, crew: Crew, now: float, *, broken_before: Iterable[str] | None
-) -> tuple[Verdict, str]:
-    """What becomes of it, and why. `broken_before`: what the workers that serve could not load. None: there are no such
-    workers, nothing could go on instead, so an app that does not load stops nobody: it answers 500, and the others are
-    served."""
+def judge(incoming: Incoming, crew: Crew, now: float) -> tuple[Verdict, str]:
+    """What becomes of it, and why."""
     if not crew.is_ready(incoming.generation, incoming.size):
         start_timeout_s = incoming.conf.instance.server.start_timeout_s
         return (Verdict.GIVE_UP, f"not ready within {start_timeout_s:g} s (start_timeout)") if (
             now >= incoming.deadline) else (Verdict.WAIT, "")
-    broken = "" if broken_before is None else newly_failed(broken_before, crew.of(incoming.generation))
+    failed = (text for worker in crew.of(incoming.generation) for text in worker.failed)
+    broken = newly_failed(incoming.broken_before, failed)
     if broken:
         return Verdict.GIVE_UP, f"this app cannot be loaded: {broken}"
     return Verdict.TAKE_OVER, ""
 
 
-def newly_failed(before: Iterable[str], new: Iterable[Worker]) -> str:
-    """What failed for a mount that the old workers serve, or do not know; "" if nothing did."""
+def newly_failed(before: Iterable[str] | None, now: Iterable[str]) -> str:
+    """What failed for a mount that the workers before served, or did not know; "" if nothing did, or if there were none
+    (None)."""
+    if before is None:
+        return ""
     known = {_mount(text) for text in before}
-    texts = (text for worker in new for text in worker.failed)
-    return next((text for text in texts if _mount(text) not in known), "")
+    return next((text for text in now if _mount(text) not in known), "")
 
 
 def _mount(text: str) -> str:

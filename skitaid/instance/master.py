@@ -20,7 +20,7 @@ from skitaid.instance.arguments import Arguments, Conf, parse
 from skitaid.instance.care import Care, no_process, stop_patience_s
 from skitaid.instance.crew import Crew, Stage, Worker
 from skitaid.instance.departure import Departure
-from skitaid.instance.forking import Estate, Forker
+from skitaid.instance.forking import Estate, Forker, Post
 from skitaid.instance.handover import Incoming, Verdict, judge
 from skitaid.instance.legacy import Legacy
 from skitaid.instance.limits import raise_descriptor_limit
@@ -140,7 +140,8 @@ class Master:
     def _begin_first(self) -> None:
         server = self._conf.instance.server
         generation = next(self._generations)
-        self._incoming = Incoming(self._conf, generation, time.monotonic() + server.start_timeout_s)
+        deadline = time.monotonic() + server.start_timeout_s
+        self._incoming = Incoming(self._conf, generation, deadline, broken_before=self._broken_before)
         self._crew.promote(generation, server.processes)
         try:
             self._crew.start(generation, server.processes)
@@ -234,8 +235,9 @@ class Master:
     def _fork(self, index: int, slot: int, generation: int) -> int:
         incoming = self._incoming
         is_incoming = incoming is not None and incoming.generation == generation
-        conf = incoming.conf if incoming is not None and is_incoming else self._conf
-        return self._forker.fork(conf, index, slot)
+        if incoming is not None and is_incoming:
+            return self._forker.fork(Post(incoming.conf, index, slot, incoming.broken_before))
+        return self._forker.fork(Post(self._conf, index, slot))
 
     def _hear(self, fd: int) -> None:
         pid, messages = self._forker.hear(fd)
@@ -276,7 +278,7 @@ class Master:
 
     def _look_after_generations(self, now: float) -> None:
         if self._incoming is not None:
-            verdict, reason = judge(self._incoming, self._crew, now, broken_before=self._broken_before)
+            verdict, reason = judge(self._incoming, self._crew, now)
             if verdict is Verdict.TAKE_OVER:
                 self._take_over(self._incoming, now)
             elif verdict is Verdict.GIVE_UP:
@@ -289,11 +291,11 @@ class Master:
         self._tell_reloaded(now)
 
     @property
-    def _broken_before(self) -> list[str] | None:
+    def _broken_before(self) -> tuple[str, ...] | None:
         """What the workers that serve could not load, ours or those of the master before; None: there are none."""
         if self._is_ready:
-            return [text for worker in self._crew.of(self._crew.generation) for text in worker.failed]
-        return None if self._succession.legacy is None else list(self._succession.legacy.failed)
+            return tuple(text for worker in self._crew.of(self._crew.generation) for text in worker.failed)
+        return None if self._succession.legacy is None else self._succession.legacy.failed
 
     def _reload(self, now: float) -> None:
         """Begin with a new generation; the old goes on until the new is ready."""
@@ -306,7 +308,7 @@ class Master:
             self._reload_failed(str(error))
             return
         deadline = now + conf.instance.server.start_timeout_s
-        self._incoming = Incoming(conf, next(self._generations), deadline, tuple(opened))
+        self._incoming = Incoming(conf, next(self._generations), deadline, tuple(opened), self._broken_before)
         self._reloads.follow(conf)
         self._say("info", "reloading")
         # The collector is off; what reading the conf left behind is not to be inherited.
@@ -349,7 +351,9 @@ class Master:
         if not self._is_ready:
             raise _StartError(f"cannot start: {reason}; see {self._premises.logbook.folder}")
         self._incoming = None
-        self._crew.retire(self._crew.of(incoming.generation), signal.SIGKILL, time.monotonic() + FAST_STOP_S)
+        # Those that were ready may have begun with requests.
+        kill_at = time.monotonic() + stop_patience_s(self._conf.instance)
+        self._crew.retire(self._crew.of(incoming.generation), signal.SIGQUIT, kill_at)
         self._sockets.close(incoming.opened)
         self._return_to_old()
         self._reload_failed(reason)
@@ -367,8 +371,8 @@ class Master:
 
     def _follow(self, order: Order) -> None:
         if order.word is Word.ASK:
-            failed = tuple(self._broken_before or ())
-            self._succession.give(order.pid, Legacy(self._sockets.everything, self._lock.fd, failed))
+            legacy = Legacy(self._sockets.everything, self._lock.fd, self._broken_before or ())
+            self._succession.give(order.pid, legacy)
         elif order.word is Word.RELIEVED:
             self._leave_to_successor()
         elif order.word is Word.STAY and not self._is_stopping:

@@ -29,6 +29,7 @@ from skitaid.instance.applog import AppLog
 from skitaid.instance.arguments import Conf
 from skitaid.instance.compose import Composition, engine_settings, make_router
 from skitaid.instance.doubt import doubt_teller
+from skitaid.instance.handover import newly_failed
 from skitaid.instance.lastresort import LastResort
 from skitaid.instance.logbook import Logbook
 from skitaid.instance.memory import MemoryKeeper
@@ -74,7 +75,7 @@ class SettleError(SkitaidError):
 @dataclass(frozen=True, slots=True)
 class WorkerTask:
     """What the master gives a worker it forks. The lifeline's and the pipe's descriptors are the worker's ends.
-    `unset`: names of the environment that the conf no longer has."""
+    `unset`: names of the environment that the conf no longer has. `broken_before`: see `handover.Incoming`."""
 
     conf: Conf
     index: int
@@ -85,6 +86,7 @@ class WorkerTask:
     lifeline_fd: int
     states: StateTable
     unset: tuple[str, ...] = ()
+    broken_before: tuple[str, ...] | None = None
 
 
 def run_worker(task: WorkerTask) -> int:
@@ -187,7 +189,8 @@ class _Worker:
         # What lives as long as the worker need not be looked at by every collection.
         gc.collect()
         gc.freeze()
-        self._listen()
+        if not newly_failed(self._task.broken_before, making.failed):
+            self._listen()  # else the master gives this generation up: no visitor is to see its error page
         for number, patience_s in ((signal.SIGTERM, FAST_STOP_S), (signal.SIGQUIT, None)):
             engine.loop.add_signal_handler(number, self.stop, patience_s)
         engine.loop.add_signal_handler(signal.SIGUSR1, self._reopen_logs)

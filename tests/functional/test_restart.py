@@ -222,7 +222,9 @@ def test_a_request_in_flight_is_answered(site: Site) -> None:
 
 
 def broken_app(site: Site) -> str:
-    site.app("import no_such_module_anywhere\n")
+    """One worker is ready before the other: nobody is to see its error page in the meantime."""
+    site.app(f"import os, time\ntry:\n    os.mkdir({str(site.begun)!r} + str(os.getppid()))\n"
+             "except OSError:\n    time.sleep(0.5)\nimport no_such_module_anywhere\n")
     return "this app cannot be loaded: / "
 
 
@@ -237,6 +239,7 @@ def test_one_that_fails_leaves_the_old(site: Site, spoil: Callable[[Site], str])
     reason = spoil(site)
     with Hammer(site.address, threads=1).at_work() as hammer, Kept(site.unix, threads=1).at_work() as kept:
         answer = site.ask("restart")
+        assert not site.ask("reload")["ok"]
     assert (answer["ok"], answer["exit"]) == (False, 1)
     assert answer["message"].startswith("site: restart failed, what served goes on: ")
     assert reason in answer["message"]

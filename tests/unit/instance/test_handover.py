@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -8,13 +9,13 @@ import pytest
 from skitaid.config.load import default_main
 from skitaid.config.model import Instance, Server
 from skitaid.instance.arguments import Conf
-from skitaid.instance.crew import Crew, Worker
+from skitaid.instance.crew import Crew
 from skitaid.instance.handover import Incoming, Verdict, judge, newly_failed
 from skitaid.supervisor.scoreboard import Scoreboard
 
 INSTANCE = Instance("site", Path("/etc/site.conf"), Server(processes=2, start_timeout_s=7))
 CONF = Conf(default_main(Path("/etc")), INSTANCE, Path("/log"), Path("/var"))
-INCOMING = Incoming(CONF, 1, deadline=100.0)
+INCOMING = Incoming(CONF, 1, deadline=100.0, broken_before=())
 
 
 @pytest.fixture
@@ -32,22 +33,22 @@ def crew() -> Crew:
 
 def test_waits_for_all_of_them(crew: Crew) -> None:
     assert INCOMING.size == 2
-    assert judge(INCOMING, crew, 99.0, broken_before=()) == (Verdict.WAIT, "")
+    assert judge(INCOMING, crew, 99.0) == (Verdict.WAIT, "")
     crew.ready(3, (), 1.0)
-    assert judge(INCOMING, crew, 99.0, broken_before=()) == (Verdict.WAIT, "")
+    assert judge(INCOMING, crew, 99.0) == (Verdict.WAIT, "")
     crew.ready(4, (), 1.0)
-    assert judge(INCOMING, crew, 99.0, broken_before=()) == (Verdict.TAKE_OVER, "")
+    assert judge(INCOMING, crew, 99.0) == (Verdict.TAKE_OVER, "")
 
 
 def test_not_for_ever(crew: Crew) -> None:
     crew.ready(3, (), 1.0)
-    assert judge(INCOMING, crew, 100.0, broken_before=()) == (Verdict.GIVE_UP, "not ready within 7 s (start_timeout)")
+    assert judge(INCOMING, crew, 100.0) == (Verdict.GIVE_UP, "not ready within 7 s (start_timeout)")
 
 
 def test_a_late_one_is_not_given_up_when_it_is_ready(crew: Crew) -> None:
     crew.ready(3, (), 1.0)
     crew.ready(4, (), 1.0)
-    assert judge(INCOMING, crew, 101.0, broken_before=()) == (Verdict.TAKE_OVER, "")
+    assert judge(INCOMING, crew, 101.0) == (Verdict.TAKE_OVER, "")
 
 
 @pytest.mark.parametrize(("before", "expected"), [
@@ -57,7 +58,7 @@ def test_a_late_one_is_not_given_up_when_it_is_ready(crew: Crew) -> None:
 def test_a_broken_app(crew: Crew, before: tuple[str, ...] | None, expected: tuple[Verdict, str]) -> None:
     crew.ready(3, (), 1.0)
     crew.ready(4, ("/a (site.conf:3): broken",), 1.0)
-    assert judge(INCOMING, crew, 99.0, broken_before=before) == expected
+    assert judge(replace(INCOMING, broken_before=before), crew, 99.0) == expected
 
 
 @pytest.mark.parametrize(("old", "new", "expected"), [
@@ -67,6 +68,7 @@ def test_a_broken_app(crew: Crew, before: tuple[str, ...] | None, expected: tupl
     (("/a (1): x",), (), ""),
     (("/a (1): x",), ("/a (1): x", "/b (2): y"), "/b (2): y"),
     (("www.a.com/ (1): x",), ("/ (2): y",), "/ (2): y"),
+    (None, ("/a (1): x",), ""),
 ])
-def test_newly_failed(old: tuple[str, ...], new: tuple[str, ...], expected: str) -> None:
-    assert newly_failed(old, [Worker(2, 0, 1, 1, failed=new)]) == expected
+def test_newly_failed(old: tuple[str, ...] | None, new: tuple[str, ...], expected: str) -> None:
+    assert newly_failed(old, new) == expected
