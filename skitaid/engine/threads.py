@@ -177,7 +177,10 @@ class AppThreads:
         for _ in range(len(self._idle)):
             self._wake_one()
         deadline = time.monotonic() + timeout_s
-        for thread in list(self._threads):
+        # Held by whoever starts a thread: one that has not begun can't be waited for.
+        with self._aside_lock:
+            threads = list(self._threads)
+        for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def _start_one(self) -> None:

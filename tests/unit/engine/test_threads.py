@@ -35,6 +35,12 @@ class Loop:
             self.refused += not self.threads.submit(Job(job))
         return self.threads.end_batch()
 
+    def wait(self, condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(BUSY_WAIT_S)
+
     def until(self, condition: Callable[[], object]) -> None:
         """Poll, with no events, as long and as often as `end_batch` says."""
         deadline = time.monotonic() + PATIENCE_S
@@ -265,6 +271,27 @@ def test_close_does_not_wait_for_what_never_ends(make: Callable[..., Loop]) -> N
     loop.threads.close(0.01)
     assert loop.threads.busy >= 1
     hold.set()
+
+
+def test_close_while_a_thread_begins_that_takes_another_s_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = AppThreads(1, limit=10, aside_limit=1)
+    loop = Loop(threads)
+    starts = threading.Event()
+
+    class LateThread(threading.Thread):
+        """Starts a while after the end has begun."""
+
+        def start(self) -> None:
+            starts.set()
+            loop.wait(lambda: threads._is_closing)
+            time.sleep(0.02)
+            super().start()
+
+    monkeypatch.setattr(threading, "Thread", LateThread)
+    loop.batch(threads.step_aside)
+    assert starts.wait(PATIENCE_S)
+    threads.close(0.0)
+    loop.wait(lambda: not any(thread.is_alive() for thread in threads._threads))
 
 
 @pytest.mark.parametrize("round_", range(8))
