@@ -320,6 +320,15 @@ def test_nothing_is_said_to_a_server_that_is_not_certified(post: Post, tls: Tls,
     assert len(office.left()) == 1
 
 
+def test_nothing_is_said_to_a_server_whose_certificate_has_another_name(post: Post, tls: Tls) -> None:
+    sink = Sink(tls=tls[0], login=("ann", "secret"))
+    office = post(sink, smtpserver=f"localhost:{sink.port}", starttls="yes", cafile=tls[1], **LOGIN)
+    office.send()
+    wait_for(lambda: "certificate verify failed" in office.log, "the reason in the log")
+    assert {line.split()[0] for line in sink.commands} <= {"EHLO", "STARTTLS"}
+    assert len(office.left()) == 1
+
+
 def test_nothing_is_said_when_starttls_is_taken_away(post: Post) -> None:
     office = post(Sink(login=("ann", "secret")), starttls="yes", **LOGIN)
     office.send()
