@@ -15,10 +15,10 @@ from typing import Any, Final, Self
 
 from skitaid.exceptions import SkitaidError
 from skitaid.protocols.grpc import Deframer, GrpcFormatError, frame
-from skitaid.upstream.call import Call, Exchange, ResponseHead, Tunnel
+from skitaid.upstream.call import Exchange, ResponseHead, Tunnel
 from skitaid.upstream.call import Fields as CallFields
 from skitaid.upstream.errors import Failure, UpstreamError
-from skitaid.was.calls.http_work import members_of
+from skitaid.was.calls.http_work import cluster_of, members_of
 from skitaid.was.calls.order import Order
 from skitaid.was.errors import LoopThreadError
 from skitaid.was.messages.errors import ReplyError
@@ -139,15 +139,9 @@ class GrpcStream:
     def _begin(self) -> None:
         call = replace(self._order.call, body=None, content_length=None)
         try:
-            self._exchange = self._request(call)
+            self._exchange = cluster_of(self._worker, self._order.target).request(call, self)
         except SkitaidError as error:
             self._finish(error)
-
-    def _request(self, call: Call) -> Exchange:
-        target, upstreams = self._order.target, self._worker.upstreams()
-        if target.alias is None:
-            return upstreams.origin(target.scheme, target.host, target.port).request(call, self)
-        return upstreams.cluster(target.alias).request(call, self)
 
     def _send(self) -> None:
         exchange = self._exchange
@@ -157,7 +151,7 @@ class GrpcStream:
         if data is None:
             exchange.end()
         elif not exchange.send(data):
-            self._set(is_congested=True)
+            self._set_congested(True)
 
     def _resume(self) -> None:
         if self._exchange is not None:
@@ -170,7 +164,7 @@ class GrpcStream:
             if exchange is not None:
                 exchange.cancel()
 
-    def _set(self, *, is_congested: bool) -> None:
+    def _set_congested(self, is_congested: bool) -> None:
         with self._state:
             self._is_congested = is_congested
             self._state.notify_all()
@@ -229,7 +223,7 @@ class GrpcStream:
             self._finish(error)
 
     def on_writable(self) -> None:
-        self._set(is_congested=False)
+        self._set_congested(False)
 
     def on_upgrade(self, head: ResponseHead, tunnel: Tunnel) -> None:
         """Never asked for."""

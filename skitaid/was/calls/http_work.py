@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from skitaid.was.calls.order import Order
     from skitaid.was.messages.pump import BodyPump
     from skitaid.was.messages.streamed import StreamedBody
+    from skitaid.was.messages.target import Target
     from skitaid.was.tasks.work import Done
     from skitaid.was.worker import Cluster, Worker
 
-__all__ = ["HttpWork", "members_of"]
+__all__ = ["HttpWork", "cluster_of", "members_of"]
 
 MAX_STEPS: Final = 20
 """Orders that follow from each other. Redirects have a stricter limit of their own."""
@@ -113,7 +114,7 @@ class HttpWork:
         order = self._order
         self._pieces, self._received = [], 0
         call = self._call(order)
-        cluster = self._cluster()
+        cluster = cluster_of(self._worker, order.target)
         if self._member is None:
             self._exchange = cluster.request(call, self)
         else:
@@ -154,12 +155,6 @@ class HttpWork:
         body, self._streamed = self._streamed, None
         if body is not None:
             body.release()
-
-    def _cluster(self) -> Cluster:
-        target, upstreams = self._order.target, self._worker.upstreams()
-        if target.alias is None:
-            return upstreams.origin(target.scheme, target.host, target.port)
-        return upstreams.cluster(target.alias)
 
     def _end(self, result: Result) -> None:
         self._is_over = True
@@ -279,6 +274,14 @@ def members_of(worker: Worker, order: Order) -> int:
     except KeyError:
         known = ", ".join(f"@{each}" for each in sorted(worker.aliases)) or "there are none"
         raise CallError(f"@{alias} is no alias that speaks HTTP; those of the conf: {known}") from None
+
+
+def cluster_of(worker: Worker, target: Target) -> Cluster:
+    """The servers that a target means: those of an alias, or the one that it names. On the loop thread."""
+    upstreams = worker.upstreams()
+    if target.alias is None:
+        return upstreams.origin(target.scheme, target.host, target.port)
+    return upstreams.cluster(target.alias)
 
 
 def _copy(call: Call) -> Call:
