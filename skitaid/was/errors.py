@@ -9,7 +9,7 @@ from typing import Final
 from skitaid.exceptions import SkitaidError
 
 __all__ = [
-    "HTTPError", "LoopThreadError", "NoRequestError", "NoWorkerError", "QueueFullError",
+    "FolderError", "HTTPError", "LoopThreadError", "NoRequestError", "NoWorkerError", "QueueFullError",
     "TaskTimeoutError", "WasError",
 ]  # fmt: skip
 
@@ -49,6 +49,10 @@ class LoopThreadError(WasError):
             " for: in async code write `await task`; a WSGI app under `threads = 0` returns was.Tasks([…]).then(…), or"
             " gets threads"
         )
+
+
+class FolderError(WasError, OSError):
+    """A folder that should be ours belongs to somebody else; who runs the process must act."""
 
 
 class TaskTimeoutError(WasError, TimeoutError):

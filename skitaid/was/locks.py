@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import Final
 
 from skitaid.was.errors import LoopThreadError
-from skitaid.was.worker import private_folder, worker_or_none
+from skitaid.was.private import private_folder
+from skitaid.was.worker import worker_or_none
 
 __all__ = ["ProcessLock", "get_lock"]
 
@@ -102,7 +103,7 @@ class ProcessLock:
 
 
 def get_lock(name: str = "__main__") -> ProcessLock:
-    """The lock of that name, the same for all workers of the instance."""
+    """The lock of that name, the same for all workers of the instance. Raises FolderError."""
     path = private_folder() / "locks" / f"{_file_name(name)}.lock"
     with _making:
         if path not in _locks:

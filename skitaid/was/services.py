@@ -27,7 +27,10 @@ _PLACES: Final = {
     "skitaid.was.locks": ("get_lock",),
     "skitaid.was.markup": ("tojson", "fromjson", "toxml", "fromxml"),
     "skitaid.was.journal": ("log", "traceback"),
-    "skitaid.was.household": ("gentemp", "restart", "shutdown", "push", "timestamp", "uniqid"),
+    "skitaid.was.temporary": ("gentemp",),
+    "skitaid.was.control": ("restart", "shutdown"),
+    "skitaid.was.server_push": ("push",),
+    "skitaid.was.ids": ("timestamp", "uniqid"),
     "skitaid.was.overview": ("status",),
 }
 _ALIASES: Final = {

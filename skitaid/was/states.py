@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from skitaid.was.errors import WasError
 from skitaid.was.state_table import StateTable
-from skitaid.was.worker import Outpost, Worker, premises
+from skitaid.was.worker import Outpost, Worker, worker_or_outpost
 
 __all__ = [
     "StateNameError", "addgs", "getgs", "getlu", "listeners", "register_states",
@@ -34,13 +34,12 @@ class StateNameError(WasError, KeyError):
 
 def register_states(*names: str) -> Callable[[_Decorated], _Decorated]:
     """Name the states of an app, when it is imported or later. Also a decorator, of the class or function that they
-    belong to. Raises TypeError for a name that is no text, StateTableError for
-    one that is too long, or too many."""
+    belong to. Raises TypeError for a name that is no text, StateTableError for one that is too long, or too many."""
     for name in names:
         if not isinstance(name, str):
             raise TypeError(f"{name!r} is no name of a state, expected a text")
         _registered.add(name)
-        shared = premises()
+        shared = worker_or_outpost()
         if shared is not None and shared.states is not None:
             shared.states.claim(name)
     return lambda decorated: decorated
@@ -52,7 +51,7 @@ def registered_names() -> list[str]:
 
 
 def setgs(name: str, value: int, *args: Any, **named: Any) -> None:
-    """Set a number, for all workers of this machine. `args` and `named` go to those who listen. Raises StateNameError,
+    """Set a number, for all workers of the instance. `args` and `named` go to those who listen. Raises StateNameError,
     TypeError for what is no whole number."""
     if not isinstance(value, int):
         raise TypeError(f"state {name!r}: {value!r} is no whole number")
@@ -84,7 +83,7 @@ def getlu(*names: str) -> float:
 
 
 def _table(name: str) -> StateTable:
-    shared = premises()
+    shared = worker_or_outpost()
     if name not in _registered and not _is_outposts(name, shared):
         raise StateNameError(f"state {name!r} is not registered: call register_states({name!r}) where the app begins")
     return _own_table() if shared is None or shared.states is None else shared.states

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Cluster", "Controls", "Outpost", "Upstreams", "Worker", "WorkerEngine", "current_worker", "install",
-    "install_outpost", "premises", "private_folder", "worker_or_none",
+    "install_outpost", "worker_or_none", "worker_or_outpost",
 ]  # fmt: skip
 
 
@@ -128,17 +128,9 @@ def install_outpost(outpost: Outpost) -> None:
     _outpost = outpost
 
 
-def premises() -> Worker | Outpost | None:
+def worker_or_outpost() -> Worker | Outpost | None:
     """What this process shares with the workers of its instance; None: it has nothing to do with any."""
     return _worker or _outpost
-
-
-def private_folder() -> Path:
-    """For files of our own, which nobody else shall see."""
-    import tempfile
-
-    shared = premises()
-    return Path(tempfile.gettempdir(), f"skitaid-{os.getuid()}") if shared is None else shared.var_folder
 
 
 def current_worker() -> Worker:

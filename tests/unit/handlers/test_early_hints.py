@@ -11,7 +11,7 @@ import pytest
 from skitaid.handlers.asgi.app import AsgiApp
 from skitaid.handlers.body_rules import BodyRules
 from skitaid.handlers.router import Route, RouteKind
-from skitaid.was.household import push
+from skitaid.was.server_push import push
 from tests.unit.engine.http2_client import connect
 from tests.unit.engine.rig import MakeRig, Rig, make_rig, rig
 
