@@ -112,9 +112,11 @@ class Replaced:
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """The master is gone: its exit code, or minus the number of the signal that ended it."""
+    """The master is gone: its exit code, or minus the number of the signal that ended it. `is_followed`: another one,
+    which was to take its place, is starting."""
 
     code: int
+    is_followed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +179,8 @@ def step(process: Process, event: Event, now: float) -> Step:
             return _ready(process, addresses, now)
         case Replaced(pid, addresses):
             return _replaced(process, pid, addresses, now)
-        case Died(code):
-            return _died(process, code, now)
+        case Died():
+            return _died(process, event, now)
         case Stop():
             return _stop(process, event, now)
         case Broken(reason, fix):
@@ -235,18 +237,20 @@ def _ready_on(addresses: tuple[str, ...]) -> str:
     return f"ready on {', '.join(addresses)}" if addresses else "ready"
 
 
-def _died(process: Process, code: int, now: float) -> Step:
+def _died(process: Process, event: Died, now: float) -> Step:
     if process.is_at_rest:
         raise IllegalTransitionError(f"{process.name} died in state {process.state.name}, where it has no process")
     gone = replace(process, pid=None)
     if process.state is State.STOPPING:
         return _stopped(gone, now)
-    how = describe_exit(code)
+    code, how = event.code, describe_exit(event.code)
     if code == 0:
         return _to(gone, State.EXITED, now, reason=how, fix=f"-f {process.name} start runs it again"), ()
     if code == EXIT_CONF_WRONG:
         return _to(gone, State.FATAL, now, reason=how,
                    fix="its stderr.log says what is wrong; it starts when the conf file is corrected"), ()
+    if event.is_followed and process.state is State.RUNNING:
+        return _spawn(replace(gone, restarts=gone.restarts + 1), now, how)
     return _crashed(gone, code, now, how)
 
 

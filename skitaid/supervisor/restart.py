@@ -54,6 +54,10 @@ class Restart:
         else:
             self._journal.info(f"restarting: pid {self._successor.pid} is to take over", self._name)
 
+    @property
+    def has_successor(self) -> bool:
+        return self._successor is not None
+
     def is_successor(self, master: Master | None) -> bool:
         return master is not None and master is self._successor
 

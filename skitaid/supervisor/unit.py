@@ -179,7 +179,7 @@ class Unit:
         self.addresses, self.note, self.counts = (), "", {}
         if self.reload.is_pending:
             self.reload = Renewal(RenewalStatus.FAILED, "the master ended")
-        self.happen(events.Died(code))
+        self.happen(events.Died(code, is_followed=self.restart.has_successor))
         if self.state is not State.STARTING:
             self._give_up_restart("the master ended")
 

@@ -239,6 +239,21 @@ def test_another_master_takes_its_place(running: Run) -> None:
     assert (process.restarts, process.quick) == (1, ())
 
 
+def test_one_that_is_followed_does_not_wait(running: Run) -> None:
+    """However often it died: there is a process already."""
+    for pid in (8, 9, 10):
+        running.do(Died(-9), Spawned(pid), Ready())
+    running.taken()
+    assert running.do(Died(-9, is_followed=True)) is State.STARTING
+    assert running.taken() == [Spawn()]
+    assert running.process.restarts == 4
+
+
+@pytest.mark.parametrize(("code", "state"), [(0, State.EXITED), (2, State.FATAL)])
+def test_one_that_does_not_want_to_go_on_is_not_followed(running: Run, code: int, state: State) -> None:
+    assert running.do(Died(code, is_followed=True)) is state
+
+
 def test_only_one_that_runs_can_be_replaced(run: Run) -> None:
     run.do(Start("asked"), Spawned(7))
     with pytest.raises(IllegalTransitionError, match="site was replaced in state STARTING"):
