@@ -10,6 +10,8 @@ __all__ = ["APPS", "register"]
 
 
 class _Apps(Mapping[str, Any]):
+    """Holds the apps weakly: one that is thrown away leaves the registry too."""
+
     def __init__(self) -> None:
         self._by_name: WeakValueDictionary[str, Any] = WeakValueDictionary()
 
@@ -34,5 +36,5 @@ APPS = _Apps()
 
 
 def register(name: str, app: Any) -> None:
-    """The one that is made last has the name."""
+    """Let `was.apps[name]` be `app`, for as long as somebody holds it. Of two with one name the last counts."""
     APPS.add(name, app)

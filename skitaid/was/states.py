@@ -46,7 +46,7 @@ def register_states(*names: str) -> Callable[[_Decorated], _Decorated]:
 
 
 def registered_names() -> list[str]:
-    """So far."""
+    """The states of this process so far, sorted."""
     return sorted(_registered)
 
 

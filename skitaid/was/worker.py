@@ -129,19 +129,19 @@ def install_outpost(outpost: Outpost) -> None:
 
 
 def worker_or_outpost() -> Worker | Outpost | None:
-    """What this process shares with the workers of its instance; None: it has nothing to do with any."""
+    """What this process is to its instance: a worker, or one that works for a worker; None: neither."""
     return _worker or _outpost
 
 
 def current_worker() -> Worker:
-    """Raises NoWorkerError."""
+    """The worker that this process is. Raises NoWorkerError."""
     if _worker is None:
         raise NoWorkerError
     return _worker
 
 
 def worker_or_none() -> Worker | None:
-    """For what also works without one."""
+    """The worker that this process is; None: it is none."""
     return _worker
 
 

@@ -136,7 +136,8 @@ def log_failure() -> None:
 
 
 def _unwind(was: Was, entered: list[Hooks], content: Any, error: BaseException | None) -> Any:
-    """Run what follows the function, the innermost scope first."""
+    """Run what follows the function, the innermost scope first. Gives what is answered. Raises `error`, or what came of
+    the hooks, if no hook of a failure answers it."""
     if was.bound is not None:
         error = _run_bound(was, error)
     while entered:
@@ -170,7 +171,7 @@ def _tear_down(was: Was, scope: Hooks) -> None:
 
 
 def _run_bound(was: Was, error: BaseException | None) -> BaseException | None:
-    """What the function bound to its own request (was.temp.bind)."""
+    """Call what the function bound to its own request (`was.g.bind`). Gives the error that goes on, if any."""
     for function in was.bound.of(error):
         try:
             function(was)

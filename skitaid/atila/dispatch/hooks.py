@@ -67,7 +67,7 @@ class Hooks:
         return function
 
     def content_before(self, was: Any) -> Any:
-        """What the first function gave that gave something: neither nothing, nor an empty text."""
+        """The response of the first `before_request` function that gave one; None, "" and False are none."""
         for function in self.before_hooks:
             content = function(was)
             if content not in _NOTHING:
@@ -75,7 +75,7 @@ class Hooks:
         return None
 
     def content_of_failure(self, was: Any, error: BaseException) -> Any:
-        """What the first function gave that gave something."""
+        """The response of the first `failed_request` function that gave one; None: none did."""
         exc_info = (type(error), error, error.__traceback__)
         for function in self.failed_hooks:
             content = function(was, exc_info) if _takes_two(function) else function(was)

@@ -151,13 +151,14 @@ def _add_to_hooks(app: Any, event: str, function: Callable[..., Any]) -> bool:
     if event not in hooks:
         return False
 
-    def hear(was: Any, exc_info: Any = None) -> None:
-        function(was, exc_info) if event == request_failed else function(was)
-
-    def hear_one(was: Any) -> None:
+    # What a listener returns is nobody's response, as what a hook returns may be.
+    def hear(was: Any) -> None:
         function(was)
 
-    hooks[event].append(hear if event == request_failed else hear_one)
+    def hear_failure(was: Any, exc_info: Any) -> None:
+        function(was, exc_info)
+
+    hooks[event].append(hear_failure if event == request_failed else hear)
     app.has_hooks = True
     return True
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 from skitaid.atila.contracts import Was
 from skitaid.atila.responses.api import frames_of
 from skitaid.atila.responses.bodies import JSON, Body, to_json
+from skitaid.atila.responses.error_handlers import DEFAULT
 from skitaid.atila.responses.reply import Reply
 from skitaid.protocols.negotiation import weights
 from skitaid.was.errors import HTTPError
@@ -52,7 +53,7 @@ def error_content(was: Was, reply: Reply) -> Any:
     """The body of the page of a status: what the app's handler gives, else ours."""
     error = error_of(was, reply)
     handlers: dict[int, Any] = was.app.error_handlers
-    handler = handlers.get(error["code"]) or handlers.get(0)
+    handler = handlers.get(error["code"]) or handlers.get(DEFAULT)
     if handler is not None:
         return handler(was, error)
     return _json(error) if wants_json(was.env.get("HTTP_ACCEPT", "")) else _html(error)

@@ -77,7 +77,7 @@ def pass_test(was: Was, test: Any) -> Any:
 
 
 def _as_refusal(was: Was, said: Any) -> Any:
-    """`return claims["err"]`, the texts about tokens, are refusals of 401."""
+    """A text about a token, as in `return claims["err"]`, becomes a 401; everything else stays what it is."""
     if isinstance(said, str):
         from skitaid.atila.security.jwt import TokenProblem
 

@@ -64,7 +64,7 @@ class Ask:
 
 
 def order_of(ask: Ask) -> Order:
-    """Raises CallError for credentials that cannot be sent."""
+    """The order that carries `ask` out. Raises CallError for credentials that cannot be sent."""
     streamed = ask.body if isinstance(ask.body, StreamedBody) else None
     authorization = _keychain.authorize(ask.target.origin, ask.credentials, _protected(ask))
     call = Call(

@@ -37,7 +37,8 @@ class Words:
 
 
 def make_ask(method: str, words: Words, kind: RequestType, *, is_upload: bool = False) -> Ask:
-    """`kind`: content type of the data and Accept, where the headers say nothing. Raises CallError, OSError."""
+    """The request that the words mean. `kind`: content type of the data and Accept, where the headers say nothing.
+    Raises CallError; OSError for a file that can't be read."""
     target = parse_target(_text(words.url))
     fields = read_headers(words.headers)
     credentials = _credentials(words, target)
@@ -57,7 +58,7 @@ def make_ask(method: str, words: Words, kind: RequestType, *, is_upload: bool = 
 
 
 def terms_of(words: Words) -> Terms:
-    """Raises CallError for numbers that are none."""
+    """What the words say of how the request is made. Raises CallError for numbers that are none."""
     timeout = words.timeout
     if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
         raise CallError(f"timeout: found {timeout!r}, expected seconds, more than none")

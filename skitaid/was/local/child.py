@@ -24,6 +24,7 @@ __all__ = ["Child", "ChildDiedError", "ChildGoneError"]
 
 _LENGTH: Final = struct.Struct("!Q")
 _PATIENCE_S: Final = 2.0
+"""How long a child that is let go may take to end."""
 _RECEIVE_BYTES: Final = 1 << 20
 
 

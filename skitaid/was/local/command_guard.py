@@ -25,6 +25,7 @@ done
 for each in $groups; do kill -s KILL -- "-$each"; done
 """
 _PATIENCE_S: Final = 2.0
+"""How long the shell may take to end."""
 
 
 class CommandGuard:

@@ -16,6 +16,7 @@ __all__ = ["IDLE_S", "ThreadPool"]
 IDLE_S: Final = 60.0
 """A thread that has had nothing to do for so long ends."""
 _LIMIT: Final = 10_000
+"""Jobs that may wait."""
 _local: Final = threading.local()
 
 
@@ -38,7 +39,7 @@ class ThreadPool:
 
     @property
     def threads(self) -> int:
-        """So many there are now."""
+        """How many there are now."""
         return self._threads
 
     @property

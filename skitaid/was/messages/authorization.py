@@ -55,7 +55,7 @@ class Challenge:
 
 
 def read_auth(given: Given) -> Credentials | None:
-    """Raises CallError."""
+    """What an app gives as `auth`; None for nothing. Raises CallError."""
     if given is None or given == "":
         return None
     if isinstance(given, str):

@@ -19,7 +19,8 @@ _MAX_FORM_FIELDS = 10_000
 
 
 def read_body(content: bytes, content_type: str) -> object:
-    """Raises ReplyError for a body that is not what its content type says, RpcFault for an XML-RPC fault."""
+    """The value of a body. Raises ReplyError for one that is not what its content type says, RpcFault for an XML-RPC
+    fault."""
     kind = kind_of(content_type)
     if kind is Kind.JSON:
         return read_json(content, content_type)
@@ -35,7 +36,7 @@ def read_body(content: bytes, content_type: str) -> object:
 
 
 def read_json(content: bytes, content_type: str = "") -> object:
-    """None for an empty body. Raises ReplyError."""
+    """The value of a JSON body, in the charset that its type names; None for an empty one. Raises ReplyError."""
     if not content.strip():
         return None
     charset = charset_of(content_type)

@@ -17,7 +17,7 @@ __all__ = ["encode_body", "encode_query"]
 
 
 def encode_body(data: object, content_type: str) -> bytes:
-    """Raises CallError when the type has no form for the data."""
+    """`data` as the bytes of a body. Raises CallError when the type has no form for it."""
     if isinstance(data, bytes | bytearray | memoryview):
         return bytes(data)
     if isinstance(data, str):
@@ -34,7 +34,7 @@ def encode_body(data: object, content_type: str) -> bytes:
 
 
 def encode_query(data: object) -> str:
-    """Data of a request that has no body. Raises CallError."""
+    """`data` as the query of a request that has no body, without its "?". Raises CallError."""
     if data is None:
         return ""
     if isinstance(data, str):

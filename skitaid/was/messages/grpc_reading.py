@@ -33,7 +33,8 @@ class GrpcError(SkitaidError):
 
 
 def ending_of(status: int, fields: Fields, trailers: Fields) -> SkitaidError | None:
-    """None for OK. Of a response without a body the status stands in its head (Trailers-Only)."""
+    """The error with which a call ended; None for OK. `status`: of HTTP. Of a response without a body gRPC's status
+    stands in its head (Trailers-Only)."""
     value = value_of(trailers, b"grpc-status") or value_of(fields, b"grpc-status")
     if value is None:
         if status != 200:
@@ -50,6 +51,7 @@ def ending_of(status: int, fields: Fields, trailers: Fields) -> SkitaidError | N
 
 
 def coding_of(fields: Fields) -> str:
+    """How the messages of a response are compressed, in lower case; "identity": they are not."""
     return (value_of(fields, b"grpc-encoding") or b"identity").decode("latin-1").lower()
 
 

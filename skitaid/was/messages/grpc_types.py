@@ -31,7 +31,7 @@ class GrpcMethod:
     gives_many: bool
 
     def write(self, message: object) -> bytes:
-        """Raises CallError for what is no message of the method's."""
+        """A request as bytes. Raises CallError for what is no message of the method's."""
         if not isinstance(message, Message) or message.DESCRIPTOR.full_name != self.request.DESCRIPTOR.full_name:
             expected = self.request.DESCRIPTOR.full_name
             raise CallError(f"{self.name} takes {expected}, found {type(message).__name__}")
@@ -41,7 +41,7 @@ class GrpcMethod:
             raise CallError(f"{self.name}: the message is not complete: {error}") from error
 
     def write_all(self, messages: object) -> list[bytes]:
-        """Of a method that takes one message, or of one that takes any number. Raises CallError."""
+        """The requests of a call as bytes: one, or any number where the method takes a stream. Raises CallError."""
         if not self.takes_many:
             return [self.write(messages)]
         if isinstance(messages, Message) or not isinstance(messages, Iterable):
@@ -49,7 +49,7 @@ class GrpcMethod:
         return [self.write(message) for message in messages]
 
     def read(self, data: bytes) -> Message:
-        """Raises ReplyError."""
+        """The response that `data` is. Raises ReplyError."""
         message = self.response()
         try:
             message.ParseFromString(data)
@@ -61,7 +61,7 @@ class GrpcMethod:
 
 
 def find_method(service: str, name: str) -> GrpcMethod:
-    """`service`: its full name, such as `routeguide.RouteGuide`. Raises CallError."""
+    """The method of that name. `service`: its full name, such as `routeguide.RouteGuide`. Raises CallError."""
     found = _find_service(service)
     method: Any = found.methods_by_name.get(name)
     if method is None:

@@ -35,12 +35,12 @@ def new_id() -> int:
 
 
 def write_call(call: JsonRpcCall) -> bytes:
-    """Raises CallError for values that JSON cannot carry."""
+    """The body of a request. Raises CallError for values that JSON cannot carry."""
     return encode_body(_as_object(call), JSON.content)
 
 
 def write_batch(calls: Sequence[JsonRpcCall]) -> bytes:
-    """Section 6. Raises CallError."""
+    """The body of a request with several calls (section 6). Raises CallError."""
     if not calls:
         raise CallError("a JSON-RPC batch has at least one call")
     return encode_body([_as_object(call) for call in calls], JSON.content)

@@ -42,6 +42,7 @@ class Decoded:
     error: SkitaidError | None = None
 
     def with_data(self, data: object) -> Decoded:
+        """The same, with its meaning."""
         return replace(self, data=data)
 
     def with_error(self, error: SkitaidError, status: int) -> Decoded:

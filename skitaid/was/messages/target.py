@@ -65,7 +65,7 @@ class Target:
 
 
 def parse_target(text: str) -> Target:
-    """Raises CallError."""
+    """Where `http://…`, `https://…` or `@alias…` leads. Raises CallError."""
     if text.startswith("@"):
         return _alias(text)
     match = _URL(text)

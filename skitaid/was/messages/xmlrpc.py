@@ -46,7 +46,7 @@ class XmlRpcFault(RpcFault, xmlrpc.client.Fault):
 
 
 def write_call(method: str, arguments: Sequence[object]) -> bytes:
-    """Raises CallError for a name or a value that XML-RPC cannot carry."""
+    """A methodCall. Raises CallError for a name or a value that XML-RPC cannot carry."""
     if not _METHOD(method):
         raise CallError(f"{method!r} is no name of an XML-RPC method")
     text = _write(method, tuple(arguments))
