@@ -25,6 +25,23 @@ def app(environ, start_response):
     return [" ".join(map(str, words)).encode()]
 """
 
+ATILA_APP = """
+import sys
+from atila import Atila
+
+app = Atila(__name__)
+app.securekey = "of the test"
+
+@app.route("/")
+def index(was, name):
+    was.session["name"] = name
+    return was.render("hello.html", version="%d.%d" % sys.version_info[:2], name=was.session["name"])
+
+@app.route("/asked")
+async def asked(was, port):
+    return (await was.get(f"http://127.0.0.1:{port}/?name=asked")).text
+"""
+
 
 def version_of(python: str) -> tuple[int, int]:
     """(0, 0) for what does not run."""
@@ -81,6 +98,21 @@ def test_an_environment_without_skitaid(daemon: Daemon, place: Place, tmp_path: 
     daemon.start()
     address = daemon.see()["address"]
     assert text(address) == f"{version} environment site-env yaml True {folder}"
+
+
+@pytest.mark.parametrize("version", MODERN[1:])
+def test_packages_of_ours_that_are_made_for_another_version(
+    daemon: Daemon, place: Place, tmp_path: Path, version: str
+) -> None:
+    """The parts of them that are compiled can't be loaded there: what they need runs without."""
+    place.app("app", ATILA_APP)
+    (place.apps / "templates").mkdir()
+    (place.apps / "templates" / "hello.html").write_text("{{ version }} {{ name }}")
+    place.site(f"python = {environment(tmp_path / 'site-env', PYTHONS[version])}")
+    daemon.start()
+    address = daemon.see()["address"]
+    assert text(address, "/?name=%3Cb%3E") == f"{version} &lt;b&gt;"
+    assert text(address, f"/asked?port={address.rpartition(':')[2]}") == f"{version} asked"
 
 
 def test_an_environment_s_python_may_be_named_itself(daemon: Daemon, place: Place, tmp_path: Path) -> None:
