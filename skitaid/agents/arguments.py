@@ -37,7 +37,7 @@ class Arguments:
 
 
 def parse(words: Sequence[str], environ: Mapping[str, str] = os.environ) -> Arguments:
-    """Raises ValueError."""
+    """The command line and the environment of an agent. Raises ValueError."""
     values = dict(pairwise(words))
     if not {"-f", "--etc"} <= values.keys() or values["-f"] not in AGENTS:
         raise ValueError(f"expected -f NAME --etc DIR, NAME one of: {', '.join(AGENTS)}")

@@ -50,7 +50,8 @@ class Agent:
     """Set when there is nothing left to do after `stop`: the process ends."""
 
     def begin(self) -> None:
-        """Before it is called ready. Raises SkitaidError when it cannot be, ConfError when the conf is wrong."""
+        """Get ready; the supervisor is told so afterwards. Raises SkitaidError when it cannot be, ConfError when the
+        conf is wrong."""
 
     def turn(self) -> float:
         """Do what is due. The seconds after which there may be more; it is called at least once a second."""
@@ -60,14 +61,14 @@ class Agent:
         """Read the conf again. Raises SkitaidError: it goes on with the old."""
 
     def stop(self, how: Stop) -> None:
-        """May come again, and faster."""
+        """End, in this manner. May be called again, in a more urgent one."""
         self.is_over = True
 
     def child_ended(self) -> None:
         """SIGCHLD: children are the agent's to reap."""
 
     def close(self) -> None:
-        """The last call."""
+        """The process ends: let go of what is held. Nothing is called after this."""
 
 
 class Frame:

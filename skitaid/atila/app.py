@@ -101,7 +101,7 @@ class Atila(  # each part is one concern
     # ------------------------------------------------------------ requests
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """PEP 3333."""
+        """Answer a request, as a WSGI app (PEP 3333)."""
         if not self._life.is_begun:
             self._life.begin()
         was = Context(self, environ)

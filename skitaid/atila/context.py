@@ -135,11 +135,11 @@ class Context:
     # ------------------------------------------------------------ other apps
 
     def emit(self, event: str, *args: Any, **named: Any) -> None:
-        """app.emit."""
+        """Tell those who listen in this app (`app.emit`)."""
         self.app.emit(event, *args, **named)
 
     def broadcast(self, event: str, *args: Any, **named: Any) -> None:
-        """app.broadcast."""
+        """Tell those who listen in any app of this process (`app.broadcast`)."""
         self.app.broadcast(event, *args, **named)
 
     @property
@@ -202,5 +202,5 @@ def bind(was: Context) -> bool:
 
 
 def unbind() -> None:
-    """See bind."""
+    """Take back what `bind` did."""
     cell_of_thread().bound = None

@@ -10,7 +10,7 @@ __all__ = ["Store"]
 
 
 class Store(MutableMapping[str, Any]):
-    """A dict; `set`, `get` and `add` are of one piece. Other workers have another."""
+    """A dict; `set`, `get` and `add` are atomic. Each worker has its own."""
 
     def __init__(self) -> None:
         self._values: dict[str, Any] = {}
@@ -21,7 +21,7 @@ class Store(MutableMapping[str, Any]):
         return self._values.get(name, default)
 
     def set(self, name: str, value: Any) -> None:
-        """Keep a value."""
+        """Keep a value under `name`."""
         self[name] = value
 
     def add(self, name: str, amount: Any = 1) -> Any:

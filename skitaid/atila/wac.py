@@ -81,7 +81,7 @@ class Wac:
     registerObject = register  # the older name
 
     def unregister(self, name: str) -> Any:
-        """Take it back."""
+        """Take back what was registered; gives it, None if there was nothing."""
         return REGISTERED.pop(name, None)
 
     @property

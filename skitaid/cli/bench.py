@@ -43,7 +43,7 @@ def run(session: Session) -> int:
 
 
 def checked_url(text: str | None) -> str:
-    """Raises UsageError."""
+    """`text`, if it is a URL of HTTP. Raises UsageError."""
     if text is None:
         raise UsageError("bench which URL? e.g. bench http://127.0.0.1:5000/ -n 1000 -c 10")
     try:

@@ -54,7 +54,7 @@ def wanted_of(conf: Path, main: Main) -> Wanted:
 
 
 def make_files(wanted: Wanted, days: int) -> None:
-    """Raises RefusedError."""
+    """Write a key and its self-signed certificate, valid for `days`. Raises RefusedError."""
     try:
         from cryptography.hazmat.primitives.asymmetric import ec
     except ImportError:

@@ -13,7 +13,7 @@ from skitaid.config.model import Main
 
 
 def require_cron(session: Session) -> None:
-    """Raises UsageError."""
+    """Only `-f cron COMMAND` will do. Raises UsageError."""
     if session.options.name != "cron":
         raise UsageError(f"{session.options.typed} is a command of the cron agent: -f cron {session.options.typed}")
 

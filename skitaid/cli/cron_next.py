@@ -28,7 +28,7 @@ def run(session: Session) -> int:
 
 
 def parse(text: str) -> CronExpression:
-    """Raises UsageError, with the reason."""
+    """The expression that somebody typed. Raises UsageError, with the reason."""
     if text == REBOOT:
         raise UsageError(f"{REBOOT} has no times: such a job runs once after each start of the machine")
     try:
@@ -38,7 +38,7 @@ def parse(text: str) -> CronExpression:
 
 
 def find_zone(name: str | None) -> ZoneInfo | None:
-    """Raises UsageError."""
+    """The zone of `--tz`; None: it was not given. Raises UsageError."""
     try:
         return None if name is None else ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -46,7 +46,7 @@ def find_zone(name: str | None) -> ZoneInfo | None:
 
 
 def find_time(text: str | None, zone: ZoneInfo) -> datetime:
-    """In `zone` when it names no offset. Raises UsageError."""
+    """The time of `--after`, now if it was not given; in `zone` when it names no offset. Raises UsageError."""
     if text is None:
         return datetime.now(UTC)
     try:

@@ -25,7 +25,7 @@ def run(session: Session) -> int:
 
 
 def choose(works: Mapping[str, Work], name: str) -> Work:
-    """Raises RefusedError, naming the nearest."""
+    """The job that `name` means. Raises RefusedError, naming the nearest."""
     found = find(works, name)
     if len(found) > 1:
         raise RefusedError(f"{name} is the name of several jobs: {', '.join(work.key for work in found)}")
@@ -35,7 +35,8 @@ def choose(works: Mapping[str, Work], name: str) -> Work:
 
 
 def run_job(work: Work, main: Main) -> int:
-    """0 when it ended well, else 1. Raises RefusedError while it runs; OSError."""
+    """Run it here and now; the exit code: 0 when it ended well, else 1. Raises RefusedError if it runs already;
+    OSError."""
     kept = records(main)
     kept.make()
     lock_fd = kept.take(work.key, shared=work.job.may_overlap)

@@ -18,7 +18,7 @@ UMASK = 0o022
 
 
 def require_package() -> None:
-    """Raises RefusedError when python-daemon is missing: to be called while there is a terminal to say so on."""
+    """Make sure of python-daemon, while there is a terminal to complain on. Raises RefusedError when it is missing."""
     try:
         import daemon  # noqa: F401
     except ImportError as error:

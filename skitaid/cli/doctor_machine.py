@@ -90,6 +90,6 @@ def check_daemon(main: Main, hint: Hint) -> Iterator[Finding]:
 
 
 def check_agents(main: Main) -> Iterator[Finding]:
-    """The mail spool."""
+    """Whether the mail agent, if there is one, can use its spool."""
     if main.smtpda is not None:
         yield _folder("spool", main.global_.var_path / "daemons" / "smtpda")

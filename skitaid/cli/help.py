@@ -11,7 +11,7 @@ EXITS = "Exit code: 0 fine; 1 refused (not running, already running, no such ins
 
 
 def overview(program: str) -> str:
-    """`--help`."""
+    """The text of `--help`."""
     lines = [f"usage: {program} [options] [command]", "",
              "Serves the Python web applications of this machine from conf files.", "",
              "Commands (with -f NAME they act on that instance alone):"]
@@ -26,7 +26,7 @@ def overview(program: str) -> str:
 
 
 def of_command(program: str, command: Command) -> str:
-    """`COMMAND --help`."""
+    """The text of `COMMAND --help`."""
     usage = f"usage: {program} [options] {command.name}" + (f" {command.argument}" if command.argument else "")
     lines = [usage, "", f"{command.name}: {command.summary}."]
     if command.one:

@@ -75,7 +75,7 @@ class _Reader:
         self._name: str | None = None
 
     def read(self, line: CrontabLine) -> None:
-        """Raises UnfitError."""
+        """The next line: a job, or a setting for those below. Raises UnfitError."""
         setting = _SETTING(line.text)
         if setting is None:
             self._add(line)

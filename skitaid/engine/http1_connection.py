@@ -127,7 +127,7 @@ class Http1Connection(Connection):
             self.body(held)
 
     def push(self, target: bytes) -> bool:
-        """HTTP/1 can't."""
+        """False: HTTP/1 has no server push."""
         return False
 
     def end_output(self) -> bool:

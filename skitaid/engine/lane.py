@@ -121,7 +121,7 @@ class Lane(Flow):
         return False
 
     def can_go_on(self) -> bool:
-        """The same."""
+        """Always: see `is_draining`."""
         return True
 
     @property

@@ -49,7 +49,7 @@ class SecurityEngine(Protocol):
         """TLS is agreed on: `guest` gives its place to a connection."""
 
     def closed(self, connection: Guest) -> None:
-        """Its last word."""
+        """`connection` is closed, and not to be looked after any more."""
 
 
 class Security(Protocol):

@@ -324,7 +324,7 @@ class Engine:
         return max(0.0, self._next_tick - self._clock())
 
     def tick(self) -> None:
-        """Once a second."""
+        """Once a second: the Date field, time-outs, room for connections, and what others asked for (`on_tick`)."""
         self._next_tick = self.now + TICK_S
         date = f"Date: {http_date(time.time())}\r\n".encode("ascii")
         server = b"Server: skitaid\r\n"

@@ -98,8 +98,8 @@ class Receiver(Protocol):
         """A piece of its body. Use `Exchange.pause` when that is too much."""
 
     def on_flush(self) -> None:
-        """All that has come so far was told, and it is not the end: who held back a head or a piece, so that it goes on
-        together with the next, must not do so any longer. Once after each turn of reading that told something."""
+        """All that has come so far was told, and it is not the end: a receiver that holds back a head or a piece, to
+        send it together with the next, must let it go now. Once after each turn of reading that told something."""
 
     def on_end(self, trailers: Fields) -> None:
         """The response is complete."""
@@ -131,7 +131,7 @@ class Exchange(Protocol):
         """Read no more of the response until `resume`: the member is held back by TCP (or HTTP/2 flow control)."""
 
     def resume(self) -> None:
-        """Go on reading."""
+        """Go on reading the response."""
 
     def cancel(self) -> None:
         """Give up. The receiver hears nothing more. Fine after the end."""

@@ -46,7 +46,7 @@ class Checks:
         self._is_closed = False
 
     def start(self, members: Iterable[Member]) -> None:
-        """From now on."""
+        """Ask these members from now on, each at a time of its own."""
         for member in members:
             self._later(member, self._settings.interval_s * self._jitter())
 
@@ -84,11 +84,11 @@ class Checks:
         return None
 
     def answered(self, member: Member) -> None:
-        """Of a cluster. See the module: calls judge for themselves."""
+        """See exchange.ExchangeCluster: what a check found is told by its receiver; calls judge for themselves."""
         member.health.abandoned(self.context.engine.now)
 
     def failed(self, member: Member, error: UpstreamError, *, is_members_fault: bool, waited_s: float = 0.0) -> None:
-        """Of a cluster."""
+        """As with `answered`."""
         member.health.abandoned(self.context.engine.now)
 
 

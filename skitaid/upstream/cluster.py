@@ -129,7 +129,7 @@ class Cluster:
     # ------------------------------------------------------------ time
 
     def tick(self) -> None:
-        """Once a second."""
+        """Once a second: have the pools close connections that are idle or old."""
         now = self.context.engine.now
         for member in self.members:
             for pool in member.pools:

@@ -79,7 +79,7 @@ class Dial:
         self.deadline = deadline
 
     def start(self) -> None:
-        """Begin."""
+        """Look the name up and connect; `on_done` hears what came of it."""
         self._context.deadlines.add(self)
         member = self._endpoint.member
         if member.path is not None:
@@ -93,7 +93,7 @@ class Dial:
         self._end()
 
     def sweep(self, now: float) -> None:
-        """Of the deadlines."""
+        """See deadlines.Timed: give up, or try the next address beside those that do not answer."""
         if now >= self.deadline:
             self._finish(self._failure(Failure.CONNECT_TIMEOUT, ""))
         elif now >= self._next_at and self._addresses:

@@ -49,7 +49,7 @@ class Deadlines:
             self._timer.cancel()
 
     def _sweep(self) -> None:
-        """A root."""
+        """Have each look at the time. A root."""
         now = self._now()
         for timed in tuple(self._active):
             # An earlier one may have ended it.

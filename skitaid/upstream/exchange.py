@@ -163,11 +163,11 @@ class ClusterExchange:
 
     @property
     def connect_s(self) -> float:
-        """Of the pool's waiter."""
+        """See pool.Waiter."""
         return self.call.timeouts.connect_s
 
     def granted(self, connection: Connection) -> None:
-        """Of the pool's waiter: here is a connection."""
+        """See pool.Waiter: here is a connection."""
         self.touched = self._cluster.context.engine.now
         try:
             carrier = connection.start(self)
@@ -186,7 +186,7 @@ class ClusterExchange:
             self.on_writable()
 
     def failed(self, error: UpstreamError, *, is_stale: bool = False) -> None:
-        """Of the waiter and of the carried: this way it did not work."""
+        """See pool.Waiter and Carried: this way it did not work."""
         member = self._member
         assert member is not None
         self._carrier = None
@@ -216,16 +216,16 @@ class ClusterExchange:
 
     @property
     def body_so_far(self) -> tuple[list[bytes], Fields | None]:
-        """Of the carried."""
+        """See Carried."""
         return self._early, self._trailers
 
     def on_information(self, head: ResponseHead) -> None:
-        """Of the carried."""
+        """See Carried."""
         self._is_heard = True
         self.receiver.on_information(head)
 
     def on_response(self, head: ResponseHead) -> None:
-        """Of the carried."""
+        """See Carried."""
         self._is_heard = True
         member = self._member
         if member is not None and member.health.state is not _UP:
@@ -237,16 +237,16 @@ class ClusterExchange:
             self.receiver.on_response(head)
 
     def on_data(self, data: bytes) -> None:
-        """Of the carried."""
+        """See Carried."""
         self.receiver.on_data(data)
 
     def on_flush(self) -> None:
-        """Of the carried."""
+        """See Carried."""
         if self._is_heard:
             self.receiver.on_flush()
 
     def on_end(self, trailers: Fields) -> None:
-        """Of the carried."""
+        """See Carried."""
         carrier, member = self._carrier, self._member
         assert carrier is not None and member is not None
         if member.health.fails:
@@ -257,7 +257,7 @@ class ClusterExchange:
         receiver.on_end(trailers)
 
     def on_writable(self) -> None:
-        """Of the carried."""
+        """See Carried."""
         self._is_blocked = False
         self.receiver.on_writable()
 
@@ -269,7 +269,7 @@ class ClusterExchange:
     # ------------------------------------------------------------ ends
 
     def sweep(self, now: float) -> None:
-        """Of the deadlines."""
+        """See deadlines.Timed."""
         carrier = self._carrier
         if self._deadline and now >= self._deadline:
             self._break_off(Failure.TOTAL_TIMEOUT, f"{self.call.timeouts.total_s:g} s")

@@ -45,7 +45,7 @@ class Waiter(Protocol):
 
 
 class Pool:
-    """`open`: connections that there are, in use or idle or in the making."""
+    """Of one member, as one version of HTTP is spoken with it or the other. On the loop thread."""
 
     def __init__(self, context: UpstreamContext, endpoint: Endpoint, settings: PoolSettings) -> None:
         self._context = context
@@ -65,7 +65,7 @@ class Pool:
 
     @property
     def open(self) -> int:
-        """See the class."""
+        """Connections that there are: in use, idle, or in the making."""
         return len(self._connections) + len(self._shared.connections) + len(self._dials)
 
     @property
@@ -189,7 +189,7 @@ class Pool:
     # ------------------------------------------------------------ of the connections
 
     def shared_released(self, connection: Http2Connection) -> None:
-        """It may have room, for those who wait longest."""
+        """A connection of HTTP/2 may have room, for the calls that wait longest."""
         while self._waiting and connection.has_room:
             waiter = next(iter(self._waiting))
             del self._waiting[waiter]
@@ -198,12 +198,12 @@ class Pool:
             self._dial_for_next()
 
     def shared_closed(self) -> None:
-        """One of them is gone."""
+        """A connection of HTTP/2 is closed: there is room for another."""
         if self._waiting:
             self._dial_for_next()
 
     def released(self, connection: Http1Connection) -> None:
-        """It is free: for the call that waits longest, else for the next that comes."""
+        """A connection of HTTP/1.1 is free: for the call that waits longest, else for the next that comes."""
         now, settings = self._context.engine.now, self._settings
         if now - connection.born > settings.max_age_s or self._is_closed:
             connection.close()
@@ -224,7 +224,7 @@ class Pool:
             connection.close()
 
     def closed(self, connection: Http1Connection) -> None:
-        """It is gone."""
+        """A connection of HTTP/1.1 is closed: there is room for another."""
         self._connections.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)

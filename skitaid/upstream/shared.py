@@ -14,14 +14,14 @@ class SharedPool(Protocol):
     """The pool, as they see it."""
 
     def shared_released(self, connection: Http2Connection) -> None:
-        """It may have room."""
+        """A connection may have room for another call."""
 
     def shared_closed(self) -> None:
-        """One is gone."""
+        """A connection is closed."""
 
 
 class Shared:
-    """`connections`: all of them."""
+    """The connections of HTTP/2 to one member, which carry many calls each."""
 
     def __init__(self, pool: SharedPool) -> None:
         self._pool = pool
@@ -37,11 +37,11 @@ class Shared:
         return any(not connection.is_settled and not connection.is_retired for connection in self.connections)
 
     def released(self, connection: Http2Connection) -> None:
-        """Of the connection's owner."""
+        """See Http2Owner: a call is done."""
         self._pool.shared_released(connection)
 
     def closed(self, connection: Http2Connection) -> None:
-        """Of the connection's owner."""
+        """See Http2Owner: the connection is closed."""
         if connection in self.connections:
             self.connections.remove(connection)
             self._pool.shared_closed()

@@ -86,7 +86,7 @@ class QueueFullError(HTTPError):
 
 
 def _status_line(status: str | int) -> str:
-    """Raises ValueError for what is none: it would end in the head of a response."""
+    """`status` as the line of a response. Raises ValueError for what is none."""
     match = _STATUS(str(status))
     if match is None:
         raise ValueError(f"{status!r} is no status, expected one such as '404 Not Found' or 404")

@@ -47,7 +47,7 @@ class ProcessLock:
         return self._wait(None if timeout < 0 else time.monotonic() + timeout)
 
     def release(self) -> None:
-        """Raises RuntimeError when nobody has it."""
+        """Let others have it. Raises RuntimeError when nobody has it."""
         fd, self._fd = self._fd, None
         if fd is None:
             raise RuntimeError("release of a lock that is not held")

@@ -62,23 +62,23 @@ class StateTable:
         self._index(name)
 
     def value(self, name: str) -> int:
-        """0 for a name that was never set."""
+        """The number of `name`; 0 if it was never set."""
         return self._numbers[self._index(name) * _FIELDS + _VALUE]
 
     def time_ns(self, name: str) -> int:
-        """Nanoseconds since the epoch, 0 for a name that was never touched."""
+        """The time of `name`, in nanoseconds since the epoch; 0 if it was never touched."""
         return self._numbers[self._index(name) * _FIELDS + _TIME]
 
     def set_value(self, name: str, value: int) -> None:
-        """Raises StateTableError for a number beyond 64 bits."""
+        """Let `name` have this number. Raises StateTableError for one beyond 64 bits."""
         self._change(name, _VALUE, lambda _: value)
 
     def add(self, name: str, amount: int) -> int:
-        """The new value. No other process can come in between."""
+        """Add to the number of `name`; gives the new one. No other process can come in between."""
         return self._change(name, _VALUE, lambda value: value + amount)
 
     def touch(self, name: str, time_ns: int) -> None:
-        """The time never goes back."""
+        """Let `name` have this time, unless it has a later one."""
         self._change(name, _TIME, lambda there: max(there, time_ns))
 
     def names(self) -> list[str]:

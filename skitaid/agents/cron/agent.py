@@ -350,7 +350,7 @@ class CronAgent(Agent):
     # ------------------------------------------------------------ telling
 
     def _tell(self) -> None:
-        """For `status`."""
+        """Say in `status` what there is to do, and what comes next."""
         count = len(self._works)
         parts = [f"{count} job" + ("" if count == 1 else "s")]
         if self._running:

@@ -17,8 +17,8 @@ def has_body(environ: dict[str, Any]) -> bool:
 
 
 def check_end(environ: dict[str, Any]) -> None:
-    """Of a body that has no length. Servers that end it themselves say so; at others, such as wsgiref, reading would
-    wait for the client to hang up. Raises HTTPError 411."""
+    """Whether a body without a length can be read to its end. Servers that end it themselves say so; under others, such
+    as wsgiref, reading would wait for the client to hang up. Raises HTTPError 411."""
     if not environ.get("wsgi.input_terminated"):
         raise HTTPError("411 Length Required", "this server takes no chunked bodies")
 
@@ -46,7 +46,7 @@ def read_body(environ: dict[str, Any], most: int) -> bytes:
 
 
 def read_json(body: bytes) -> Any:
-    """Raises HTTPError 400."""
+    """The value that `body` is as JSON. Raises HTTPError 400."""
     try:
         # RFC 8259 section 8.1: it is UTF-8, so nobody need look.
         return _read(body.decode("utf-8"))

@@ -57,12 +57,12 @@ class UploadedFile:
         return os.path.getsize(self.path)
 
     def read(self) -> bytes:
-        """All of it."""
+        """Its content."""
         with open(self.path, "rb") as file:
             return file.read()
 
     def remove(self) -> None:
-        """Away with it, also where it was saved."""
+        """Remove it, also where it was saved."""
         self._finish.detach()
         _unlink(self.path)
 

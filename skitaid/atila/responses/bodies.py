@@ -44,7 +44,7 @@ class Body:
 
 
 def body_of(thing: Any) -> Body:
-    """Raises UnsendableError."""
+    """What a function returned, as a body. Raises UnsendableError."""
     if isinstance(thing, str):
         return Body(text_to_bytes(thing))
     if thing is None:

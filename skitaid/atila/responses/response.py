@@ -60,7 +60,7 @@ class Response:
         return self._was.Fault(msg, code, debug, more_info, traceback=True)
 
     def hint_promise(self, uri: str) -> None:
-        """was.push."""
+        """As `was.push`."""
         self._was.push(uri)
 
     # ------------------------------------------------------------ status and fields

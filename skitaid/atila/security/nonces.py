@@ -58,7 +58,7 @@ class Nonces:
         self._secret: bytes = secret
 
     def make(self) -> str:
-        """A new one."""
+        """A new nonce, signed."""
         text = f"{int(self._clock() * 1000):x}.{secrets.token_hex(8)}"
         return f"{text}.{self._sign(text)}"
 

@@ -39,12 +39,12 @@ _READERS: Final[dict[str, Callable[[Any], Any]]] = {
 
 
 def dumps(value: object) -> str:
-    """Raises TypeError for what can't be carried."""
+    """`value` as text. Raises TypeError for what can't be carried."""
     return _write(_tag(value))
 
 
 def loads(text: str) -> Any:
-    """Raises ValueError, TypeError for what is none of ours."""
+    """The value that `dumps` wrote. Raises ValueError, TypeError for a text that it did not write."""
     return _read(text)
 
 

@@ -29,7 +29,7 @@ class Templates:
 
     @property
     def environment(self) -> Environment:
-        """Jinja2's."""
+        """Jinja2's Environment, made when it is first asked for."""
         if self._environment is None:
             with self._lock:
                 if self._environment is None:

@@ -45,7 +45,7 @@ class Connecting:
         stream.job = self._go_on
 
     def begin(self, host: str, port: int) -> None:
-        """Connect."""
+        """Connect to `host`; then the client and it speak through a tunnel, or the client gets an error page."""
         context = self._context
         endpoint = Endpoint(MemberSettings(host, port))
         self._dial = Dial(context, endpoint, context.engine.now + CONNECT_S, self._dialled)

@@ -52,7 +52,7 @@ class Origins(Protocol):
     that the proxy does not lead to."""
 
     def origin(self, scheme: str, host: str, port: int) -> OriginRequester:
-        """Raises UpstreamError."""
+        """What makes calls to that server. Raises UpstreamError."""
 
 
 class ForwardWay(Way):
@@ -119,7 +119,7 @@ class ForwardProxy:
     # ------------------------------------------------------------ requests
 
     def _serve(self, stream: Stream) -> None:
-        """Raises ProtocolError for a request that is refused."""
+        """Answer as a proxy. Raises ProtocolError for a request that is refused."""
         head = stream.head
         self._check_client(stream)
         if not self._is_known(head):

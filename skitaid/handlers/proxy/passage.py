@@ -91,7 +91,7 @@ class Passage:
         return self._stage is _OVER
 
     def begin(self, body: bytes | None = b"", length: int | None = None) -> None:
-        """Call a member."""
+        """Call a member. `body`: all of it, or None: it follows in pieces, `length` bytes in all if that is known."""
         stream = self.stream
         stream.is_dispatched = True
         stream.job = self.go_on
@@ -119,7 +119,7 @@ class Passage:
         """The member wants the body that the client announced."""
 
     def on_response(self, head: ResponseHead) -> None:
-        """The head."""
+        """The head of the response: held until it is known whether its body comes along."""
         self._reply = self._proxy.reply(head)
         self._stage = _HELD
 
@@ -136,7 +136,7 @@ class Passage:
             self._refuse_response(error)
 
     def on_flush(self) -> None:
-        """Nothing more for now."""
+        """Nothing more came for now: send the head, if it is still held."""
         if self._stage is not _HELD:
             return
         piece, self._piece = self._piece, b""

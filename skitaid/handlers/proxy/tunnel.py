@@ -52,11 +52,11 @@ class Tunnels:
         tunnel.begin(head, data)
 
     def ended(self, tunnel: _Tunnel) -> None:
-        """Of a tunnel."""
+        """A tunnel is over: it is not looked after any more."""
         self._open.discard(tunnel)
 
     def _sweep(self) -> None:
-        """Once a second."""
+        """Once a second: end tunnels that are idle, and all of them when the worker drains for too long."""
         engine = self._engine
         now = engine.now
         if engine.is_draining and self._drain_at is None:

@@ -58,7 +58,7 @@ class BlockReader:
         self._kept: dict[tuple[bytes, bool], RequestHead] = {}
 
     def fields(self, block: bytes) -> list[Field]:
-        """Raises ConnectionFault: after that nobody knows what the table holds."""
+        """The fields of a block. Raises ConnectionFault: after that nobody knows what the table holds."""
         return self._read(block)[0]
 
     def _read(self, block: bytes) -> tuple[list[Field], bool]:

@@ -70,7 +70,7 @@ frame_header: Final = struct.Struct(">BHBBI").unpack_from
 
 
 def frame(kind: int, flags: int, stream_id: int, payload: bytes = b"") -> bytes:
-    """One frame."""
+    """A frame: its header of 9 bytes (RFC 9113 section 4.1), and `payload`."""
     size = len(payload)
     return _HEADER.pack(size >> 8, size & 0xFF, kind, flags, stream_id) + payload
 
@@ -115,7 +115,7 @@ def _continued(stream_id: int, rest: bytes, max_bytes: int) -> bytes:
 
 
 def reset_frame(stream_id: int, code: ErrorCode) -> bytes:
-    """RST_STREAM."""
+    """RST_STREAM: the stream ends here, because of `code`."""
     return frame(RST_STREAM, 0, stream_id, code.to_bytes(4, "big"))
 
 

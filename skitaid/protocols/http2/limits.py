@@ -33,7 +33,8 @@ class Http2Limits:
 
 
 class Budget:
-    """`left` of `most`. `name` is what there is too much of when it is spent."""
+    """How much a client may still do that costs it nothing: `left` of `most`. `name`: what there is too much of when
+    nothing is left, for the message."""
 
     __slots__ = ("_most", "_name", "_refill", "left")
 
@@ -43,7 +44,7 @@ class Budget:
         self._refill = most // 10 + 1
 
     def spend(self, cost: int = 1) -> None:
-        """Raises ConnectionFault when there is nothing left."""
+        """The client did so. Raises ConnectionFault (ENHANCE_YOUR_CALM) when nothing is left."""
         self.left -= cost
         if self.left < 0:
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, f"too many {self._name}")
@@ -53,5 +54,5 @@ class Budget:
         self.left = min(self._most, self.left + gain)
 
     def refill(self) -> None:
-        """A second went by."""
+        """A second went by: give a tenth back."""
         self.earn(self._refill)

@@ -66,5 +66,5 @@ def _changed(settings: PeerSettings, name: int, value: int) -> PeerSettings:
 
 
 def settings_frame(pairs: dict[int, int]) -> bytes:
-    """Ours."""
+    """SETTINGS: what this side tells of itself, values by identifier (RFC 9113 section 6.5)."""
     return frame(SETTINGS, 0, 0, b"".join(_PAIRS.pack(name, value) for name, value in pairs.items()))

@@ -198,20 +198,20 @@ class ResponseCache:
         return self.memory.get(key) is not None or self.may_lie_on_disk(key)
 
     def tick(self) -> None:
-        """Once a second."""
+        """Once a second: have the disk store look at its folder, when it is time to."""
         if self.disk is not None:
             self.disk.look_around(time.monotonic())
 
 
 def _is_shown(stored: Stored, asked: Asked, *, has_cookie: bool) -> bool:
-    """The same for a request that may have a cookie of which `asked` does not tell."""
+    """`is_shown`, for a request that may have a cookie of which `asked` does not tell."""
     if has_cookie and any(name == b"cookie" for name, _ in stored.origin.variant):
         return False
     return stored.policy.control.is_shared or (not has_cookie and is_shown(stored, asked))
 
 
 def is_shown(stored: Stored, asked: Asked) -> bool:
-    """Whether it may be shown to whoever asks so."""
+    """Whether a stored response may answer this request (cache.rules.is_for)."""
     if asked.is_anonymous:
         return True
     return is_for(asked, stored.policy.control, [name for name, _ in stored.origin.variant])

@@ -25,7 +25,7 @@ class WholeCluster(CachedCluster):
         self.cluster = cluster
 
     def request_member(self, index: int, call: Call, receiver: Receiver) -> Exchange:
-        """Raises what the cluster raises."""
+        """Have `receiver` told of what the member with that index answers. Raises what the cluster raises."""
         return self.watch(call, receiver, partial(self.cluster.request_member, index))
 
 

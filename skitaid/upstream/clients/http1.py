@@ -96,14 +96,14 @@ class Http1Connection(Transport):
         return data if trailers is None else data + writer.end(trailers)
 
     def send(self, data: bytes) -> bool:
-        """Of the carrier."""
+        """See Carrier."""
         assert self._writer is not None
         self.transmit(self._writer.data(data))
         self._is_refused = self.outgoing_bytes > HIGH_BYTES
         return not self._is_refused
 
     def end(self, trailers: Sequence[tuple[bytes, bytes]] = ()) -> None:
-        """Of the carrier."""
+        """See Carrier."""
         assert self._writer is not None
         data = self._writer.end(trailers)
         self._is_sent = True
@@ -117,7 +117,7 @@ class Http1Connection(Transport):
 
     @property
     def is_members_turn(self) -> bool:
-        """Of the carrier."""
+        """See Carrier."""
         return self._is_sent or bool(self._outgoing)
 
     def release(self) -> None:
@@ -133,13 +133,13 @@ class Http1Connection(Transport):
             self.close()
 
     def abort(self) -> None:
-        """Of the carrier."""
+        """See Carrier."""
         self._exchange = None
         self._parser.stop()
         self.close()
 
     def detach(self) -> _Tunnel:
-        """Of the carrier."""
+        """See Carrier."""
         self._exchange = None
         held = self._parser.held
         self._parser.stop()

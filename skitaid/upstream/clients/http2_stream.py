@@ -81,14 +81,14 @@ class Http2Stream:
             self._end_body(ending)
 
     def send(self, data: bytes) -> bool:
-        """Of the carrier."""
+        """See Carrier."""
         self._queue(self._counted(data))
         self._connection.pump(self)
         self._is_refused = self.pending_bytes > HIGH_BYTES
         return not self._is_refused
 
     def end(self, trailers: Fields = ()) -> None:
-        """Of the carrier."""
+        """See Carrier."""
         self._end_body(trailers)
         self._connection.pump(self)
 
@@ -112,14 +112,14 @@ class Http2Stream:
             self.pending_bytes += len(data)
 
     def set_reading(self, is_on: bool) -> None:
-        """Of the carrier."""
+        """See Carrier."""
         self._is_paused = not is_on
         if is_on and not self._is_giving:
             self._give()
 
     @property
     def is_members_turn(self) -> bool:
-        """Of the carrier."""
+        """See Carrier."""
         return self.is_ended or bool(self.pieces)
 
     def release(self) -> None:
@@ -128,7 +128,7 @@ class Http2Stream:
         self._connection.leave(self, is_reset=not self.is_sent)
 
     def abort(self) -> None:
-        """Of the carrier."""
+        """See Carrier."""
         if self.exchange is not None:
             self.exchange = None
             self._held.clear()

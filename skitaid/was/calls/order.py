@@ -57,14 +57,14 @@ class Order:
 
     @property
     def url(self) -> str:
-        """For people."""
+        """Where it goes, for people: the URL, or the alias and the path."""
         target = self.target
         scheme = "" if target.alias is not None else f"{target.scheme}://"
         return f"{scheme}{target.authority}{target.path}"
 
     @property
     def about(self) -> str:
-        """For logs: without the query, where secrets may be."""
+        """Method and URL, for logs: without the query, where secrets may be."""
         return f"{self.call.method} {self.url.partition('?')[0]}"
 
 

@@ -54,7 +54,7 @@ class PassedOn:
         self.result = result
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-        """PEP 3333."""
+        """Pass the answer on, as a WSGI app (PEP 3333)."""
         result = self.result
         status = f"{result.status_code} {result.reason or '-'}"
         headers = result.headers

@@ -117,7 +117,7 @@ class Batch(_Remote):
         return len(self._calls)
 
     def __call__(self) -> Any:
-        """Raises CallError when no call was noted."""
+        """Send the calls that were noted, and begin anew. Raises CallError when there are none."""
         if not self._calls:
             raise CallError("the batch is empty: call remote methods on it first")
         calls, self._calls = self._calls, []

@@ -62,7 +62,7 @@ class GrpcReader:
     method: GrpcMethod
 
     def __call__(self, reply: Reply) -> Decoded:
-        """Never raises."""
+        """The reply as an app sees it. Never raises."""
         headers = Headers((*reply.fields, *reply.trailers))
         found = Decoded(reply.status_code, reply.reason or "OK", headers, reply.body, None)
         error = ending_of(reply.status_code, reply.fields, reply.trailers)

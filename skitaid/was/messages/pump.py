@@ -44,7 +44,7 @@ class BodyPump:
         self._is_over = False
 
     def start(self, exchange: Sink) -> None:
-        """Begin."""
+        """Begin to send, by `exchange`."""
         self._exchange = exchange
         self._read()
 

@@ -30,7 +30,7 @@ class Reader:
     has_faults: bool = False
 
     def __call__(self, reply: Reply) -> Decoded:
-        """Never raises."""
+        """The reply as an app sees it. Never raises."""
         found = unpacked(reply)
         if found.error is not None:
             return found

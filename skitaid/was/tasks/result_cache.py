@@ -71,7 +71,7 @@ class ResultCache:
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """What all results together take, in bytes."""
         return self._bytes
 
     def find(self, key: Hashable, use_cache: bool | float = True) -> Entry | None:
