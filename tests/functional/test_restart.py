@@ -109,7 +109,7 @@ class Site:
     @property
     def masters(self) -> list[int]:
         """All there are, in the order of their birth."""
-        found = sorted(children(self.daemon.pid))
+        found = children(self.daemon.pid)
         self.daemon.sessions |= set(found)
         return found
 
