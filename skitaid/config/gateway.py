@@ -29,7 +29,7 @@ def build_gateway(context: Context) -> Gateway:
     by_key = [name for name in found.algorithms if name in KEY_ALGORITHMS]
     if by_secret and by_key:
         text = f"{by_secret[0]} signs with a secret, {by_key[0]} with a pair of keys; expected one kind"
-        _error(context, given, "algorithms", text, "who has the public key could sign with it as the secret")
+        _error(context, given, "algorithms", text, "whoever has the public key could sign with it as the secret")
     else:
         _check_key(context, given, values, found)
     if found.enable_gateway:

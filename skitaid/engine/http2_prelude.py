@@ -21,7 +21,7 @@ class PreludeConnection(Protocol):
 
 
 class Prelude:
-    """Who is told of it by the parser of HTTP/1."""
+    """The parser of HTTP/1 tells it of the preface."""
 
     def __init__(self, connection: PreludeConnection, lane: Lane, parser: Http1Server) -> None:
         self._connection = connection

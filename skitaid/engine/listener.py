@@ -102,7 +102,8 @@ class Listener:
         self._engine.selector.forget(self.fd)
 
     def close(self) -> None:
-        """Take who waits already: if nobody else listens there, the kernel would reset their connections."""
+        """Take the connections that wait already: if nobody else listens there, the kernel would reset their
+        connections."""
         if not self.is_paused:
             with suppress(OSError):
                 self.on_event(READ)

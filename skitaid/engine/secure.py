@@ -52,7 +52,7 @@ class SecureSocket:
         raise NotImplementedError
 
     def setsockopt(self, level: int, option: int, value: bytes) -> None:
-        """Of the socket below. Who asks for a reset wants no goodbye: it would make what was cut off look whole."""
+        """Of the socket below. Whoever asks for a reset wants no goodbye: it would make what was cut off look whole."""
         raise NotImplementedError
 
     def close(self) -> None:

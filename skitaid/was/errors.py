@@ -52,7 +52,7 @@ class LoopThreadError(WasError):
 
 
 class FolderError(WasError, OSError):
-    """A folder that should be ours belongs to somebody else; who runs the process must act."""
+    """A folder that should be ours belongs to somebody else; whoever runs the process must act."""
 
 
 class TaskTimeoutError(WasError, TimeoutError):

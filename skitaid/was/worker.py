@@ -1,4 +1,4 @@
-"""The worker process, as `was` sees it. Who builds the worker installs it; outside of workers there is none."""
+"""The worker process, as `was` sees it. Whatever builds the worker installs it; outside of workers there is none."""
 
 from __future__ import annotations
 

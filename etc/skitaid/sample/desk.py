@@ -1,6 +1,6 @@
 """A desk where files lie: an Atila app with signing in, uploads, a JSON API, and calls to other pages.
 
-Anybody may look. Who puts files down or takes them away signs in: any name, and the password below. A browser does so
+Anybody may look. To put files down or take them away, sign in: any name, and the password below. A browser does so
 with a form and a session, a program with a token:
 
     curl -u ada:desk -X POST http://127.0.0.1:5000/desk/api/token

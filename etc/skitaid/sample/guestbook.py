@@ -102,7 +102,8 @@ def _problem(name: str, message: str) -> str:
 
 
 def _check_origin(environ: WSGIEnvironment) -> None:
-    """Refuses a form that another site's page sent. Who sends neither header is no browser, so no page tricked it."""
+    """Refuses a form that another site's page sent. A client that sends neither header is no browser, so no page
+    tricked it."""
     origin = environ.get("HTTP_ORIGIN")
     is_own = origin is None or urlsplit(origin).netloc.lower() == environ.get("HTTP_HOST", "").lower()
     fetch_site = environ.get("HTTP_SEC_FETCH_SITE")

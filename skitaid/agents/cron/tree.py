@@ -68,7 +68,7 @@ def signal_tree(group: int, number: int) -> None:
         os.killpg(group, number)
     for pid in found:
         with suppress(ProcessLookupError, PermissionError):
-            if os.getpgid(pid) != group:  # who is asked twice may take the second time for impatience
+            if os.getpgid(pid) != group:  # asked twice, it may take the second time for impatience
                 os.kill(pid, number)
 
 

@@ -58,12 +58,12 @@ class Bus:
         return decorate
 
     def emit(self, event: str, *args: Any, **named: Any) -> None:
-        """Tell who listens in this app, here and now."""
+        """Call the functions that listen to `event` in this app, here and now."""
         for function in self.listeners.get(event, ()):
             function(_subject(self), *args, **named)
 
     def template_rendering(self, was: Any, template: str, values: Any) -> None:
-        """A template is about to be rendered: tell who listens to `template_rendering`."""
+        """A template is about to be rendered: call the functions that listen to `template_rendering`."""
         for function in self.listeners.get(template_rendering, ()):
             function(was, template, values)
 
@@ -85,7 +85,7 @@ class Bus:
     listen = on_broadcast
 
     def broadcast(self, event: str, *args: Any, **named: Any) -> None:
-        """Tell who listens in any app of this process, here and now."""
+        """Call the functions that listen to `event` in any app of this process, here and now."""
         broadcast(event, *args, **named)
 
     def broadcast_after(self, event: str) -> Decorator[Any]:
@@ -123,7 +123,7 @@ def _after_coroutine(function: Any, tell: Callable[[], None]) -> Any:
 
 
 def broadcast(event: str, *args: Any, **named: Any) -> None:
-    """Tell who listens in any app of this process."""
+    """Call the functions that listen to `event` in any app of this process."""
     for app in list(APPS.values()):
         for function in app.broadcast_listeners.get(event, ()):
             function(_subject(app), *args, **named)

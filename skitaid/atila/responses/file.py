@@ -26,7 +26,7 @@ def make_file(was: Was, path: str, mimetype: str | None = None, filename: str | 
     # Before the file is open: often it is what a client said of its upload, and it may raise.
     _, kind = check_field("Content-Type", mimetype or mimetypes.guess_type(path)[0] or "application/octet-stream")
     try:
-        file = open(path, "rb")  # noqa: SIM115  # who sends it closes it
+        file = open(path, "rb")  # noqa: SIM115  # whatever sends it closes it
     except (OSError, ValueError) as error:
         # ValueError: a NUL in it, or what the file system has no bytes for.
         raise HTTPError("404 Not Found", "there is no such file") from error

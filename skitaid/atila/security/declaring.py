@@ -53,7 +53,7 @@ class Protecting:
         return guard
 
     def authorization_required(self, authenticate: str | bool = True) -> Callable[[Decorated], Decorated]:
-        """`@app.authorization_required("digest")`: only who shows who it is passes."""
+        """`@app.authorization_required("digest")`: only requests that show who they are from pass."""
         return _marking("authentication", self.authentication_guard(authenticate))
 
     def authorization_handler(self, function: Decorated) -> Decorated:
@@ -81,7 +81,7 @@ class Protecting:
         return self._register("staff_member", function)
 
     def login_required(self, function: Decorated) -> Decorated:
-        """Only who is logged in passes: the login handler says."""
+        """Only users who are logged in pass: the login handler says."""
 
         def guard(was: Any) -> Any:
             from skitaid.atila.security.permission import ask
@@ -92,7 +92,7 @@ class Protecting:
         return function
 
     def staff_member_required(self, function: Decorated) -> Decorated:
-        """Only the staff passes: its check handler says."""
+        """Only staff members pass: their check handler says."""
 
         def guard(was: Any) -> Any:
             from skitaid.atila.security.permission import ask
@@ -105,8 +105,8 @@ class Protecting:
     def permission_required(
         self, permissions: Sequence[str] = (), **rules: Sequence[str]
     ) -> Callable[[Decorated], Decorated]:
-        """Only who has one of the permissions passes: the permission check handler says. `id=["staff"]` holds where the
-        request has an id that is not "me", `DELETE=["admin"]` for that method; then these take the place of
+        """Only users who have one of the permissions pass: the permission check handler says. `id=["staff"]` holds
+        where the request has an id that is not "me", `DELETE=["admin"]` for that method; then these take the place of
         `permissions`, and each that applies has to be passed."""
 
         def guard(was: Any) -> Any:
@@ -117,7 +117,7 @@ class Protecting:
         return _marking("permission", guard)
 
     def testpass_required(self, test: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
-        """Only who passes `test(was)`: True or None let pass, False is a 403, anything else is the response."""
+        """`test(was)` decides: True and None let the request pass, False is a 403, anything else is the response."""
 
         def guard(was: Any) -> Any:
             from skitaid.atila.security.permission import pass_test

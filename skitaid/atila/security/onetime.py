@@ -1,7 +1,7 @@
 """Tokens for links that are good for a while, or once: `was.mkott`, `was.deott`, `was.rvott`.
 
-A token carries its data, signed; who holds it can read it. One that is made with a session key is good in this browser
-alone, and until `was.rvott` takes it back.
+A token carries its data, signed; whoever holds it can read it. One that is made with a session key is good in this
+browser alone, and until `was.rvott` takes it back.
 """
 
 from __future__ import annotations

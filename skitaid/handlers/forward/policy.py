@@ -119,7 +119,7 @@ def _inner(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.
 
 
 def _others(address: str) -> tuple[str, ...]:
-    """What else is reached by an address. Who connects to the unspecified one gets to the machine itself."""
+    """What else is reached by an address. A connection to the unspecified one leads to the machine itself."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

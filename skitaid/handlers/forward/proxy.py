@@ -203,7 +203,7 @@ class ForwardProxy:
         return Reply(self, status, client_fields(head.fields, minor=head.minor))
 
     def answer_failure(self, stream: Stream, error: UpstreamError) -> None:
-        """See PassageProxy. Who asked named the server, so it may know what is wrong with it."""
+        """See PassageProxy. The client named the server, so it may know what is wrong with it."""
         if isinstance(error, TargetRefusedError):
             self._engine.respond_error(stream, 403, "This proxy does not lead there.")
         elif error.failure is Failure.UNRESOLVED:

@@ -95,7 +95,7 @@ class Gateway:
     def continue_request(
         self, request: GatewayRequest, user: str | None = None, roles: Iterable[str] | str | None = None
     ) -> None:
-        """Who asks is known: `user`, who has these roles. Without either: nobody is, and the request is refused. The
+        """Say who asks: `user`, with these roles. Without either nobody is known, and the request is refused. The
         first call for a request counts."""
         if request.is_decided:
             return

@@ -69,7 +69,7 @@ class HeldBody:
         self.is_complete = True
 
     def fail(self, error: PeerError) -> None:
-        """Who goes on with it will see."""
+        """Whatever goes on with the stream will see."""
 
     def release(self) -> None:
         """Give what is held to whoever has the stream's body now, and read on."""

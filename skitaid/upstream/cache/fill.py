@@ -92,7 +92,7 @@ class Fill:
 
     @property
     def member(self) -> str:
-        """Who has the call."""
+        """The address of the member that has the call, for logs."""
         return "" if self.exchange is None else self.exchange.member
 
     # ------------------------------------------------------------ those who wait

@@ -57,8 +57,8 @@ def normalized(name: bytes, value: bytes | None) -> bytes | None:
 
 
 def _codings(value: bytes) -> bytes:
-    """Who accepts the same codings can read the same response; which of them is liked best is the server's choice to
-    make, once."""
+    """A client that accepts the same codings can read the same response; which of them is liked best is the server's
+    choice to make, once."""
     given = weights(value)
     refused = b"" if given.get(b"identity", given.get(b"*", 1.0)) else b",-identity"
     return b",".join(sorted(name for name, weight in given.items() if weight and name != b"identity")) + refused

@@ -42,7 +42,7 @@ __all__ = ["Http2Connection", "Http2Owner"]
 
 MAX_STREAM_ID: Final = 1 << 30
 MAX_CONTROL_BYTES: Final = 1 << 20
-"""Of answers to what the member says; who asks without reading gets no more."""
+"""Of answers to what the member says; a member that asks without reading gets no more."""
 SILENCE_S: Final = 1.0
 """A call that is given up after so long, without a word of the member on any stream, makes the connection suspect."""
 _TURN_BYTES: Final = 65536

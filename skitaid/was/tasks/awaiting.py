@@ -14,7 +14,7 @@ __all__ = ["until_done"]
 
 
 async def until_done(waited: Iterable[Waited], deadline: float | None) -> None:
-    """As waiting.wait_for does it. Who cancels the wait gives up the tasks."""
+    """Wait as `waiting.wait_for` does, in async code. To cancel the wait gives up the tasks."""
     unfinished = unfinished_of(waited)
     if not unfinished:
         return

@@ -3,7 +3,7 @@
 A result is kept because an app said so (`dispatch(cache=60)`), for as long as it said. The least recently used goes
 when there are too many, or too many bytes. What is kept is not decoded: everyone gets data of its own.
 
-Who asks for something that is kept, or is going to be, while it is asked for already, waits for that call: when a
+A call for something that is kept, or is going to be, while the same call is under way, waits for that one: when a
 result gets too old, one call renews it, however many ask.
 """
 
