@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from skitaid.config.document import Section
 from skitaid.config.fields import each, identifier
 from skitaid.config.members import DATABASE_TYPES, TLS_TYPES, parse_member
 from skitaid.config.model import Alias, Member, Origin
+from skitaid.config.paths import check_readable
 from skitaid.config.report import UnfitError
 from skitaid.config.schema import ALIAS, ALIAS_NAMES, ALIAS_OF_ANY_TYPE
 from skitaid.config.take import Context, Given, collect, fill, report_unfit
@@ -40,7 +42,7 @@ def _alias(context: Context, section: Section) -> Alias:
             text = f"{given['ssl']} = no: type {kind} is with TLS; expected yes, or type {kind[:-1]}"
             context.report.error(given["ssl"].line, text, "remove the line")
         values["ssl"] = True
-    values["members"] = _members(context, section, given, (kind, bool(values.get("ssl"))))
+    values["members"] = _members(context, section, given, alias_type=kind, is_tls=bool(values.get("ssl")))
     found = Alias(name, **values, origin=Origin(context.place.path, section.line))
     if kind != UNKNOWN_TYPE:
         _check(context, found, given)
@@ -48,7 +50,7 @@ def _alias(context: Context, section: Section) -> Alias:
 
 
 def _members(
-    context: Context, section: Section, given: Mapping[str, Given], kind: tuple[str, bool]
+    context: Context, section: Section, given: Mapping[str, Given], *, alias_type: str, is_tls: bool
 ) -> tuple[Member, ...]:
     written = given.get("members")
     if written is None or not written.entry.value.items:
@@ -56,12 +58,12 @@ def _members(
         text = f"[{section.name}] has no members: expected members = host:port, host:port"
         context.report.error(line, text, "name at least one")
         return ()
-    if kind[0] == UNKNOWN_TYPE:
+    if alias_type == UNKNOWN_TYPE:
         return ()
     try:
         return each(
             written.entry.value.items,
-            lambda item: parse_member(item, context.place, alias_type=kind[0], is_tls=kind[1]),
+            lambda item: parse_member(item, context.place, alias_type=alias_type, is_tls=is_tls),
         )
     except UnfitError as error:
         report_unfit(context.report, written, ALIAS["members"], error)
@@ -106,9 +108,16 @@ def _check_tls(context: Context, alias: Alias, given: Mapping[str, Given]) -> No
     elif not alias.verify:
         text = f"{given['verify']} = no: nobody checks who answers in the members' place"
         context.report.warn(given["verify"].line, text, "name the authority that signed their certificates: ca = FILE")
-    if alias.ca is not None and not alias.ca.is_file():
-        text = f"{given['ca']}: there is no file {alias.ca}; expected certificates of authorities, in PEM form"
-        context.report.error(given["ca"].line, text, f"put it into {context.place.cert}")
+    if alias.ca is not None:
+        _check_authorities(context, alias.ca, given["ca"])
+
+
+def _check_authorities(context: Context, path: Path, given: Given) -> None:
+    try:
+        check_readable(path)
+    except UnfitError as error:
+        text = f"{given}: {error.text}; expected certificates of authorities, in PEM form"
+        context.report.error(given.line, text, error.fix)
 
 
 def _check_twins(context: Context, alias: Alias, given: Mapping[str, Given]) -> None:

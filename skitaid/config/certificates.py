@@ -123,7 +123,7 @@ def _problems(instance: Instance, now_s: float) -> list[Problem]:
         except UnfitError as error:
             found.append(Problem(path, certificate.origin.line, f"certfile: {error.text}", error.fix))
         else:
-            found += _doubts(certificate, facts, hosts, (path, now_s))
+            found += _doubts(certificate, facts, hosts, path=path, now_s=now_s)
     tls = instance.server.tls
     if tls is not None and tls.client_ca is not None:
         try:
@@ -134,9 +134,8 @@ def _problems(instance: Instance, now_s: float) -> list[Problem]:
 
 
 def _doubts(
-    certificate: Certificate, facts: CertificateFacts, hosts: Iterable[str], where: tuple[str, float]
+    certificate: Certificate, facts: CertificateFacts, hosts: Iterable[str], *, path: str, now_s: float
 ) -> Iterator[Problem]:
-    path, now_s = where
     line, file = certificate.origin.line, certificate.certfile
     if facts.ends_s <= now_s:
         days = int((now_s - facts.ends_s) // DAY_S)

@@ -126,17 +126,16 @@ def load_instance(path: Path, main: Main, *, is_root: bool | None = None) -> Ins
     """
     report = Report(str(path))
     _check_name(path, report)
-    return _finish(read_document(path, report), path, main, (report, is_root))
+    return _finish(read_document(path, report), path, main, report=report, is_root=is_root)
 
 
 def parse_instance(text: str, path: Path, main: Main, *, is_root: bool | None = None) -> Instance:
-    """The same from text, as if it stood in `path`. Raises ConfError."""
+    """`load_instance` from text, as if it stood in `path`. Raises ConfError."""
     report = Report(str(path))
-    return _finish(read_text(text, path, report), path, main, (report, is_root))
+    return _finish(read_text(text, path, report), path, main, report=report, is_root=is_root)
 
 
-def _finish(document: Document, path: Path, main: Main, how: tuple[Report, bool | None]) -> Instance:
-    report, is_root = how
+def _finish(document: Document, path: Path, main: Main, *, report: Report, is_root: bool | None) -> Instance:
     place = Place(str(path), path.parent, main.etc / "cert")
     if report.has_errors and not document.sections:
         report.check()
@@ -145,11 +144,11 @@ def _finish(document: Document, path: Path, main: Main, how: tuple[Report, bool 
     own = conflicts(instance, ())
     if own:
         raise ConfError(own)
-    _warn(instance, document, report, os.geteuid() == 0 if is_root is None else is_root)
+    _warn(instance, document, report, is_root=os.geteuid() == 0 if is_root is None else is_root)
     return replace(instance, warnings=report.warnings)
 
 
-def _warn(instance: Instance, document: Document, report: Report, is_root: bool) -> None:
+def _warn(instance: Instance, document: Document, report: Report, *, is_root: bool) -> None:
     section = document.get("server")
     if is_root and instance.server.user in (None, "root", "0"):
         text = "[server] apps run as root: expected user = NAME"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -54,17 +55,17 @@ def build_hosts(context: Context, alias_types: Mapping[str, str], *, is_tls: boo
     # a shorter path first: what lies below it inherits
     for section in sorted(sections, key=lambda section: len(section.name)):
         _apply_options(context, section, blocks)
-    return tuple(_host(context, block, is_tls) for block in blocks if block.mounts or block.names)
+    return tuple(_host(context, block, is_tls=is_tls) for block in blocks if block.mounts or block.names)
 
 
-def _host(context: Context, block: _Block, is_tls: bool) -> Host:
+def _host(context: Context, block: _Block, *, is_tls: bool) -> Host:
     if not block.mounts and not context.report.has_errors:
         context.report.warn(block.line, f"[routes] host {block.label} has no mounts: it answers 404 to everything")
-    certificate = _own_certificate(context, block, is_tls)
+    certificate = _own_certificate(context, block, is_tls=is_tls)
     return Host(block.names, tuple(block.mounts), Origin(context.place.path, block.line), certificate)
 
 
-def _own_certificate(context: Context, block: _Block, is_tls: bool) -> Certificate | None:
+def _own_certificate(context: Context, block: _Block, *, is_tls: bool) -> Certificate | None:
     """The section of a host may be called by any of its names, and counts for all of them."""
     sections = [section for name, section in context.document.sections.items() if name.lower() in block.names]
     if len(sections) > 1:
@@ -231,7 +232,7 @@ def _parent_mount(block: _Block, path: str) -> Mount | None:
         is_above = isinstance(mount.target, StaticTarget) and path.startswith(f"{base}/")
         if is_above and (found is None or len(mount.path) > len(found.path)):
             assert isinstance(mount.target, StaticTarget)
-            if (mount.target.root / path[len(base) + 1:]).is_dir():
+            if os.path.isdir(mount.target.root / path[len(base) + 1:]):
                 found = mount
     return found
 
