@@ -13,8 +13,8 @@ from pathlib import Path
 from skitaid.exceptions import RefusedError
 
 __all__ = [
-    "LOCK_FILE", "PID_FILE", "acquire", "is_held", "is_locked", "is_there", "read_pid", "release", "remove_pid",
-    "write_pid",
+    "LOCK_FILE", "PID_FILE", "acquire", "is_closed", "is_held", "is_locked", "is_there", "read_pid", "release",
+    "remove_pid", "write_pid",
 ]  # fmt: skip
 
 LOCK_FILE = "skitaid.lock"
@@ -49,8 +49,19 @@ def is_there(run_path: Path, fd: int) -> bool:
 
 
 def is_held(run_path: Path) -> bool:
-    """Does a daemon run there?"""
-    return is_locked(run_path / LOCK_FILE)
+    """Does a daemon run there? A lock that is closed to us counts as held: who asks is then told whose it is."""
+    return is_locked(run_path / LOCK_FILE) or is_closed(run_path)
+
+
+def is_closed(run_path: Path) -> bool:
+    """Is the lock another user's, so that we cannot look at it?"""
+    try:
+        os.close(os.open(run_path / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC))
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def is_locked(path: Path) -> bool:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from skitaid.config.document import Document
 from skitaid.config.reader import MAX_BYTES, decode, read_bytes, read_conf, read_document
 from skitaid.config.report import Report
+from tests.unit.rights import as_nobody
 
 
 def read(text: str) -> tuple[Document, list[str]]:
@@ -115,26 +115,6 @@ def test_file_too_large(tmp_path: Path) -> None:
 def test_file_through_a_file(tmp_path: Path) -> None:
     (tmp_path / "a.conf").write_bytes(b"")
     assert why_not(tmp_path / "a.conf" / "b.conf") == ["cannot be read: Not a directory"]
-
-
-def as_nobody(ask: Callable[[], str]) -> str:
-    """What `ask` answers in a child without root's rights; a child, because giving them up is for good."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            if os.geteuid() == 0:
-                os.setgroups([])
-                os.setgid(65534)
-                os.setuid(65534)
-            os.write(writing, ask().encode())
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with open(reading, encoding="utf-8") as pipe:
-        answer = pipe.read()
-    os.waitpid(child, 0)
-    return answer
 
 
 def test_no_permission(tmp_path: Path) -> None:

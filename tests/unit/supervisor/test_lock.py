@@ -8,6 +8,7 @@ import pytest
 
 from skitaid.exceptions import RefusedError
 from skitaid.supervisor import lock
+from tests.unit.rights import as_nobody
 
 
 def test_the_second_is_refused_with_the_pid_of_the_first(tmp_path: Path) -> None:
@@ -68,6 +69,14 @@ def test_a_run_path_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match=re.escape(f"cannot use run_path {tmp_path}/file/run")):
         lock.acquire(tmp_path / "file" / "run")
     assert not lock.is_held(tmp_path / "file" / "run")
+
+
+def test_the_lock_of_another_user_counts_as_held(tmp_path: Path) -> None:
+    assert not lock.is_closed(tmp_path)
+    lock.release(lock.acquire(tmp_path))
+    assert not lock.is_closed(tmp_path)
+    (tmp_path / lock.LOCK_FILE).chmod(0)
+    assert as_nobody(lambda: f"{lock.is_closed(tmp_path)} {lock.is_held(tmp_path)}") == "True True"
 
 
 @pytest.mark.parametrize("content", [b"", b"x\n", b"-5\n", b"\xff"])
