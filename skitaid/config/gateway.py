@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from skitaid.config.model import Alias, Gateway, Host, ProxyTarget
-from skitaid.config.paths import explain_missing
+from skitaid.config.paths import check_readable
 from skitaid.config.report import UnfitError
 from skitaid.config.schema import GATEWAY, names
 from skitaid.config.take import Context, Given, collect, fill, report_unfit
@@ -45,15 +45,18 @@ def _check_key(context: Context, given: Mapping[str, Given], values: Mapping[str
         if is_secret:
             text = f"{', '.join(found.algorithms)} signs with secret_key; expected no public_key"
             _error(context, given, "public_key", text, "name an algorithm such as RS256, or remove the line")
-        elif not path.is_file():
-            error = UnfitError(f"there is no file {path}", explain_missing(path))
-            report_unfit(context.report, given["public_key"], GATEWAY["public_key"], error)
-        elif not os.access(path, os.R_OK):
-            error = UnfitError(f"no permission to read {path}", "start as a user who may read it, or chmod it")
-            report_unfit(context.report, given["public_key"], GATEWAY["public_key"], error)
+        else:
+            _check_file(context, given["public_key"], path)
     elif found.algorithms and not is_secret:
         text = f"{found.algorithms[0]} needs the public key of who signs; expected public_key = FILE.pem"
         _error(context, given, "algorithms", text, f"put it into {context.place.cert}")
+
+
+def _check_file(context: Context, given: Given, path: Path) -> None:
+    try:
+        check_readable(path)
+    except UnfitError as error:
+        report_unfit(context.report, given, GATEWAY["public_key"], error)
 
 
 def _warn(context: Context, given: Mapping[str, Given], found: Gateway) -> None:

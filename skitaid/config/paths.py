@@ -13,8 +13,8 @@ from skitaid.config.fields import Kind, Place, each, sequence
 from skitaid.config.report import UnfitError, nearest
 
 __all__ = [
-    "cert_file", "explain_missing", "folder", "folders", "interpreter", "place_for_files",
-    "resolve",
+    "cert_file", "check_readable", "explain_missing", "folder", "folders", "interpreter", "place_for_files",
+    "reachable", "resolve",
 ]
 
 
@@ -23,6 +23,28 @@ def resolve(text: str, folder: Path) -> Path:
     if "\0" in text or "\n" in text:
         raise UnfitError("holds a control character")
     return Path(os.path.abspath(folder / text))
+
+
+def reachable(path: Path) -> Path:
+    """The same path, when the folders above it let us look whether it is there. Raises UnfitError."""
+    try:
+        os.stat(path)
+    except PermissionError as error:
+        raise UnfitError(
+            f"no permission to look at {path}", f"start as a user who may: namei -l {path} shows the rights"
+        ) from error
+    except OSError:
+        # What is missing is told by who wants it.
+        return path
+    return path
+
+
+def check_readable(path: Path) -> None:
+    """Raises UnfitError when `path` is not a file that we may read."""
+    if not reachable(path).is_file():
+        raise UnfitError(f"there is no file {path}", explain_missing(path))
+    if not os.access(path, os.R_OK):
+        raise UnfitError(f"no permission to read {path}", "start as a user who may read it, or chmod it")
 
 
 def explain_missing(path: Path) -> str:
@@ -40,7 +62,7 @@ def explain_missing(path: Path) -> str:
 
 
 def _existing_folder(text: str, place: Place) -> Path:
-    path = resolve(text, place.folder)
+    path = reachable(resolve(text, place.folder))
     if not path.is_dir():
         if path.exists():
             raise UnfitError(f"{path} is no folder")
@@ -80,7 +102,7 @@ def interpreter() -> Kind:
 
 
 def _find_interpreter(value: Value, place: Place) -> str:
-    path = resolve(value.text, place.folder)
+    path = reachable(resolve(value.text, place.folder))
     if "/" not in value.text and not path.exists():
         path = _on_search_path(value.text) or path
     if path.is_dir():

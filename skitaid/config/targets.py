@@ -10,7 +10,7 @@ from pathlib import Path
 from skitaid.config.fields import Place
 from skitaid.config.members import DATABASE_TYPES
 from skitaid.config.model import AppTarget, ProxyTarget, StaticTarget, Target
-from skitaid.config.paths import explain_missing, resolve
+from skitaid.config.paths import explain_missing, reachable, resolve
 from skitaid.config.report import UnfitError, did_you_mean, nearest
 
 __all__ = ["parse_target", "show_target"]
@@ -28,7 +28,7 @@ def parse_target(text: str, place: Place, alias_types: Mapping[str, str]) -> Tar
         return _proxy_target(text, alias_types)
     if text.startswith(("http://", "https://")):
         raise UnfitError("a URL is no target", "define [@name] with members = HOST:PORT and write @name here")
-    path = resolve(text, place.folder)
+    path = reachable(resolve(text, place.folder))
     if path.is_dir() and (text.endswith("/") or not _is_package(path)):
         # a package's folder is an app: served as files it would show its source to everybody
         return StaticTarget(path)
@@ -48,7 +48,7 @@ def show_target(target: Target) -> str:
 
 
 def _is_package(path: Path) -> bool:
-    return (path / "__init__.py").is_file()
+    return reachable(path / "__init__.py").is_file()
 
 
 def _proxy_target(text: str, alias_types: Mapping[str, str]) -> ProxyTarget:
@@ -83,7 +83,7 @@ def _app_target(text: str, folder: Path) -> AppTarget:
         module, name = text, DEFAULT_CALLABLE
     if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", name):
         raise UnfitError(f"{name!r} is no name of a callable", "write PATH/MODULE:CALLABLE")
-    path = resolve(module, folder)
+    path = reachable(resolve(module, folder))
     found = _find_module(path)
     if found is None and module in KINDS:
         raise UnfitError(f"there is no {path}.py", f"if {name} is the module, write {module}:./{name}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from skitaid.config.addresses import host_name
 from skitaid.config.document import Document
 from skitaid.config.model import Certificate, Listen, Origin, Tls
-from skitaid.config.paths import explain_missing
+from skitaid.config.paths import check_readable
 from skitaid.config.report import UnfitError
 from skitaid.config.schema import HOST, SERVER, Key, Keys, names
 from skitaid.config.take import Context, Given, collect, fill, report_unfit
@@ -114,10 +113,7 @@ def _made(context: Context, given: Mapping[str, Given], values: Mapping[str, Any
 
 
 def _check_readable(context: Context, given: Given, key: Key, path: Path) -> None:
-    error = None
-    if not path.is_file():
-        error = UnfitError(f"there is no file {path}", explain_missing(path))
-    elif not os.access(path, os.R_OK):
-        error = UnfitError(f"no permission to read {path}", "start as a user who may read it, or chmod it")
-    if error is not None:
+    try:
+        check_readable(path)
+    except UnfitError as error:
         report_unfit(context.report, given, key, error)

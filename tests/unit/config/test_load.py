@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from skitaid.config.load import (
 )
 from skitaid.config.model import Listen, Main, Smtpda, StaticTarget
 from skitaid.exceptions import ConfError
+from tests.unit.rights import as_nobody
 
 
 @pytest.fixture
@@ -202,6 +204,50 @@ def test_warnings_are_no_failures(etc: Path) -> None:
     assert not loaded.has_errors
     assert [problem.is_warning for problem in loaded.problems] == [True]
     assert loaded.problems == loaded.instances["a"].warnings
+
+
+CLOSED = """\
+[server]
+ssl = yes
+certfile = site.pem
+python = {closed}/venv
+directory = {closed}/site
+[@a]
+type = https
+members = a.example.com
+ca = ca.pem
+[api-gateway]
+algorithms = RS256
+public_key = key.pem
+[routes:line]
+/ = {closed}/www
+/app = {closed}/site/app.py:app
+/package = {closed}
+"""
+
+
+def test_what_is_behind_closed_doors_is_a_problem_of_its_line() -> None:
+    with tempfile.TemporaryDirectory() as name:  # where nobody may look, other than at tmp_path
+        root = Path(name)
+        root.chmod(0o755)
+        (root / "etc" / "servers-enabled").mkdir(parents=True)
+        path = write(root / "etc", "site.conf", CLOSED.format(closed=root / "closed"))
+        for folder in (root / "closed", root / "etc" / "cert"):
+            folder.mkdir(mode=0)
+
+        def ask() -> str:
+            with pytest.raises(ConfError) as info:
+                load_instance(path, default_main(root / "etc"), is_root=False)
+            return "\n".join(f"{problem.line} {problem.text}" for problem in info.value.problems)
+
+        try:
+            told = as_nobody(ask).splitlines()
+        finally:
+            (root / "closed").chmod(0o700)
+            (root / "etc" / "cert").chmod(0o700)
+    assert [line.split()[0] for line in told] == ["3", "4", "5", "9", "12", "14", "15", "16"]
+    assert all("no permission to look at" in line for line in told)
+    assert "certfile = site.pem: no permission to look at" in told[0]
 
 
 def test_a_virtual_environment_as_python(etc: Path) -> None:
