@@ -211,8 +211,8 @@ def test_a_circle_would_be_seen() -> None:
     assert circle_from("d", graph) == []
 
 
-def room_of(module: str) -> str:
-    """A folder within a package is one room (`skitaid.atila.security`), and so is a module beside it."""
+def part_of(module: str) -> str:
+    """The subpackage that a module is in (`skitaid.atila.security`); one beside them stands for itself."""
     return ".".join(module.split(".")[:3])
 
 
@@ -226,15 +226,15 @@ def circles(name: Callable[[str], str]) -> list[list[str]]:
 
 
 def test_no_modules_import_in_a_circle() -> None:
-    """Late imports and those for type checkers count: who reads one of the modules has to read them all."""
+    """Late imports and those for type checkers count: to read one of the modules is to read them all."""
     assert circles(str) == []
 
 
-def test_no_rooms_import_in_a_circle() -> None:
-    assert circles(room_of) == []
+def test_no_subpackages_import_in_a_circle() -> None:
+    assert circles(part_of) == []
 
 
-def test_the_page_has_every_room() -> None:
-    table = PAGE.read_text(encoding="utf-8").partition("| room |")[2].partition("\n\n")[0]
+def test_the_page_has_every_subpackage() -> None:
+    table = PAGE.read_text(encoding="utf-8").partition("| subpackage |")[2].partition("\n\n")[0]
     folders = {"/".join(path.relative_to(ROOT).parts[1:-1]) for path in modules().values()}
     assert sorted(re.findall(r"`(\w+/\w+)`", table)) == sorted(folder for folder in folders if "/" in folder)
