@@ -211,7 +211,7 @@ def test_a_circle_would_be_seen() -> None:
     assert circle_from("d", graph) == []
 
 
-def part_of(module: str) -> str:
+def subpackage_of(module: str) -> str:
     """The subpackage that a module is in (`skitaid.atila.security`); one beside them stands for itself."""
     return ".".join(module.split(".")[:3])
 
@@ -231,7 +231,7 @@ def test_no_modules_import_in_a_circle() -> None:
 
 
 def test_no_subpackages_import_in_a_circle() -> None:
-    assert circles(part_of) == []
+    assert circles(subpackage_of) == []
 
 
 def test_the_page_has_every_subpackage() -> None:
