@@ -64,8 +64,8 @@ class Attempt:
 
 
 def _waiting(letter: Letter, error: DeliveryError) -> Answer:
-    """A password of the conf that is wrong must not bring back everybody's mail. One that came with a mail is the affair
-    of that mail alone."""
+    """A password of the conf that is wrong must not bring back everybody's mail. One that came with a mail is the
+    affair of that mail alone."""
     return Answer(Status.WAITING, str(error), counts=not isinstance(error, AccessError) or bool(letter.envelope.route))
 
 
