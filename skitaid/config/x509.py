@@ -132,10 +132,14 @@ def _alternative_names(fields: list[_Value]) -> Iterator[str]:
     for extension in next(extensions.parts()).parts():
         parts = list(extension.parts())
         if parts[0].content == _ALTERNATIVE_NAMES:
-            for name in _read(parts[-1].content, 0).parts():
-                if name.tag == _DNS_NAME:
-                    yield name.content.decode("ascii").lower()
-                elif name.tag == _ADDRESS:
-                    yield socket.inet_ntop(
-                        socket.AF_INET if len(name.content) == 4 else socket.AF_INET6, name.content
-                    )
+            yield from _hosts(_read(parts[-1].content, 0))
+
+
+def _hosts(names: _Value) -> Iterator[str]:
+    """The host names and addresses among alternative names."""
+    for name in names.parts():
+        if name.tag == _DNS_NAME:
+            yield name.content.decode("ascii").lower()
+        elif name.tag == _ADDRESS:
+            family = socket.AF_INET if len(name.content) == 4 else socket.AF_INET6
+            yield socket.inet_ntop(family, name.content)

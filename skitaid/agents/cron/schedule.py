@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -43,17 +44,21 @@ def next_time(expression: CronExpression, zone: ZoneInfo, after: datetime) -> da
 
 def _by_time_of_day(expression: CronExpression, zone: ZoneInfo, after: datetime) -> datetime | None:
     local = after.astimezone(zone).replace(tzinfo=None, fold=0)
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
-    end = midnight + _HORIZON
+    for midnight in _days(expression, local.replace(hour=0, minute=0, second=0, microsecond=0)):
+        for hour, minute in product(expression.hours, expression.minutes):
+            found = _existing(midnight.replace(hour=hour, minute=minute), zone)
+            if found > after:
+                return found.astimezone(zone)
+    return None
+
+
+def _days(expression: CronExpression, first: datetime) -> Iterator[datetime]:
+    """The midnights with which the job's days begin, from `first` on."""
+    midnight, end = first, first + _HORIZON
     while midnight <= end:
         if expression.runs_on(midnight.month, midnight.day, midnight.isoweekday() % 7):
-            for hour in expression.hours:
-                for minute in expression.minutes:
-                    found = _existing(midnight.replace(hour=hour, minute=minute), zone)
-                    if found > after:
-                        return found.astimezone(zone)
+            yield midnight
         midnight += _DAY
-    return None
 
 
 def _existing(wall: datetime, zone: ZoneInfo) -> datetime:

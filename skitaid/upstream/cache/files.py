@@ -112,12 +112,11 @@ class Folder:
                 return False
             files = sorted(self._all())
             total = sum(file.size for file in files)
-            if total > self.limit_bytes * _SWEEP_SHARE:
-                for file in files:
-                    self._remove(file.path)
-                    total -= file.size
-                    if total <= self.limit_bytes * _SWEEP_SHARE:
-                        break
+            for file in files:
+                if total <= self.limit_bytes * _SWEEP_SHARE:
+                    break
+                self._remove(file.path)
+                total -= file.size
             return True
 
     # ------------------------------------------------------------ inside
