@@ -35,8 +35,19 @@ COMMANDS = {
 }
 FOLDERS = ("etc/skitaid/servers-enabled", "etc/skitaid/servers-available", "var/log/skitaid", "var/local/skitaid")
 SECRET_FOLDERS = ("etc/skitaid/cert",)
+SHIPPED = (
+    "skitaid.conf",
+    "cert/README.txt",
+    "servers-enabled/sample.conf",
+    *(f"servers-available/{name}.conf" for name in ("files", "gateway", "https", "project", "upstreams")),
+    "servers-available/README.txt",
+)
+"""Of the checkout's conf folder: whoever tried things out there has sites, certificates and keys of his own beside."""
+SHIPPED_FOLDER = "sample/"
 SOURCES = ("skitaid", "setup.cfg", "pyproject.toml", "README.md")
 WRITTEN_FOR = "/usr/local/"  # the prefix that systemd/ and init.d/ name in the checkout
+SEARCHED_PREFIXES = (Path("/usr/local"), Path("/usr"))
+"""Below which shells look for commands and systemd for units, without being told."""
 USER_LINE = re.compile(rb"^[;#]\s*user\s*=\s*skitaid\s*$", re.MULTILINE)
 
 
@@ -116,13 +127,18 @@ def check_python_is_for_everyone() -> None:
         )
 
 
-def check_not_running(places: Places) -> None:
+def running_pid() -> int | None:
     try:
         pid = int(Path("/run/skitaid/skitaid.pid").read_text(encoding="ascii"))
         os.kill(pid, 0)
     except (OSError, ValueError):
-        return
-    if places.is_this_machine:
+        return None
+    return pid
+
+
+def check_not_running(places: Places) -> None:
+    pid = running_pid()
+    if pid is not None and places.is_this_machine:
         raise CannotInstallError(f"skitaid runs (pid {pid}); stop it first: systemctl stop skitaid, or skitaid stop")
 
 
@@ -202,11 +218,17 @@ def link_commands(places: Places) -> None:
 # ---------------------------------------------------------------- what stands around it
 
 
+def is_shipped(name: str) -> bool:
+    """Is that file of the conf folder one of the release?"""
+    return name in SHIPPED or name.startswith(SHIPPED_FOLDER)
+
+
 def shipped_conf() -> dict[str, bytes]:
-    """The checkout's conf folder, with the user that workers run as switched on in skitaid.conf."""
+    """The conf files of the release, with the user that workers run as switched on in skitaid.conf."""
     root = CHECKOUT / "etc" / "skitaid"
     paths = [path for path in sorted(root.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
-    files = {str(path.relative_to(root)): path.read_bytes() for path in paths if not path.name.startswith(".")}
+    names = {str(path.relative_to(root)): path for path in paths if not path.name.startswith(".")}
+    files = {name: path.read_bytes() for name, path in names.items() if is_shipped(name)}
     files["skitaid.conf"], count = USER_LINE.subn(b"user = skitaid", files["skitaid.conf"], count=1)
     if not count:
         raise CannotInstallError("etc/skitaid/skitaid.conf has no line `# user = skitaid` that could be switched on")
@@ -267,6 +289,18 @@ def reload_systemd() -> None:
         subprocess.run(["systemctl", "daemon-reload"], check=False)
 
 
+def next_step(places: Places, *, is_running: bool) -> str:
+    """What to type now, where the shell and systemd find it."""
+    is_searched = places.prefix in SEARCHED_PREFIXES
+    program = "skitaid" if is_searched else str(places.prefix / "bin" / "skitaid")
+    if is_running:
+        return f"It runs, with the program of before. To take over the new one: {program} check, then {program} restart"
+    unit = "skitaid" if is_searched else str(places.prefix / "lib/systemd/system/skitaid.service")
+    has_sample = (places.etc / "servers-enabled" / "sample.conf").exists()
+    sample = "; the sample is on http://127.0.0.1:5000/" if has_sample else ""
+    return f"Start it: systemctl enable --now {unit} (or: {program} start){sample}"
+
+
 # ---------------------------------------------------------------- the two commands
 
 
@@ -284,7 +318,7 @@ def install(places: Places, wheel: str, pip_flags: Sequence[str]) -> None:
     if places.is_this_machine:
         add_user()
         reload_systemd()
-        print("Start it: systemctl enable --now skitaid (or: skitaid start); the sample is on http://127.0.0.1:5000/")
+        print(next_step(places, is_running=running_pid() is not None))
 
 
 def remove_program(places: Places) -> None:
