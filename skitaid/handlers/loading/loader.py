@@ -142,7 +142,16 @@ def _locate(module: Path) -> str:
         return path + ".py"
     if os.path.isdir(path):
         raise AppLoadError(path, "is a folder without __init__.py, expected a Python file or a package's folder")
+    closed = _closed_folder(path)
+    if closed is not None:
+        raise AppLoadError(path, f"user id {os.geteuid()} may not enter {closed}; namei -l {path} shows the rights")
     raise AppLoadError(path, "no such file, expected a Python file or a package's folder")
+
+
+def _closed_folder(path: str) -> str | None:
+    """The uppermost folder above `path` that we may not enter: whether the file is there cannot be told."""
+    folders = [str(folder) for folder in reversed(Path(path).parents)]
+    return next((folder for folder in folders if os.path.isdir(folder) and not os.access(folder, os.X_OK)), None)
 
 
 def _file_of(path: str) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from textwrap import dedent
@@ -16,6 +18,7 @@ import pytest
 import skitaid
 from skitaid.handlers.loading.imports import top_level_names
 from skitaid.handlers.loading.loader import AppLoader, AppLoadError, load_app, root_of
+from tests.unit.rights import as_nobody
 
 PRELUDE = """
 import json, sys
@@ -545,6 +548,22 @@ def test_dotted_callable(tmp_path: Path) -> None:
     text = "class Site:\n    def handle(self, e, s): return 'handled'\nclass box: site = Site()"
     write(tmp_path, {"app.py": text})
     assert run(tmp_path, "result = load('app.py', 'box.site.handle').callable({}, None)") == "handled"
+
+
+def test_a_folder_that_may_not_be_entered_is_said() -> None:
+    with tempfile.TemporaryDirectory() as name:  # where nobody may look, other than at tmp_path
+        Path(name).chmod(0o755)
+        closed = Path(name) / "closed"
+        closed.mkdir(mode=0)
+
+        def ask() -> str:
+            with pytest.raises(AppLoadError) as info:
+                AppLoader().load(closed / "inner" / "app.py", "app")
+            return info.value.reason
+
+        told = as_nobody(ask)
+        closed.chmod(0o700)
+    assert re.fullmatch(rf"user id \d+ may not enter {closed}; namei -l {closed}/inner/app.py shows the rights", told)
 
 
 def test_missing_file_is_said(tmp_path: Path) -> None:
