@@ -54,7 +54,8 @@ def code_whole(stream: CodedStream, status: str, fields: Fields, body: bytes) ->
     is_head = head.line.method == "HEAD"
     if not body and not is_head:
         return (confirm(head.fields, fields) if status[:3] == "304" else fields), body
-    fields = fields if isinstance(fields, (list, tuple)) else list(fields)
+    if type(fields) is not list:
+        fields = list(fields)
     if is_head:
         return _for_head(head.fields, status, fields, len(body) or None), b""
     choice = choose(head.fields, status, fields, len(body))

@@ -72,7 +72,8 @@ def choose(
     size = length if size is None else size
     if size is not None and size < MIN_BYTES:
         return Choice(None, fields, length)
-    coding = _preferred(request.accept_encoding, is_lean)
+    # Who says nothing could read anything (RFC 9110 section 12.5.3), but is more likely not to know.
+    coding = _preferred(request.accept_encoding, is_lean) if request.accept_encoding else None
     if coding is None:
         return known.plain
     return Choice(coding, _coded(fields, known.found, coding), length)
@@ -223,10 +224,7 @@ def _coded(fields: Fields, found: dict[str, str], coding: bytes) -> Fields:
 _PREFERENCES: Final[dict[tuple[bytes, bool], bytes | None]] = {}
 
 
-def _preferred(accepted: bytes | None, is_lean: bool) -> bytes | None:
-    if not accepted:
-        # Anything would do (RFC 9110 section 12.5.3), but who says nothing is more likely not to know.
-        return None
+def _preferred(accepted: bytes, is_lean: bool) -> bytes | None:
     try:
         return _PREFERENCES[accepted, is_lean]
     except KeyError:
