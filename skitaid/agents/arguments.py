@@ -19,7 +19,7 @@ RUN_LOG = "SKITAID_RUN_LOG"
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """`log_folder` stands for the conf's."""
+    """What an agent's command line and environment say. `log_folder` stands for the conf's."""
 
     name: str
     etc: Path

@@ -46,7 +46,8 @@ class Mount:
 
 
 class Mounting:
-    """`current`: the mount that is being carried out. Routes that are made meanwhile belong to it."""
+    """Modules and packages that are mounted below an app, beside its own routes. `current`: the mount that is being
+    carried out. Routes that are made meanwhile belong to it."""
 
     auto_mount = True
 

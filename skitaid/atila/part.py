@@ -28,7 +28,8 @@ class Piece(NamedTuple):
 
 
 class Saddlery(Hooks, Lifecycle, Preworks):
-    """`name`: of its module, as that of an app, or the mount point (the older Package("/admin"))."""
+    """A part of an app: what a module or package that is mounted in it declares its own routes and hooks with. `name`:
+    of its module, as that of an app, or the mount point (the older Package("/admin"))."""
 
     def __init__(self, name: str = "") -> None:
         Hooks.__init__(self)

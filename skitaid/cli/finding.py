@@ -7,6 +7,8 @@ from enum import Enum
 
 
 class Level(Enum):
+    """How bad a finding is."""
+
     FINE = "ok"
     WARNING = "warning"
     WRONG = "wrong"
@@ -14,7 +16,8 @@ class Level(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`subject` is what was looked at, `text` what was found, `fix` what to do, "" when nothing needs doing."""
+    """Something that doctor found out. `subject` is what was looked at, `text` what was found, `fix` what to do, ""
+    when nothing needs doing."""
 
     level: Level
     subject: str

@@ -15,6 +15,8 @@ PORTS_TRIED = 100
 
 
 class Availability(Enum):
+    """Whether an address can be listened on, and if not, why."""
+
     FREE = "free"
     TAKEN = "taken"
     FORBIDDEN = "forbidden"

@@ -28,7 +28,8 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """`name`: of the instance. `key`: the same for the same path, another for another."""
+    """The conf that a path amounts to. `name`: of the instance. `key`: the same for the same path, another for
+    another."""
 
     name: str
     key: str

@@ -10,12 +10,16 @@ from skitaid.cli.style import PLAIN, Style, Tone
 
 @dataclass(frozen=True, slots=True)
 class Cell:
+    """A text and how it is painted."""
+
     text: str
     tone: Tone = Tone.PLAIN
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
+    """A title; numbers stand to the right."""
+
     title: str
     is_number: bool = False
 

@@ -22,7 +22,8 @@ Snapshot = Mapping[str, Stamp]
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """`files`: each by itself (confs). `folders`: with everything below that could be a part of an app."""
+    """What is looked at for changes. `files`: each by itself (confs). `folders`: with everything below that could be a
+    part of an app."""
 
     files: tuple[Path, ...] = ()
     folders: tuple[Path, ...] = ()

@@ -44,7 +44,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """`name` as between the brackets, without `:line`. Either `entries` or, if `has_lines`, `lines` are filled."""
+    """A section of a conf. `name` as between the brackets, without `:line`. Either `entries` or, if `has_lines`,
+    `lines` are filled."""
 
     name: str
     line: int

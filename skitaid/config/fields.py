@@ -35,7 +35,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`expected` completes "expected …". `read` raises UnfitError. `show` is its inverse, for `dump`."""
+    """How values of a key are read and shown. `expected` completes "expected …". `read` raises UnfitError. `show` is
+    its inverse, for `dump`."""
 
     expected: str
     read: Callable[[Value, Place], Any]

@@ -81,6 +81,8 @@ class CrontabLine:
 
 @dataclass(frozen=True, slots=True)
 class Crontab:
+    """`[crontab:line]`."""
+
     lines: tuple[CrontabLine, ...] = ()
 
 
@@ -127,8 +129,8 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """`certfile`: the certificate, then the authorities between it and those that clients know. `keyfile` None: the key
-    sits inside `certfile`."""
+    """A certificate and its private key. `certfile`: the certificate, then the authorities between it and those that
+    clients know. `keyfile` None: the key sits inside `certfile`."""
 
     certfile: Path
     keyfile: Path | None = None
@@ -138,10 +140,10 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """`certificate`: for whoever asks for no host that has its own; None: the first that a host has. `client_ca`: the
-    authorities of clients' certificates, None: clients need none; `client_cert`: "required" or "optional". `forward`:
-    a port whose requests are sent on to HTTPS, 0: none. `hsts_s`: how long clients are to come by HTTPS alone, 0:
-    nothing is said of it; `hsts_subdomains`: and to hosts below."""
+    """What the conf says of TLS. `certificate`: for whoever asks for no host that has its own; None: the first that a
+    host has. `client_ca`: the authorities of clients' certificates, None: clients need none; `client_cert`: "required"
+    or "optional". `forward`: a port whose requests are sent on to HTTPS, 0: none. `hsts_s`: how long clients are to
+    come by HTTPS alone, 0: nothing is said of it; `hsts_subdomains`: and to hosts below."""
 
     certificate: Certificate | None = None
     client_ca: Path | None = None

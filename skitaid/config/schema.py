@@ -56,7 +56,8 @@ TERABYTE = 1 << 40
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """`field`: of the section's dataclass. `is_secret`: the value is never shown in a message."""
+    """What a key of a section stands for. `field`: of the section's dataclass. `is_secret`: the value is never shown in
+    a message."""
 
     field: str
     kind: Kind

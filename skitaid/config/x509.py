@@ -32,8 +32,9 @@ class MalformedError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class CertificateFacts:
-    """`names`: the hosts and addresses that it is for, hosts in lower case. `begins_s`, `ends_s`: seconds since the
-    epoch. `subject` and `issuer`: common names. `is_self_signed`: as far as the names tell."""
+    """What a certificate says. `names`: the hosts and addresses that it is for, hosts in lower case. `begins_s`,
+    `ends_s`: seconds since the epoch. `subject` and `issuer`: common names. `is_self_signed`: as far as the names
+    tell."""
 
     names: tuple[str, ...]
     subject: str

@@ -41,8 +41,8 @@ class ChannelEngine(Protocol):
 
 
 class Channel:
-    """`touched`: when something last went on, by the engine's clock; `input_ended`: nothing more will come in;
-    `is_broken`: nothing more can be sent."""
+    """A socket with a queue of what is to be sent. `touched`: when something last went on, by the engine's clock;
+    `input_ended`: nothing more will come in; `is_broken`: nothing more can be sent."""
 
     __slots__ = (
         "_aside", "_awaits_disk", "_drained", "_held", "_interest", "_is_registered", "_lock", "_outgoing", "_receive",

@@ -49,8 +49,8 @@ _MAX_KEPT: Final = 512
 
 
 class Choice(NamedTuple):
-    """`coding`: the content coding, None for none. `fields`: what the response then has to say. `length`: the bytes
-    that the app promised, None when it did not."""
+    """How a body is compressed. `coding`: the content coding, None for none. `fields`: what the response then has to
+    say. `length`: the bytes that the app promised, None when it did not."""
 
     coding: bytes | None
     fields: Fields

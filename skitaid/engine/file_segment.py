@@ -58,8 +58,9 @@ class OpenFile:
 
 
 class FileSegment:
-    """`left` bytes of a file from `offset` on, both moving as they are sent. One thread at a time. `is_brought`: what
-    comes next was just read, whatever the kernel says: a file system that always says no must not go on for ever."""
+    """A part of a file in the queue of a channel. `left` bytes of a file from `offset` on, both moving as they are
+    sent. One thread at a time. `is_brought`: what comes next was just read, whatever the kernel says: a file system
+    that always says no must not go on for ever."""
 
     __slots__ = ("_has_sendfile", "file", "is_brought", "left", "offset")
 

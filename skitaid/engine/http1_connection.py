@@ -39,7 +39,7 @@ _H2C: Final = b"h2c"
 
 
 class Http1Connection(Connection):
-    """`stream`: the request in flight."""
+    """A connection that speaks HTTP/1. `stream`: the request in flight."""
 
     DISCARD_BYTES: ClassVar[int] = 65536
 

@@ -41,8 +41,8 @@ BURST_BYTES: Final = 262144
 
 
 class Http2Output(Connection):
-    """`out` is what goes out, `slow` the lanes that wait until less of theirs does; both under `lock`. `flows`: the
-    lanes of streams that are open."""
+    """A connection of HTTP/2 as far as it sends: who may send, and when. `out` is what goes out, `slow` the lanes that
+    wait until less of theirs does; both under `lock`. `flows`: the lanes of streams that are open."""
 
     protocol: Http2Server[Lane]
     flows: dict[int, Lane]

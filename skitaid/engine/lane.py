@@ -60,9 +60,9 @@ class LaneConnection(Protocol):
 
 
 class Lane(Flow):
-    """`stream`: the request, as long as its response is neither complete nor given up; `is_lost`: nothing more can be
-    sent for it; `is_finishing`: its end is queued; `noted`: how much of it was sent when its time-out was last looked
-    at. The rest is as Connection has it."""
+    """One stream of an HTTP/2 connection, as the connection of its request. `stream`: the request, as long as its
+    response is neither complete nor given up; `is_lost`: nothing more can be sent for it; `is_finishing`: its end is
+    queued; `noted`: how much of it was sent when its time-out was last looked at. The rest is as Connection has it."""
 
     DISCARD_BYTES: ClassVar[int] = 65536
 

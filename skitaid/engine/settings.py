@@ -15,11 +15,11 @@ __all__ = ["EngineSettings"]
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """`threads` 0: apps run on the loop. `queue_limit`: requests that may wait for a thread before 503 is said.
-    `trusted`: the peers that are believed about whom they pass on, see engine.trust. `spool` None: bodies wait
-    nowhere but in memory. `slow_client_threads`: so many threads may wait for slow clients, beside those that run.
-    `is_unlogged`: whether requests for a target stay out of the log; it is asked before their record is made. `http2`
-    None: it is not spoken."""
+    """What an engine is told when it is made. `threads` 0: apps run on the loop. `queue_limit`: requests that may wait
+    for a thread before 503 is said. `trusted`: the peers that are believed about whom they pass on, see engine.trust.
+    `spool` None: bodies wait nowhere but in memory. `slow_client_threads`: so many threads may wait for slow clients,
+    beside those that run. `is_unlogged`: whether requests for a target stay out of the log; it is asked before their
+    record is made. `http2` None: it is not spoken."""
 
     threads: int = 4
     queue_limit: int = 1000

@@ -33,7 +33,8 @@ _NO_NAMELESS: Final = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, e
 
 @dataclass(frozen=True, slots=True)
 class SpoolSettings:
-    """`folder`: where bodies wait; it is made when it is needed. `limit_bytes`: what a body may take of it."""
+    """Where bodies wait, and how large they may be. `folder` is made when it is needed. `limit_bytes`: what a body may
+    take of it."""
 
     folder: str
     limit_bytes: int

@@ -39,8 +39,9 @@ class BodyConnection(Protocol):
 
 
 class SpooledBody(RequestBody):
-    """`on_failure` is called on the loop thread when the body can't be kept. `is_large`: that its length is START_BYTES
-    or more is known from the beginning, so nothing is gained by collecting that much."""
+    """A request's body of which a long one is kept on disk. `on_failure` is called on the loop thread when the body
+    can't be kept. `is_large`: that its length is START_BYTES or more is known from the beginning, so nothing is gained
+    by collecting that much."""
 
     __slots__ = ("_file", "_is_closed", "_is_writing", "_offset", "_spool", "is_large", "on_failure")
 

@@ -46,8 +46,8 @@ class _Worker:
 
 
 class AppThreads:
-    """`count` threads over one queue of at most `limit` jobs. `submit`, `begin_batch` and `end_batch` belong to the
-    loop thread.
+    """The threads in which apps run. `count` threads over one queue of at most `limit` jobs. `submit`, `begin_batch`
+    and `end_batch` belong to the loop thread.
 
     A thread that has to wait for its client steps aside: another takes its place, so that `count` threads run apps
     however slow clients are. At most `aside_limit` threads may be aside at a time for responses; and as many for bodies

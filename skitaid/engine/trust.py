@@ -32,8 +32,8 @@ def plain_address(address: str) -> str | None:
 
 
 class TrustedPeers:
-    """`names`: networks in CIDR form, single addresses, and `unix` for whoever comes by a unix socket. Raises
-    ValueError for anything else."""
+    """A set of peers, by their addresses. `names`: networks in CIDR form, single addresses, and `unix` for whoever
+    comes by a unix socket. Raises ValueError for anything else."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         given = tuple(names)

@@ -14,8 +14,9 @@ _MULTIPART: Final = b"multipart/"
 
 @dataclass(frozen=True, slots=True)
 class BodyRules:
-    """`max_bytes`: of a request's body; `max_form_bytes`: of one that is a multipart form; None: no limit.
-    `is_streamed`: the app gets it as it comes. `may_code`: responses are compressed if that pays."""
+    """What holds for the bodies of one mount. `max_bytes`: of a request's body; `max_form_bytes`: of one that is a
+    multipart form; None: no limit. `is_streamed`: the app gets it as it comes. `may_code`: responses are compressed if
+    that pays."""
 
     max_bytes: int | None = None
     max_form_bytes: int | None = None

@@ -16,7 +16,7 @@ __all__ = ["Outcome", "Plan", "day_of", "is_due", "perform", "plan"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`target`: the new name of the file; `removals`: names that go, oldest first."""
+    """What a rotation does. `target`: the new name of the file; `removals`: names that go, oldest first."""
 
     target: str
     removals: tuple[str, ...] = ()
@@ -24,7 +24,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`target`: the path the file was renamed to, "" when it was not; `errors`: what failed, as sentences."""
+    """What a rotation has done. `target`: the path the file was renamed to, "" when it was not; `errors`: what failed,
+    as sentences."""
 
     target: str
     errors: tuple[str, ...] = ()

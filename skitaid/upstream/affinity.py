@@ -11,7 +11,7 @@ __all__ = ["Affinity"]
 
 @dataclass(frozen=True, slots=True)
 class Affinity:
-    """`name`: of the header field, in lower case, or of the cookie, as it is written."""
+    """Where a request's key stands. `name`: of the header field, in lower case, or of the cookie, as it is written."""
 
     name: bytes
     is_cookie: bool = False

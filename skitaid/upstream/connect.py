@@ -53,7 +53,7 @@ _ALPN: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """`protocol`: what ALPN agreed on."""
+    """A connection that was made. `protocol`: what ALPN agreed on."""
 
     socket: StreamSocket
     protocol: str | None = None

@@ -36,7 +36,7 @@ def _tell_nobody(text: str) -> None:
 
 @dataclass(slots=True)
 class UpstreamContext:
-    """`report` is told, a line each, of members that go and come back."""
+    """What all clusters of a worker share. `report` is told, a line each, of members that go and come back."""
 
     engine: UpstreamEngine
     report: Callable[[str], None] = _tell_nobody

@@ -29,7 +29,8 @@ _SPREAD: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class HealthSettings:
-    """`fails` in a row eject a member; 0: never. `first_s` is its first wait, `longest_s` the longest."""
+    """When a member is ejected, and for how long. `fails` in a row eject a member; 0: never. `first_s` is its first
+    wait, `longest_s` the longest."""
 
     fails: int = 3
     first_s: float = 1.0

@@ -12,9 +12,9 @@ __all__ = ["Member"]
 
 
 class Member:
-    """`name` is its address. `in_flight`: calls that it has now, those included that wait for a connection.
-    `pool`: where most calls find their connection; `is_mixed`: not all do. `make_http1_pool`: for calls that HTTP/2 has
-    no place for."""
+    """A server that takes calls. `name` is its address. `in_flight`: calls that it has now, those included that wait
+    for a connection. `pool`: where most calls find their connection; `is_mixed`: not all do. `make_http1_pool`: for
+    calls that HTTP/2 has no place for."""
 
     __slots__ = ("_make_http1_pool", "health", "in_flight", "is_mixed", "name", "pool", "pools", "weight")
 

@@ -42,6 +42,8 @@ S = TypeVar("S", bound=Selectable)
 
 
 class Selection(Protocol):
+    """A way of choosing among members."""
+
     def choose(self, members: Sequence[S], affinity: bytes | None) -> S:
         """One of `members`, of which there is at least one."""
 

@@ -22,8 +22,8 @@ class HttpVersion(Enum):
 
 @dataclass(frozen=True, slots=True)
 class MemberSettings:
-    """`path` for a unix socket; then `host` and `port` do not count. `authorization`: the field that every call there
-    has, whatever it says itself."""
+    """Where a member is. `path` for a unix socket; then `host` and `port` do not count. `authorization`: the field that
+    every call there has, whatever it says itself."""
 
     host: str
     port: int = 80
@@ -41,9 +41,9 @@ class MemberSettings:
 
 @dataclass(frozen=True, slots=True)
 class TlsSettings:
-    """`verify` False takes any certificate. `ca`: a file of the authorities to be believed, None: those of the system.
-    `server_name`: whom the certificate is for, None: the member's host. `certfile`: what we show to a member that
-    asks; `keyfile` None: the key sits inside it."""
+    """How members' certificates are verified. `verify` False takes any certificate. `ca`: a file of the authorities to
+    be believed, None: those of the system. `server_name`: whom the certificate is for, None: the member's host.
+    `certfile`: what we show to a member that asks; `keyfile` None: the key sits inside it."""
 
     verify: bool = True
     ca: str | None = None
@@ -68,7 +68,8 @@ class PoolSettings:
 
 @dataclass(frozen=True, slots=True)
 class CheckSettings:
-    """`target` is asked for; 2xx and 3xx are well. `host`: the Host field, None: that of the member."""
+    """How members are checked beside their calls. `target` is asked for; 2xx and 3xx are well. `host`: the Host field,
+    None: that of the member."""
 
     target: bytes
     interval_s: float = 5.0
@@ -78,8 +79,8 @@ class CheckSettings:
 
 @dataclass(frozen=True, slots=True)
 class ClusterSettings:
-    """`timeouts` are for callers that have none of their own. `tries`: so many members at most hear of one call.
-    `check` None: members are not checked beside their calls."""
+    """A cluster: its members and how they are dealt with. `timeouts` are for callers that have none of their own.
+    `tries`: so many members at most hear of one call. `check` None: members are not checked beside their calls."""
 
     name: str
     members: tuple[MemberSettings, ...]

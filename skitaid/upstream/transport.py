@@ -33,8 +33,8 @@ class StreamSocket(Protocol):
 
 
 class Transport:
-    """`has_sent`: the kernel took at least a byte since whoever uses it set it to False. `is_deaf`: the peer takes
-    nothing more, what it said before may still be read."""
+    """A connection to a member, whatever is spoken on it. `has_sent`: the kernel took at least a byte since whoever
+    uses it set it to False. `is_deaf`: the peer takes nothing more, what it said before may still be read."""
 
     __slots__ = (
         "_interest",

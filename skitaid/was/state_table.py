@@ -34,7 +34,8 @@ class StateTableError(SkitaidError, ValueError):
 
 
 class StateTable:
-    """`create` makes one; what is forked off afterwards has the same. `fd` is its file's."""
+    """Numbers and times by name, in memory that processes share. `create` makes one; what is forked off afterwards has
+    the same. `fd` is its file's."""
 
     def __init__(self, fd: int, memory: mmap.mmap) -> None:
         self.fd = fd

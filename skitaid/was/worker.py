@@ -61,12 +61,13 @@ class Controls:
 
 @dataclass(slots=True)
 class Worker:
-    """`upstreams` makes the registry of clusters at the first call; on the loop thread. `aliases` tells how many
-    members each alias has that speaks HTTP, `connect_s` how long connecting to them may take. `var_folder` is the
-    instance's own. `states` is the memory shared between workers (a skitaid.was.states table), None where there is
-    none. `loop_ident`: the thread that must not wait. `child_command` runs the other end of child.Child, which is given
-    `child_setup()` and the descriptors `child_fds`. `at_end`: to be called when the worker ends. `calls`: to other
-    servers, that are under way; for the loop thread. `busy` tells whether other tasks are."""
+    """This process, as a worker of an instance. `upstreams` makes the registry of clusters at the first call; on the
+    loop thread. `aliases` tells how many members each alias has that speaks HTTP, `connect_s` how long connecting to
+    them may take. `var_folder` is the instance's own. `states` is the memory shared between workers (a
+    state_table.StateTable), None where there is none. `loop_ident`: the thread that must not wait. `child_command` runs
+    the other end of child.Child, which is given `child_setup()` and the descriptors `child_fds`. `at_end`: to be called
+    when the worker ends. `calls`: to other servers, that are under way; for the loop thread. `busy` tells whether other
+    tasks are."""
 
     engine: WorkerEngine
     upstreams: Callable[[], Upstreams]

@@ -66,7 +66,7 @@ class Running:
 
 
 class CronAgent(Agent):
-    """`clock` gives seconds since the epoch."""
+    """Begins the jobs of all crontabs when they are due. `clock` gives seconds since the epoch."""
 
     def __init__(self, frame: Frame, main: Main, clock: Callable[[], float] = time.time) -> None:
         self._frame = frame

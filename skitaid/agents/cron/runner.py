@@ -60,8 +60,8 @@ class Occasion:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`code`: exit code, or minus the number of a signal. `reason`: why it was ended, "" if by itself. `output`: its
-    beginning."""
+    """How a job ended. `code`: exit code, or minus the number of a signal. `reason`: why it was ended, "" if by itself.
+    `output`: its beginning."""
 
     code: int
     elapsed_s: float
@@ -74,8 +74,8 @@ class Result:
 
 
 class Runner:
-    """`run` once. The signals TERM, INT and HUP (a terminal was closed; not under nohup) end the job with all that it
-    started."""
+    """Runs one job to its end. `run` once. The signals TERM, INT and HUP (a terminal was closed; not under nohup) end
+    the job with all that it started."""
 
     def __init__(self, work: Work, surroundings: Surroundings) -> None:
         self._work = work

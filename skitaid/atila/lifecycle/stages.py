@@ -19,6 +19,8 @@ Hook = TypeVar("Hook", bound=Callable[..., Any])
 
 
 class Stage(StrEnum):
+    """A moment in the life of an app at which its functions may be called."""
+
     BEFORE_MOUNT = "before_mount"
     MOUNTED = "mounted"
     MOUNTED_OR_RELOADED = "mounted_or_reloaded"

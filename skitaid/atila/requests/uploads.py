@@ -37,8 +37,9 @@ def safe_name(posted: str) -> str:
 
 
 class UploadedFile:
-    """`path`: where it is now. `name`: as it was posted, made safe; `posted_name`: as it was posted, not to be used for
-    a path. `size` in bytes. `mimetype`: what the client says it is, which nobody has looked at."""
+    """A file that came with a form. `path`: where it is now. `name`: as it was posted, made safe; `posted_name`: as it
+    was posted, not to be used for a path. `size` in bytes. `mimetype`: what the client says it is, which nobody has
+    looked at."""
 
     def __init__(self, path: str, posted_name: str, mimetype: str) -> None:
         self.path = path

@@ -30,8 +30,8 @@ class UnsendableError(TypeError):
 
 
 class Body:
-    """`content`: bytes, or an iterable of them. `kind`: the Content-Type, if the app says nothing else. `fields` go
-    along."""
+    """The body of a response. `content`: bytes, or an iterable of them. `kind`: the Content-Type, if the app says
+    nothing else. `fields` go along."""
 
     __slots__ = ("content", "fields", "kind")
 

@@ -17,8 +17,9 @@ _IS_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 
 
 class Reply:
-    """`status`: None is that of was.response. `body`: anything a function may return; None stands for the page of the
-    status. `explain`: what such a page tells besides. `exc_info`: an exception that it shows, debug or not."""
+    """A response: status, fields, and a body or the page of the status. `status`: None is that of was.response. `body`:
+    anything a function may return; None stands for the page of the status. `explain`: what such a page tells besides.
+    `exc_info`: an exception that it shows, debug or not."""
 
     __slots__ = ("body", "exc_info", "explain", "headers", "status")
 

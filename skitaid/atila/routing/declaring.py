@@ -26,7 +26,8 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 class Routing:
-    """`mount_path`: where the app was mounted when it was asked last; "" for the root."""
+    """The decorator `route` of an app, and the URLs of its functions. `mount_path`: where the app was mounted when it
+    was asked last; "" for the root."""
 
     def __init__(self) -> None:
         self.router = Router()

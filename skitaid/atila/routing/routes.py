@@ -25,9 +25,9 @@ class RouteOptions:
 
 @dataclass(slots=True, eq=False)
 class Route:
-    """`name` is that by which URLs are built: the function's, with its module's namespace before it. `plan` is what
-    the app makes of it at the first request (skitaid.atila.dispatch.answering.Plan). `may_lack_last`: the last value
-    has a default."""
+    """A path and the function that answers it. `name` is that by which URLs are built: the function's, with its
+    module's namespace before it. `plan` is what the app makes of it at the first request
+    (skitaid.atila.dispatch.answering.Plan). `may_lack_last`: the last value has a default."""
 
     pattern: Pattern
     function: Callable[..., Any]

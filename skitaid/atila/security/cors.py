@@ -13,8 +13,9 @@ _ANY = "*"
 
 
 class Cors:
-    """`origins` such as `http://www.example.com:5001`, or `*`. `max_age_s`: how long a browser may remember what it
-    was told before it asked. With cookies or a login an origin must be named: `*` is for what everybody may see."""
+    """What browsers of other origins are told. `origins` such as `http://www.example.com:5001`, or `*`. `max_age_s`:
+    how long a browser may remember what it was told before it asked. With cookies or a login an origin must be named:
+    `*` is for what everybody may see."""
 
     __slots__ = ("_is_open", "_max_age_s", "_origins")
 

@@ -43,7 +43,8 @@ class Seen(Enum):
 
 
 class Nonces:
-    """`descriptor`: of the file that `table` maps; None: it is this process's own memory."""
+    """Makes nonces, and knows of those that came back. `descriptor`: of the file that `table` maps; None: it is this
+    process's own memory."""
 
     def __init__(self, table: mmap, descriptor: int | None = None, *, clock: Callable[[], float] = time.time) -> None:
         self._table = table

@@ -21,7 +21,8 @@ __all__ = ["Message", "MessageBox", "mbox_of"]
 
 
 class Message(NamedTuple):
-    """`created` is a time in seconds, `valid` seconds from there; 0: it is shown once, whenever that is."""
+    """A message in a box. `created` is a time in seconds, `valid` seconds from there; 0: it is shown once, whenever
+    that is."""
 
     id: str
     category: str

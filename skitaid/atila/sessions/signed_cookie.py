@@ -30,7 +30,8 @@ class CookieTooLargeError(WasError):
 
 @dataclass(frozen=True)
 class SignedCookie:
-    """`kind` is what it is for ("session"), `name` its own among those; None: the default one."""
+    """A cookie that holds a value and its signature. `kind` is what it is for ("session"), `name` its own among those;
+    None: the default one."""
 
     kind: str
     name: str | None

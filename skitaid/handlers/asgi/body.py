@@ -15,7 +15,8 @@ HIGH_BYTES: Final = 262144
 
 
 class Intake:
-    """`limit` is in bytes, None for no limit. `begin` is called when the app shall start."""
+    """Holds what came of a request's body until the app takes it. `limit` is in bytes, None for no limit. `begin` is
+    called when the app shall start."""
 
     __slots__ = ("_begin", "_is_paused", "_limit", "_pieces", "_stream", "received", "waiting_bytes")
 

@@ -43,8 +43,9 @@ _OVER: Final = _Stage.OVER
 
 
 class Cycle(Bound):
-    """`receive` and `send` are the app's; any of its tasks may call them, at the same time. The rest is called by the
-    connection, as the sink of the request's body (engine.body.BodySink): on the loop thread, like all of this.
+    """One request of an ASGI app and its response. `receive` and `send` are the app's; any of its tasks may call them,
+    at the same time. The rest is called by the connection, as the sink of the request's body (engine.body.BodySink): on
+    the loop thread, like all of this.
 
     `received` is in bytes. `is_gone`: the client closed its side, broke the protocol or stalled. What it sent before
     is still given to the app, and what the app sends still goes out as long as somebody is there to take it.

@@ -17,7 +17,7 @@ _STARTING: Final = (503, "The app is not ready yet.")
 
 
 class Lifespans:
-    """`report` is told what went wrong, in lines that begin with the app's place."""
+    """The lifespans of a worker's apps. `report` is told what went wrong, in lines that begin with the app's place."""
 
     def __init__(self, report: Report) -> None:
         self._report = report

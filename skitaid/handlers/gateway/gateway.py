@@ -31,7 +31,8 @@ _PLAIN: Final = "!#$&'()*+/:;=?@[]^`{|}~ ._-"
 
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """`authenticate`: whoever asks a mounted alias needs a token; else only where an alias has roles."""
+    """What a gateway asks for. `authenticate`: whoever asks a mounted alias needs a token; else only where an alias has
+    roles."""
 
     authenticate: bool = False
     realm: str = "API Gateway"

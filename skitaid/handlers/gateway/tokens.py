@@ -43,8 +43,9 @@ class TokenError(SkitaidError):
 
 @dataclass(frozen=True, slots=True)
 class TokenSettings:
-    """`key`: the secret, or the public key as PEM. `algorithms`: those that are taken, whatever the token says.
-    `leeway_s`: for clocks that differ. `audience`: whom tokens have to be meant for; None: they name nobody."""
+    """Which tokens are believed. `key`: the secret, or the public key as PEM. `algorithms`: those that are taken,
+    whatever the token says. `leeway_s`: for clocks that differ. `audience`: whom tokens have to be meant for; None:
+    they name nobody."""
 
     key: bytes
     algorithms: tuple[str, ...] = ("HS256",)

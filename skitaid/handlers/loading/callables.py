@@ -16,6 +16,8 @@ ASGI_ARGUMENTS = 3
 
 
 class AppKind(StrEnum):
+    """The interface that an app has."""
+
     WSGI = "wsgi"
     ASGI = "asgi"
 

@@ -47,9 +47,10 @@ Fields = list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class StaticSettings:
-    """`max_age_s`: how long clients may keep a file without asking. `index`: names tried for a folder. `listing`: show
-    the files of a folder without one of these. `fallback`: the file, below the mount, that is served for what is
-    missing. `symlinks`: follow links that lead out of the folder. `gzip`: compress small text files."""
+    """How the files of one mount are served. `max_age_s`: how long clients may keep a file without asking. `index`:
+    names tried for a folder. `listing`: show the files of a folder without one of these. `fallback`: the file, below
+    the mount, that is served for what is missing. `symlinks`: follow links that lead out of the folder. `gzip`:
+    compress small text files."""
 
     max_age_s: int = 300
     index: Sequence[str] = ("index.htm", "index.html")

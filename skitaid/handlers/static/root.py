@@ -29,7 +29,8 @@ def is_hidden(raw: bytes) -> bool:
 
 
 class StaticRoot:
-    """`follows_links`: links that lead out of the folder are served too."""
+    """A folder, and a guard that nothing outside of it is opened. `follows_links`: links that lead out of the folder
+    are served too."""
 
     def __init__(self, path: str, *, follows_links: bool = False) -> None:
         self._path = os.fsencode(path)

@@ -20,8 +20,8 @@ _MAX_OVERHEAD: Final = 65536
 
 
 class ChunkedDecoder:
-    """`feed` takes raw bytes and gives the data in them; `is_complete` after the trailers, `rest` then holds what
-    came after the body, `trailers` the trailer fields."""
+    """Takes the chunked coding off a body (RFC 9112 section 7.1). `feed` takes raw bytes and gives the data in them;
+    `is_complete` after the trailers, `rest` then holds what came after the body, `trailers` the trailer fields."""
 
     __slots__ = ("_at", "_buffer", "_left", "_overhead", "_step", "is_complete", "rest", "trailers")
 

@@ -62,8 +62,9 @@ _SWITCHED: Final = ClientState.SWITCHED
 
 
 class Http1Client:
-    """`begin` before each request, then feed it bytes; it calls the receiver. Raises ProtocolError out of `feed`;
-    nothing may be fed after that. `stop` makes it silent, also from inside one of its own calls.
+    """A parser of responses, one after the other on a connection. `begin` before each request, then feed it bytes; it
+    calls the receiver. Raises ProtocolError out of `feed`; nothing may be fed after that. `stop` makes it silent, also
+    from inside one of its own calls.
 
     `held`: a part of a head, or what came after the response. `is_persistent`: whether the response in flight, or the
     last one, leaves the connection usable, and `keep_alive_s` for how long, if it said so. `has_begun`: whether a byte

@@ -27,8 +27,9 @@ _FRAME_BYTES: Final = 65536
 
 
 class Outflow:
-    """`frames` are to be sent, in this order; whoever sends them empties the list. Nothing here may be called by two
-    threads at a time. `sent_frames`: DATA frames so far, `sent_bytes`: and what was in them."""
+    """Frames what goes out on a connection, as far as windows allow. `frames` are to be sent, in this order; whoever
+    sends them empties the list. Nothing here may be called by two threads at a time. `sent_frames`: DATA frames so far,
+    `sent_bytes`: and what was in them."""
 
     __slots__ = ("_turns", "frames", "frames_bytes", "max_frame", "peer", "sent_bytes", "sent_frames", "window")
 

@@ -29,8 +29,8 @@ TOUCH_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class CacheSettings:
-    """`memory_bytes` is for each worker, `disk_bytes` for all of them; 0 is none. `folder`: where the workers meet,
-    and responses lie; None: nowhere."""
+    """How much is kept, and where. `memory_bytes` is for each worker, `disk_bytes` for all of them; 0 is none.
+    `folder`: where the workers meet, and responses lie; None: nowhere."""
 
     memory_bytes: int = 0
     disk_bytes: int = 0

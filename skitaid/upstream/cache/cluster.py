@@ -32,8 +32,8 @@ class Caller(Protocol):
 
 
 class CachedCluster:
-    """`space` tells targets of one cluster from those of another: `@alias`, or the origin of plain URLs
-    (`http://host:port`)."""
+    """Answers calls from the cache, or makes them. `space` tells targets of one cluster from those of another:
+    `@alias`, or the origin of plain URLs (`http://host:port`)."""
 
     def __init__(self, cluster: Caller, cache: ResponseCache, space: bytes) -> None:
         self._cluster = cluster

@@ -47,7 +47,7 @@ def name_of(key: bytes, variant: bytes = b"") -> Name:
 
 
 class Folder:
-    """`limit_bytes`: of all files together."""
+    """The files of stored responses, in one folder for all workers. `limit_bytes`: of all files together."""
 
     def __init__(self, path: str, limit_bytes: int) -> None:
         self.path = path

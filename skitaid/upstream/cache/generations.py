@@ -21,7 +21,8 @@ NAME: Final = "generations"
 
 
 class Generations:
-    """`folder` None, or one that can't be used: the table is this worker's own. `numbers` by place."""
+    """The numbers of all keys. `folder` None, or one that can't be used: the table is this worker's own. `numbers` by
+    place."""
 
     def __init__(self, folder: str | None = None) -> None:
         self.is_shared = False

@@ -60,9 +60,9 @@ class Http2Owner(Protocol):
 
 
 class Http2Connection(Transport):
-    """`born` and `idle_since` by the engine's clock. `is_retired`: it takes no more calls, and is closed after the
-    last. `is_settled`: the member's settings came; before that one call is carried at a time, as a server that allows
-    few would refuse others.
+    """A connection of HTTP/2 to a member. It carries many calls. `born` and `idle_since` by the engine's clock.
+    `is_retired`: it takes no more calls, and is closed after the last. `is_settled`: the member's settings came; before
+    that one call is carried at a time, as a server that allows few would refuse others.
     """
 
     __slots__ = (

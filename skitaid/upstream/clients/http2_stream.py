@@ -38,9 +38,10 @@ class StreamConnection(Protocol):
 
 
 class Http2Stream:
-    """`pieces`: of the request's body, not sent yet. `is_ended`: the caller has given all of it; `is_sent`: it has gone
-    out, and its end too. `has_begun`: something of the response came. `uncredited`: bytes of the response that were
-    consumed, and the peer does not know yet. `started` by the engine's clock."""
+    """One call on a connection of HTTP/2. `pieces`: of the request's body, not sent yet. `is_ended`: the caller has
+    given all of it; `is_sent`: it has gone out, and its end too. `has_begun`: something of the response came.
+    `uncredited`: bytes of the response that were consumed, and the peer does not know yet. `started` by the engine's
+    clock."""
 
     __slots__ = (
         "_connection", "_held", "_interim", "_is_complete", "_is_giving", "_is_paused",

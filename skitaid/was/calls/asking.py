@@ -46,8 +46,9 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """`fields`: as the app gave them, and what its data made necessary. `key`: what stands for the body where it is
-    told apart from others (an id in the body makes none of them like another); None: the body itself.
+    """A request as an app means it. `fields`: as the app gave them, and what its data made necessary. `key`: what
+    stands for the body where it is told apart from others (an id in the body makes none of them like another); None:
+    the body itself.
 
     `redirects` and `challenges`: so many came already.
     """

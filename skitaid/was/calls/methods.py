@@ -29,7 +29,8 @@ T = TypeVar("T")
 
 
 class Method(Family[Task, Tasks]):
-    """`content`: of the data, when the name says so; `accept`: what is to come back. None: the app's default."""
+    """A function such as `was.get`: calling it begins a call. `content`: of the data, when the name says so; `accept`:
+    what is to come back. None: the app's default."""
 
     def __init__(
         self, name: str, method: str, *, content: str | None = None, accept: str | None = None, is_upload: bool = False

@@ -25,7 +25,8 @@ class Kind(Enum):
 
 
 class RequestType(NamedTuple):
-    """`content`: the Content-Type of a body; `accept`: what is to come back."""
+    """What a request says of its body and of the answer that it wants. `content`: the Content-Type of a body; `accept`:
+    what is to come back."""
 
     content: str
     accept: str

@@ -22,7 +22,8 @@ __all__ = ["GrpcMethod", "find_method"]
 
 @dataclass(frozen=True, slots=True)
 class GrpcMethod:
-    """`path` below the service's URL. `takes_many`, `gives_many`: a stream of messages instead of one."""
+    """A method of a gRPC service. `path` below the service's URL. `takes_many`, `gives_many`: a stream of messages
+    instead of one."""
 
     name: str
     request: type[Message]

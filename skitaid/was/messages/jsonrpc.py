@@ -21,7 +21,8 @@ _IDS: Final = itertools.count(1)
 
 
 class JsonRpcCall(NamedTuple):
-    """`id` None: a notification, to which no answer comes (section 4.1)."""
+    """A call of a remote procedure: its name, and its arguments by position or by name. `id` None: a notification, to
+    which no answer comes (section 4.1)."""
 
     method: str
     arguments: Sequence[object] = ()

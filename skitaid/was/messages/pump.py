@@ -29,8 +29,8 @@ class Sink(Protocol):
 
 
 class BodyPump:
-    """`on_failure` is told, once, of a file that cannot be read: what was promised will not come, so the exchange is to
-    be cancelled."""
+    """Reads a body piece by piece and gives it to an exchange. `on_failure` is told, once, of a file that cannot be
+    read: what was promised will not come, so the exchange is to be cancelled."""
 
     def __init__(self, body: StreamedBody, disk: Disk, on_failure: Callable[[CallError], None]) -> None:
         self._body = body

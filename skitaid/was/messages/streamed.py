@@ -37,7 +37,7 @@ class OpenFile:
 
 @dataclass(frozen=True, slots=True)
 class FilePart:
-    """`length` bytes of a file from `offset` on."""
+    """A part of a file. `length` bytes of a file from `offset` on."""
 
     file: OpenFile
     offset: int

@@ -26,8 +26,9 @@ _MAX_HOST: Final = 253
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`alias` without its @, or None and an origin (`scheme`, `host` in lower case and ASCII, `port`). `path` begins
-    with / and may have a query; it is as it goes onto the wire. `user` and `password`: credentials of a URL.
+    """Where a call goes. `alias` without its @, or None and an origin (`scheme`, `host` in lower case and ASCII,
+    `port`). `path` begins with / and may have a query; it is as it goes onto the wire. `user` and `password`:
+    credentials of a URL.
 
     `scheme` is http, https, or h2c: cleartext to a server that is known to speak HTTP/2 (RFC 9113 section 3.3)."""
 

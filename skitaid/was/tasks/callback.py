@@ -17,6 +17,8 @@ __all__ = ["call_later", "run_in_app_thread"]
 
 
 class Finished(Waited, Protocol):
+    """A task, or something made of tasks, that has a result when it is done."""
+
     def result(self) -> Any: ...
 
 

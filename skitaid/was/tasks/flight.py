@@ -12,8 +12,8 @@ __all__ = ["Flight", "Seat"]
 
 
 class Flight:
-    """`asked_at`: when it was made, in seconds since the epoch. `on_over` is called once when nobody can join any more;
-    from any thread."""
+    """Work that is under way, and the tasks that wait for it. `asked_at`: when it was made, in seconds since the epoch.
+    `on_over` is called once when nobody can join any more; from any thread."""
 
     __slots__ = ("_is_begun", "_lock", "_passengers", "_work", "asked_at", "is_over", "on_over", "patience_s")
 

@@ -19,8 +19,9 @@ TASKS_S: Final = 10.0
 
 
 class Tasks:
-    """`timeout`: how long a wait for all of them lasts that does not say how long, in seconds from now on. Iterating
-    waits for all and gives their results, an index or a slice for those that it names. `meta` is the app's own.
+    """Several tasks as one. `timeout`: how long a wait for all of them lasts that does not say how long, in seconds
+    from now on. Iterating waits for all and gives their results, an index or a slice for those that it names. `meta` is
+    the app's own.
 
     What is raised by `fetch` and its kin is the first error in the tasks' order.
     """

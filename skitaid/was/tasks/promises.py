@@ -30,7 +30,8 @@ class Answered(Waited, Protocol):
 
 
 class Futures(Later):
-    """`timeout_s`: tasks that take longer, from now on, are given up, and their results say so."""
+    """A response that is made when tasks are done. `timeout_s`: tasks that take longer, from now on, are given up, and
+    their results say so."""
 
     def __init__(self, reqs: Iterable[Answered], timeout: float | None = FUTURES_S) -> None:
         self._tasks: list[Answered] = list(reqs)

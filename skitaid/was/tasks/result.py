@@ -56,9 +56,9 @@ class Opened(Protocol):
 
 
 class Result:
-    """`status` is one of STA_*; `status_code`, `reason` and `headers` are those of the answer, or say what went wrong
-    in the words of HTTP (`error` is the exception then). `content` are its bytes, `data` what they mean: decoded by its
-    content type, None when there is nothing.
+    """What came of one task. `status` is one of STA_*; `status_code`, `reason` and `headers` are those of the answer,
+    or say what went wrong in the words of HTTP (`error` is the exception then). `content` are its bytes, `data` what
+    they mean: decoded by its content type, None when there is nothing.
 
     `about` is what it is the result of, for those who read of a failure.
 

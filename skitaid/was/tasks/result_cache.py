@@ -29,8 +29,8 @@ LARGEST_SHARE: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`asked_at` in seconds since the epoch, for those who know when what they ask for has changed: an answer is as old
-    as its question. `until` by the monotonic clock. `size` in bytes."""
+    """A result that is kept. `asked_at` in seconds since the epoch, for those who know when what they ask for has
+    changed: an answer is as old as its question. `until` by the monotonic clock. `size` in bytes."""
 
     result: Result
     asked_at: float

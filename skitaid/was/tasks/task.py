@@ -28,8 +28,9 @@ GETWAIT_S: Final = 5.0
 
 
 class Task:
-    """`timeout_s`: how long a wait lasts that does not say how long, from now on; None: as long as the work's
-    `patience_s`. `memo`: where its result may be kept. `meta` is the app's own."""
+    """Something that was begun, and will have a result. `timeout_s`: how long a wait lasts that does not say how long,
+    from now on; None: as long as the work's `patience_s`. `memo`: where its result may be kept. `meta` is the app's
+    own."""
 
     __slots__ = ("__weakref__", "_callbacks", "_claim", "_created_at", "_memo", "_result", "_work", "meta", "timeout_s")
 

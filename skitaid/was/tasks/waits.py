@@ -13,8 +13,9 @@ __all__ = ["Wait", "read_wait"]
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """`timeout_s` from the creation of the task, None: not said. `cache_s`: keep the result for so long, 0: don't;
-    `cache_if`: the codes it is kept with. `status`: what to answer if it fails, None: as the failure has it."""
+    """What a wait was told. `timeout_s` from the creation of the task, None: not said. `cache_s`: keep the result for
+    so long, 0: don't; `cache_if`: the codes it is kept with. `status`: what to answer if it fails, None: as the failure
+    has it."""
 
     timeout_s: float | None = None
     cache_s: float = 0.0
