@@ -1,5 +1,5 @@
-"""Small languages of single keys: log patterns, roles, file names, the smart host, the state backend, and how an alias
-balances.
+"""Kinds of values that single keys have: log patterns, roles, file names, the smart host, the state backend, and how an
+alias balances.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`was.gentemp`: names for files that are gone when the worker ends. Raises FolderError."""
+"""`was.gentemp`: names for files that are gone when the worker ends."""
 
 from __future__ import annotations
 
