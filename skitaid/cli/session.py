@@ -133,14 +133,18 @@ def out_style() -> Style:
     return style_for(sys.stdout, os.environ)
 
 
+def err_style() -> Style:
+    return style_for(sys.stderr, os.environ)
+
+
 def complain_error(text: str) -> None:
     """An error on standard error: what happened and what to do."""
-    style = style_for(sys.stderr, os.environ)
+    style = err_style()
     complain(f"{style.paint('skitaid:', Tone.BAD)} {text}")
 
 
 def complain_problems(problems: tuple[Problem, ...]) -> None:
     """Every problem of the confs, a line each, errors and warnings apart by colour."""
-    style = style_for(sys.stderr, os.environ)
+    style = err_style()
     for problem in problems:
         complain(style.paint(str(problem), Tone.WARNING if problem.is_warning else Tone.BAD))

@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 
 from skitaid.cli import detach
 from skitaid.cli.ask import ask, complain_refusal, show_progress
-from skitaid.cli.session import Session, complain_problems, out, out_style
+from skitaid.cli.session import Session, complain, complain_problems, err_style, out, out_style
+from skitaid.cli.status import unserved
 from skitaid.cli.style import Tone
 from skitaid.cli.urls import urls_of
 from skitaid.config.load import load_all, load_instance
@@ -91,6 +92,8 @@ def report(session: Session, main: Main, answer: Answer) -> int:
         out(f"{style.paint(figures['name'], Tone.STRONG)} serves at {style.paint(' '.join(urls), Tone.GOOD)}")
     for figures in agents:
         out(f"{style.paint(figures['name'], Tone.STRONG)} runs" + (f": {figures['note']}" if figures["note"] else ""))
+    for line in [line for figures in running for line in unserved(session, figures, err_style())]:
+        complain(line)
     if answer.get("ok") or running:
         out(f"logs: {main.global_.log_path}/   next: {session.hint('status')}")
     if not answer.get("ok"):

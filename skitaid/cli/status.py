@@ -147,9 +147,10 @@ def trouble(session: Session, figures: Figures, style: Style) -> list[str]:
     """What is wrong with an instance and what to do about it; nothing when all is well."""
     name, state = figures["name"], figures["state"]
     problems = figures.get("problems") or []
+    lines = unserved(session, figures, style)
     if state not in ("fatal", "backoff") and not problems:
-        return []
-    lines = ["", style.paint(f"{name}: {state}{_reason(figures)}", TONES.get(state, Tone.PLAIN))]
+        return lines
+    lines += ["", style.paint(f"{name}: {state}{_reason(figures)}", TONES.get(state, Tone.PLAIN))]
     lines += [f"  {problem}" for problem in problems]
     if complaint := "" if problems else last_complaint(session.log_folder(name)):
         lines.append(f"  {complaint}")
@@ -158,6 +159,18 @@ def trouble(session: Session, figures: Figures, style: Style) -> list[str]:
         else f"look at {session.hint(f'-f {name} log -s stderr')}"
     )  # fmt: skip
     return [*lines, f"  {style.paint('fix:', Tone.STRONG)} {fix}"]
+
+
+def unserved(session: Session, figures: Figures, style: Style) -> list[str]:
+    """The apps that answer 500, because they could not be loaded."""
+    found = figures.get("unserved") or []
+    if not found:
+        return []
+    name = figures["name"]
+    fix = f"mend it, then: {session.hint(f'-f {name} reload')}; its traceback: {session.hint(f'-f {name} log')}"
+    head = f"{name}: {figures['state']}, but an app of it could not be loaded and answers 500"
+    apps = [f"  {text}" for text in found]
+    return ["", style.paint(head, Tone.BAD), *apps, f"  {style.paint('fix:', Tone.STRONG)} {fix}"]
 
 
 def _reason(figures: Figures) -> str:

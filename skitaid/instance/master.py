@@ -291,10 +291,16 @@ class Master:
         self._tell_reloaded(now)
 
     @property
+    def _unserved(self) -> tuple[str, ...]:
+        """What the workers could not load, each once."""
+        failed = (text for worker in self._crew.of(self._crew.generation) for text in worker.failed)
+        return tuple(dict.fromkeys(failed))
+
+    @property
     def _broken_before(self) -> tuple[str, ...] | None:
         """What the workers that serve could not load, ours or those of the master before; None: there are none."""
         if self._is_ready:
-            return tuple(text for worker in self._crew.of(self._crew.generation) for text in worker.failed)
+            return self._unserved
         return None if self._succession.legacy is None else self._succession.legacy.failed
 
     def _reload(self, now: float) -> None:
@@ -334,7 +340,7 @@ class Master:
             return
         self._is_ready = True
         self._say("info", f"serving on {', '.join(self._sockets.addresses)}")
-        self._reporter.ready(self._sockets.addresses)
+        self._reporter.ready(self._sockets.addresses, self._unserved)
 
     def _tell_reloaded(self, now: float) -> None:
         """A reload is done when nothing new reaches the old workers: then whoever asked for it meets new code only."""
@@ -344,7 +350,7 @@ class Master:
         size, addresses = self._crew.size, self._sockets.addresses
         what = "1 new worker serves" if size == 1 else f"{size} new workers serve"
         self._say("info", f"reloaded, {what} on {', '.join(addresses)}")
-        self._reporter.reloaded(addresses)
+        self._reporter.reloaded(addresses, self._unserved)
 
     def _give_up(self, incoming: Incoming, reason: str) -> None:
         """The new generation can't serve: the old goes on, or nothing does."""

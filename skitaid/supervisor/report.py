@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
@@ -17,6 +17,8 @@ __all__ = ["REPORT_FD", "Event", "Report", "ReportReader", "Reporter", "inherite
 
 REPORT_FD = "SKITAID_REPORT_FD"
 _LINE_MAX_BYTES = 64 * 1024
+_TEXTS_MAX, _TEXT_MAX = 6, 500
+"""Of the apps that are not served: how many are told, and how much of each. server.log has all of it."""
 
 
 class Event(Enum):
@@ -38,6 +40,8 @@ class Report:
     addresses: tuple[str, ...] = ()
     reason: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)
+    unserved: tuple[str, ...] = ()
+    """Apps that the workers could not load, each "MOUNT (…): why"."""
 
 
 class Reporter:
@@ -46,12 +50,16 @@ class Reporter:
     def __init__(self, fd: int | None) -> None:
         self._fd = fd
 
-    def ready(self, addresses: Iterable[str]) -> None:
+    def ready(self, addresses: Iterable[str], unserved: Sequence[str] = ()) -> None:
         """`addresses` as bound, e.g. "127.0.0.1:5000", "unix:/run/site.sock"."""
-        self._send({"event": Event.READY.value, "addresses": list(addresses)})
+        self._serving(Event.READY, addresses, unserved)
 
-    def reloaded(self, addresses: Iterable[str] = ()) -> None:
-        self._send({"event": Event.RELOADED.value, "addresses": list(addresses)})
+    def reloaded(self, addresses: Iterable[str] = (), unserved: Sequence[str] = ()) -> None:
+        self._serving(Event.RELOADED, addresses, unserved)
+
+    def _serving(self, event: Event, addresses: Iterable[str], unserved: Sequence[str]) -> None:
+        told = [text[:_TEXT_MAX] for text in unserved[:_TEXTS_MAX]]
+        self._send({"event": event.value, "addresses": list(addresses), "unserved": told})
 
     def reload_failed(self, reason: str) -> None:
         self._send({"event": Event.RELOAD_FAILED.value, "reason": reason})
@@ -99,12 +107,15 @@ def _parse(line: bytes) -> Report | None:
         event = Event(message["event"])
     except (ValueError, KeyError, TypeError):
         return None
-    addresses = message.get("addresses", ())
-    addresses = addresses if isinstance(addresses, list) else ()
+    addresses, unserved = _texts(message.get("addresses")), _texts(message.get("unserved"))
     counts = message.get("counts", {})
     counts = counts if isinstance(counts, dict) else {}
     numbers = {str(name): number for name, number in counts.items() if isinstance(number, int)}
-    return Report(event, tuple(str(address) for address in addresses), str(message.get("reason", "")), numbers)
+    return Report(event, addresses, str(message.get("reason", "")), numbers, unserved)
+
+
+def _texts(found: object) -> tuple[str, ...]:
+    return tuple(map(str, found)) if isinstance(found, list) else ()
 
 
 def inherited(environ: Mapping[str, str] = os.environ) -> Reporter:

@@ -65,6 +65,7 @@ def instance_figures(unit: Unit) -> dict[str, Any]:
         "workers_replaced": unit.workers_replaced,
         "rss_bytes": rss_bytes(process.pid) if process.pid else 0,
         "problems": [str(problem) for problem in unit.problems],
+        "unserved": list(unit.unserved) if unit.state is State.RUNNING else [],
     }
 
 

@@ -63,6 +63,8 @@ class Unit:
         self.instance: Instance | None = None
         self.problems: tuple[Problem, ...] = ()
         self.addresses: tuple[str, ...] = ()
+        self.unserved: tuple[str, ...] = ()
+        """Its apps that could not be loaded, each "MOUNT (…): why"."""
         self.note = ""
         """What it says about itself, for `status`."""
         self.counts: Mapping[str, int] = {}
@@ -291,6 +293,7 @@ class Unit:
         elif not self.restart.is_successor(master):
             self.restart.heard(master, report)
         elif report.event is Event.READY:
+            self.unserved = report.unserved
             self._take_over(master, report.addresses)
         elif report.event is Event.FAILED:
             self._give_up_restart(report.reason)
@@ -309,6 +312,8 @@ class Unit:
     def _master_reported(self, report: Report) -> None:
         if report.addresses:
             self.addresses = report.addresses
+        if report.event in (Event.READY, Event.RELOADED):
+            self.unserved = report.unserved
         if report.event is Event.READY:
             self.happen(events.Ready(report.addresses))
             self.restart.done()

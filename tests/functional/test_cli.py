@@ -312,6 +312,21 @@ def test_status_is_a_table_without_colours_in_a_pipe(place: Place) -> None:
     assert "WORKER" in place("-f", "shop", "status").stdout
 
 
+def test_an_app_that_cannot_be_loaded_is_told_until_it_can(place: Place) -> None:
+    place.site("shop")
+    app = place.app("shop", "x")
+    good = app.read_text()
+    app.write_text("import no_such_package\n")
+    done = place("start")
+    assert done.returncode == 0
+    assert "shop: running, but an app of it could not be loaded and answers 500" in done.stderr
+    assert "No module named 'no_such_package'" in done.stderr
+    assert "could not be loaded" in place("status").stdout
+    app.write_text(good)
+    assert place("reload").returncode == 0
+    assert "could not be loaded" not in place("status").stdout
+
+
 def test_a_terminal_gets_colours(place: Place) -> None:
     pytest.importorskip("rs4.termcolor", reason="rs4 gives the colours; without it all is plain")
     ours, theirs = pty.openpty()

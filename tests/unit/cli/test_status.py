@@ -55,6 +55,16 @@ def test_what_does_not_run_has_dashes_and_a_reason(session: Session) -> None:
     ]
 
 
+def test_apps_that_are_not_served_are_told(session: Session) -> None:
+    lines = overview(session, DAEMON, [figures(unserved=["/blog (shop.conf:7): blog.py: cannot be imported"])], PLAIN)
+    assert lines[4:] == [
+        "",
+        "shop: running, but an app of it could not be loaded and answers 500",
+        "  /blog (shop.conf:7): blog.py: cannot be imported",
+        "  fix: mend it, then: skitaid -f shop reload; its traceback: skitaid -f shop log",
+    ]
+
+
 def test_problems_of_an_edited_conf_are_told(session: Session) -> None:
     lines = overview(session, DAEMON, [figures(problems=["shop.conf:3: wrong"])], PLAIN)
     assert lines[4:] == [

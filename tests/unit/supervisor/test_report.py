@@ -26,6 +26,14 @@ def test_what_the_master_says_is_what_the_supervisor_reads() -> None:
         Report(Event.RELOADED), Report(Event.STOPPING)]
 
 
+def test_apps_that_could_not_be_loaded_are_told_as_far_as_a_line_holds_them() -> None:
+    sent = _sent(lambda reporter: reporter.ready(["a"], [f"/{number}{'x' * 5000}" for number in range(100)]))
+    (report,) = ReportReader().feed(sent)
+    assert len(sent) < 4096
+    assert [text[:3] for text in report.unserved] == [f"/{number}x" for number in range(6)]
+    assert ReportReader().feed(b'{"event": "reloaded", "unserved": 7}\n') == [Report(Event.RELOADED)]
+
+
 def test_what_an_agent_says_about_itself() -> None:
     sent = _sent(lambda reporter: reporter.note("2 queued", {"queued": 2}))
     assert ReportReader().feed(sent) == [Report(Event.NOTE, (), "2 queued", {"queued": 2})]
