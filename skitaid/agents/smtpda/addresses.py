@@ -27,7 +27,8 @@ _LITERAL = re.compile(r"\[(\d{1,3}(\.\d{1,3}){3}|IPv6:[0-9A-Fa-f:.]+)\]", re.ASC
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """`domain` is ASCII (IDNA); `local` may be international, which needs SMTPUTF8 (RFC 6531)."""
+    """An address, taken apart (RFC 5322, section 3.4). `domain` is ASCII (IDNA); `local` may be international, which
+    needs SMTPUTF8 (RFC 6531)."""
 
     name: str
     local: str

@@ -47,6 +47,8 @@ SWITCH_INTERVAL_S = 0.0005
 
 
 class MailAgent(Agent):
+    """Takes mails in and gives them to the couriers when they are due. It never speaks with a server itself."""
+
     def __init__(self, frame: Frame, settings: Settings) -> None:
         self._frame = frame
         self._settings = settings
@@ -158,7 +160,7 @@ class MailAgent(Agent):
             self._couriers.add(Key(envelope.route or self._settings.route, envelope.sender), mail_id)
 
     def _set_aside(self, mail_id: str, error: Exception) -> None:
-        """It is no mail, or another user's, who queued it at an agent that is not root."""
+        """Move a file away that is no mail, or that an agent which is not root may not read."""
         self._frame.log.write("error", f"set aside in {self._queue.failed}: {error}", mail_id)
         try:
             self._queue.fail(mail_id)
@@ -306,7 +308,7 @@ def run(arguments: Arguments) -> int:
 
 
 def _warn(frame: Frame, main: Main) -> None:
-    """Into the log of mail too: who looks for a reason looks there."""
+    """Warnings of the conf that concern mail go to the log of mail too: people look there for a reason."""
     for problem in main.warnings:
         if problem.text.startswith("[smtpda]"):
             frame.log.write("warn", str(problem))

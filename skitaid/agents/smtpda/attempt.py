@@ -28,12 +28,15 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """`open` makes a session."""
+    """One attempt to deliver a mail to some of its recipients, over a session that there is or a new one. `open` makes
+    a session."""
 
     terms: Terms
     open: Callable[[Route, Terms], Session] = open_session
 
     def run(self, letter: Letter, recipients: Sequence[str], route: Route, kept: Session | None) -> Result:
+        """Deliver `letter` to `recipients` through `route`, over the session `kept` if that can still be used. Never
+        raises: what went wrong is in the answers."""
         if kept is not None and kept.is_idle and kept.mails < MAILS_MAX:
             result, is_sure = self._over(kept, letter, recipients)
             if is_sure:

@@ -43,7 +43,8 @@ class Login:
         return f"AUTH {self.mechanism}"
 
     def answer(self, challenge: str) -> str:
-        """Raises DeliveryError for a challenge that makes no sense."""
+        """The line that answers a challenge of the server (the text of its 334). Raises DeliveryError when it asks more
+        than the mechanism has to say, or makes no sense."""
         self._asked += 1
         if self.mechanism == "CRAM-MD5" and self._asked == 1:
             return _encoded(self.user.encode() + b" " + self._digest(challenge).encode())

@@ -68,7 +68,7 @@ class Bounce:
         return "".join(f"{''.join(map(self._fit, line))[:LINE_MAX // 4]}\r\n" for line in lines).encode()
 
     def _fit(self, c: str) -> str:
-        """A character, or, for who can read ASCII alone, how RFC 6533 (section 3) writes it."""
+        """A character; in a bounce that may hold ASCII only, the way RFC 6533 (section 3) writes it."""
         if not c.isprintable():
             return "?"
         return c if c.isascii() or self.is_utf8 else f"\\x{{{ord(c):X}}}"

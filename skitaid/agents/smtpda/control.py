@@ -25,6 +25,8 @@ OnCommand = Callable[[str, str], tuple[bool, str]]
 
 
 class ControlSocket:
+    """The agent's end of the socket."""
+
     def __init__(self, folder: Path, on_command: OnCommand) -> None:
         """Whoever makes one holds the lock. Raises OSError."""
         self._path = folder / CONTROL

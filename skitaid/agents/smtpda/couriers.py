@@ -42,6 +42,8 @@ Serve = Callable[[str, Route, Session | None], Round]
 
 
 class Couriers:
+    """The threads, and the line of mails that wait for them."""
+
     def __init__(self, limits: Limits, serve: Serve) -> None:
         self.limits = limits
         self._serve = serve
@@ -150,7 +152,7 @@ class Couriers:
         try:
             round_ = self._serve(mail_id, route, session)
         finally:
-            # At once: who takes the next mail has to know of the server.
+            # At once: whoever takes the next mail has to know of the server.
             with self._changed:
                 del self._active[mail_id]
                 (self._unreachable.discard if round_.is_reachable else self._unreachable.add)(route)

@@ -28,7 +28,8 @@ TRY_AGAIN_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """`tell` gets what a mail has come to; it may be called in any thread."""
+    """Delivers one mail after the other, each in the thread of the courier that calls. `tell` gets what a mail has come
+    to; it may be called in any thread."""
 
     queue: Queue
     ledger: Ledger

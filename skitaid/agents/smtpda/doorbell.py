@@ -16,7 +16,7 @@ class Doorbell:
     """The socket `wake` of the spool. Whoever makes one holds the lock: one that is there is stale."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises OSError."""
+        """Bind the socket in `folder`, the spool. Raises OSError."""
         self._path = folder / WAKE
         self._path.unlink(missing_ok=True)
         self._channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

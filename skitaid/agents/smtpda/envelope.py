@@ -64,8 +64,8 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """`sender` "" is that of a bounce. Domains are ASCII (IDNA). `is_utf8`: addresses or header need SMTPUTF8 (RFC
-    6531). `route` None: the smart host of the conf."""
+    """Everything about a mail but its text. `sender` "" is that of a bounce. Domains are ASCII (IDNA). `is_utf8`:
+    addresses or header need SMTPUTF8 (RFC 6531). `route` None: the smart host of the conf."""
 
     id: str
     created_s: float
@@ -82,7 +82,8 @@ class Envelope:
 
     @classmethod
     def from_line(cls, line: bytes) -> Envelope:
-        """Raises MalformedMailError. Believes nothing: any user of the machine may have written it."""
+        """The envelope that `to_line` wrote. Believes nothing: any user of the machine may have written the line.
+        Raises MalformedMailError when it is not one."""
         try:
             return _read(json.loads(line))
         except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""What can go wrong with a mail, by who must act."""
+"""What can go wrong with a mail: one exception for each party that has to act."""
 
 from __future__ import annotations
 
@@ -25,4 +25,4 @@ class DeliveryError(SkitaidError):
 
 
 class AccessError(DeliveryError):
-    """The server does not let us in as the conf has it: login, TLS. Who wrote the conf must act."""
+    """The server does not let us in as the conf has it: login, TLS. Whoever wrote the conf must act."""

@@ -83,7 +83,8 @@ class Ledger:
         self._free = list(range(SLOTS))
 
     def open(self, spool: Path) -> None:
-        """For who holds the lock of that spool. Raises OSError when it is not there."""
+        """Begin to keep the marks of this spool; only the process that holds its lock may. Raises OSError when the
+        spool is not there."""
         found = spool.stat()
         self._path /= f"skitaid-smtpda-{found.st_dev:x}-{found.st_ino:x}"
         self._memory = _open(self._path)

@@ -29,7 +29,7 @@ class Place(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`mail` None: it cannot be read, and `fault` says why."""
+    """A mail of the queue, as it is shown. `mail` None: it cannot be read, and `fault` says why."""
 
     id: str
     place: Place
@@ -63,11 +63,10 @@ def _entries(queue: Queue) -> Iterator[Entry]:
     seen: set[str] = set()
     for folder in (queue.incoming, queue.queue, queue.failed):
         for mail_id in mail_ids(folder):
-            if mail_id not in seen:
-                found = _entry(queue, folder, mail_id)
-                if found is not None:
-                    seen.add(mail_id)
-                    yield found
+            found = None if mail_id in seen else _entry(queue, folder, mail_id)
+            if found is not None:
+                seen.add(mail_id)
+                yield found
 
 
 def _entry(queue: Queue, folder: Path, mail_id: str) -> Entry | None:

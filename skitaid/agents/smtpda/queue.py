@@ -1,5 +1,5 @@
-"""The agent's side of the spool: folders, mails and records on the disk (docs/spool.md). Who holds the lock is the only
-one that calls; one mail is one caller's at a time.
+"""The agent's side of the spool: folders, mails and records on the disk (docs/spool.md). Only the process that holds
+the lock calls it; one mail is one caller's at a time.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Mail:
 
     def read(self) -> Iterator[bytes]:
         """The message from its beginning, in pieces."""
-        left = self.size  # who wrote the file may still be writing: there has to be an end
+        left = self.size  # whoever wrote the file may still be writing: there has to be an end
         with self.path.open("rb", buffering=0) as file:
             file.seek(self.offset)
             while piece := file.read(min(PIECE_BYTES, left)):
@@ -52,7 +52,7 @@ class Mail:
 
 
 class Queue:
-    """`folder` is the spool."""
+    """The folders of the spool, and what the agent does with the files in them. `folder` is the spool."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -130,7 +130,8 @@ class Queue:
         return mail_ids(self.failed)
 
     def read(self, mail_id: str) -> Mail:
-        """Raises FileNotFoundError, MalformedMailError."""
+        """The mail of this id, be it still tried or given up. Raises FileNotFoundError when there is none,
+        MalformedMailError when the file is not one."""
         path = self.queue / f"{mail_id}{MAIL_SUFFIX}"
         return read_mail(path if path.exists() else self.failed / path.name)
 
@@ -213,15 +214,13 @@ class Queue:
                 path.unlink()
 
     def expire(self, keep_s: float, now: float) -> list[str]:
-        """Remove what was given up longer ago than that, and what was begun to be written a day ago. The ids."""
+        """Remove the mails that were given up more than `keep_s` ago, and files that were begun a day ago and never
+        finished. The ids of those mails. `now`: seconds since the epoch."""
         old = [mail_id for mail_id in self.failed_ids() if now - self._given_up_at(mail_id) > keep_s]
         for mail_id in old:
             self.remove(mail_id)
         for folder in (self.incoming, self.queue):
-            for path in folder.glob(f".*{PART_SUFFIX}"):
-                with suppress(OSError):
-                    if now - path.lstat().st_mtime > PART_KEPT_S:
-                        path.unlink()
+            _remove_parts(folder, now - PART_KEPT_S)
         return old
 
     def _given_up_at(self, mail_id: str) -> float:
@@ -249,8 +248,16 @@ def is_mail_id(text: str) -> bool:
 
 
 def mail_ids(folder: Path) -> list[str]:
-    """Oldest first."""
+    """Ids of the mails in a folder of the spool, oldest first. Raises OSError."""
     return sorted(name.removesuffix(MAIL_SUFFIX) for name in os.listdir(folder) if _NAME.fullmatch(name))
+
+
+def _remove_parts(folder: Path, before: float) -> None:
+    """Remove files that a writer who died left unfinished: those last written before that time."""
+    for path in folder.glob(f".*{PART_SUFFIX}"):
+        with suppress(OSError):
+            if path.lstat().st_mtime < before:
+                path.unlink()
 
 
 def _is_plain(path: str | Path) -> bool:

@@ -1,4 +1,5 @@
-"""What an attempt means for a mail: who has it, who is tried again and when, who is given up. Pure.
+"""What an attempt means for a mail: which recipients have it, which are tried again and when, which are given up. Pure:
+no files, no clock.
 
 A `Record` is what `ID.json` holds (docs/spool.md).
 """
@@ -29,8 +30,8 @@ class Status(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """`max_retry`: attempts after the first. `retry_after_s`: from the first to the second; each further wait is twice
-    as long, up to six hours."""
+    """How often a mail is tried, and when. `max_retry`: attempts after the first. `retry_after_s`: from the first to
+    the second; each further wait is twice as long, up to six hours."""
 
     max_retry: int = 10
     retry_after_s: float = 60.0
@@ -57,8 +58,9 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """`due_s`: seconds since the epoch. `bounced`: failures up to that attempt were told the sender. `since`: attempts
-    when a person asked to try anew, from which retries are counted. `uncounted`: those since that do not count."""
+    """What is known of a mail's attempts. `due_s`: seconds since the epoch. `bounced`: failures up to that attempt were
+    told the sender. `since`: attempts when a person asked to try anew, from which retries are counted. `uncounted`:
+    those since that do not count."""
 
     attempts: int = 0
     due_s: float = 0.0
@@ -92,7 +94,7 @@ class Record:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Record:
-        """Raises MalformedMailError."""
+        """The record that `to_bytes` wrote. Raises MalformedMailError."""
         try:
             found = json.loads(data)
             outcomes = {str(each): Outcome(Status(status), str(text), int(attempt))
@@ -124,7 +126,8 @@ def after_attempt(record: Record, answers: Mapping[str, Answer], policy: Policy,
 
 
 def anew(record: Record) -> Record:
-    """As a person asks for it: at once, and with all retries; who failed is tried again, who has it is not."""
+    """The record of a mail that a person wants tried again: at once, and with all retries. Recipients that failed are
+    tried again, those that have the mail are not."""
     outcomes = {each: replace(found, status=Status.WAITING) if found.status is Status.FAILED else found
                 for each, found in record.outcomes.items()}
     return replace(record, due_s=0.0, is_held=False, since=record.attempts, uncounted=0, bounced=record.attempts,

@@ -21,7 +21,7 @@ from skitaid.agents.smtpda.replies import TEXT_MAX, Abilities, Reply, ReplyReade
 __all__ = ["FINAL_TIMEOUT_S", "Session", "Terms", "open_session"]
 
 FINAL_TIMEOUT_S = 600.0
-"""For the answer to the last dot (RFC 5321, section 4.5.3.2.6): who leaves earlier sends it twice."""
+"""For the answer to the last dot (RFC 5321, section 4.5.3.2.6): to leave earlier is to send the mail twice."""
 FAREWELL_S = 2.0
 RECEIVE_BYTES = 16384
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux
@@ -29,7 +29,8 @@ _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """`hello`: the name we say EHLO with. `cafile`: authorities beside the system's. `timeout_s`: for each step."""
+    """How sessions are held, whatever the server. `hello`: the name we say EHLO with. `cafile`: authorities beside the
+    system's. `timeout_s`: for each step."""
 
     hello: str
     timeout_s: float = 60.0

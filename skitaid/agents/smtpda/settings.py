@@ -21,7 +21,8 @@ DAY_S = 86400.0
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`route`: the smart host. `keep_s`: how long what was given up is kept."""
+    """What the mail agent is told by the conf. `route`: the smart host. `keep_s`: how long what was given up is
+    kept."""
 
     spool: Path
     route: Route
@@ -49,5 +50,6 @@ class Settings:
         )
 
     def signer(self) -> Signer | None:
-        """Raises SigningError."""
+        """What signs outgoing mail; None when the conf names no DKIM key. Raises SigningError when the key cannot be
+        read."""
         return read_signer(*self.dkim) if self.dkim else None

@@ -30,7 +30,8 @@ class Settled:
 
 
 class Books:
-    """Called by couriers, each with a mail of its own."""
+    """Enters what attempts came to, on the disk and in an order that a crash cannot harm. Called by couriers, each with
+    a mail of its own."""
 
     def __init__(self, queue: Queue, policy: Policy, host: str, log: Callable[[str, str], None]) -> None:
         self.policy = policy

@@ -23,7 +23,7 @@ class SigningError(SkitaidError):
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """`key`: in PEM form."""
+    """Signs mails of one domain. `key`: in PEM form."""
 
     domain: str
     selector: str
@@ -39,7 +39,8 @@ class Signer:
 
 
 def read_signer(domain: str, selector: str, key: Path) -> Signer:
-    """Raises SigningError."""
+    """A signer with the private key in the file `key`. Raises SigningError when it cannot be read, or dkimpy is not
+    installed."""
     if find_spec("dkim") is None:
         raise SigningError("[smtpda] dkim_key: the package dkimpy is not installed; pip install 'skitaid[dkim]'")
     try:

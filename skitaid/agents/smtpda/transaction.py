@@ -37,7 +37,8 @@ class Letter:
 
 
 class Transaction:
-    """`answers` is right at any time, also after DeliveryError: who has no answer was not decided upon."""
+    """Hands one mail over in a session (RFC 5321, section 3.3). `answers` is right at any time, also after
+    DeliveryError: of a recipient without an answer nothing was decided."""
 
     def __init__(self, session: Session, letter: Letter) -> None:
         self._session = session
@@ -47,7 +48,8 @@ class Transaction:
         """A byte of the message was sent, so the server may have it."""
 
     def run(self, recipients: Sequence[str]) -> None:
-        """Raises DeliveryError."""
+        """Send the letter to `recipients`, and fill `answers`. Raises DeliveryError when the connection breaks or the
+        server talks nonsense; what it had answered by then is in `answers`."""
         fault = obstacle(self._letter, self._session.abilities)
         if fault:
             self._settle(recipients, Answer(Status.FAILED, fault))
