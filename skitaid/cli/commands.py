@@ -11,15 +11,16 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Command:
     """One command. `module` is the name of the module in this package whose `run(session)` carries it out. `argument`
-    is what stands after the command, "" when nothing may, `words` how many words that are at most. `aliases` are older
-    names."""
+    is what stands after the command, "" when nothing may, `words` how many words that are at most, None: any number.
+    `more` are lines of the command's own help. `aliases` are older names."""
 
     name: str
     module: str
     summary: str
     one: str = ""
     argument: str = ""
-    words: int = 1
+    words: int | None = 1
+    more: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
 
 
@@ -67,7 +68,13 @@ COMMANDS = (
     Command("next", "cron_next", "with -f cron: print when a crontab expression, or every job, runs next",
             argument="[EXPRESSION]"),
     Command("queue", "queue", "with -f smtpda: list the mails that wait, show one, retry, hold or remove it",
-            argument="[WHAT [ID]]", words=2),
+            argument="[WHAT [ID]]", words=None,
+            more=("queue list            the same as queue alone",
+                  "queue show ID         envelope, what became of each recipient, header of the mail",
+                  "queue retry ID        try it now, with all its retries",
+                  "queue hold ID         leave it until retry or remove",
+                  "queue remove ID       throw it away, without telling its sender",
+                  "ID may be several, or a state: queue retry deferred, queue remove failed.")),
     Command("cert", "cert", "show the certificates of the instances, and until when they are valid",
             one="make one, signed by itself, where there is none yet"),
     Command("doctor", "doctor", "look for what is wrong with this machine's set-up, with the fix for each",

@@ -33,6 +33,8 @@ def of_command(program: str, command: Command) -> str:
         lines.append(f"With -f NAME: {command.one}.")
     if command.aliases:
         lines.append(f"Older names: {', '.join(command.aliases)}.")
+    if command.more:
+        lines += ["", *(f"  {line}" for line in command.more)]
     lines += ["", "Options:"]
     lines += [_row(option.spelling, option.help, width=38) for option in _options(command)]
     lines += ["", EXITS]

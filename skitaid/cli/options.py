@@ -25,12 +25,12 @@ class UsageError(SkitaidError):
 @dataclass(frozen=True, slots=True)
 class Options:
     """A command line, checked. `typed` is the command's word as typed, it may be an older name; `argument` the word
-    after it, `object` the one after that."""
+    after it, `objects` those after that."""
 
     command: Command
     typed: str
     argument: str | None = None
-    object: str | None = None
+    objects: tuple[str, ...] = ()
     name: str | None = None
     log_suffix: str = "app"
     verbose: bool = False
@@ -60,9 +60,8 @@ def parse(arguments: Sequence[str]) -> Options:
     command, typed, argument = _command(words)
     _must_belong(found, command, typed)
     switches = {option.name: option.name in found for option in OPTIONS if not option.metavar}
-    following = words[2] if len(words) > 2 else None
-    return Options(command, typed, argument, following, found.get("name"), _log_suffix(found), etc=found.get("etc"),
-                   port=_port(found), requests=_amount(found, "requests", 1000, MAX_REQUESTS),
+    return Options(command, typed, argument, tuple(words[2:]), found.get("name"), _log_suffix(found),
+                   etc=found.get("etc"), port=_port(found), requests=_amount(found, "requests", 1000, MAX_REQUESTS),
                    concurrency=_amount(found, "concurrency", 10, MAX_CONCURRENCY), after=found.get("after"),
                    zone=found.get("zone"), count=_amount(found, "count", 5, MAX_COUNT), **switches)
 
@@ -137,9 +136,8 @@ def _command(words: list[str]) -> tuple[Command, str, str | None]:
     argument = words[1] if len(words) > 1 else None
     if argument is not None and not command.argument:
         raise UsageError(f"{typed} takes nothing after it, found {argument!r}" + _instance_hint(typed, argument))
-    if len(words) > command.words + 1:
-        limit = "one" if command.words == 1 else "no more than"
-        raise UsageError(f"{typed} takes {limit} {command.argument.strip('[]')}, found also {words[-1]!r}")
+    if command.words is not None and len(words) > command.words + 1:
+        raise UsageError(f"{typed} takes one {command.argument.strip('[]')}, found also {words[-1]!r}")
     return command, typed, argument
 
 

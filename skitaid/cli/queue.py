@@ -12,7 +12,7 @@ from skitaid.agents.smtpda.queue import Queue
 from skitaid.agents.smtpda.retry import Status
 from skitaid.cli.nearest import did_you_mean
 from skitaid.cli.options import UsageError
-from skitaid.cli.session import Session, out, out_style
+from skitaid.cli.session import Session, complain_error, out, out_style
 from skitaid.cli.style import Style, Tone
 from skitaid.cli.table import Cell, Column, duration, render, size
 from skitaid.exceptions import RefusedError
@@ -28,20 +28,41 @@ HEADER_MOST_BYTES = 8192
 def run(session: Session) -> int:
     if session.options.name != "smtpda":
         raise UsageError("queue is the mail agent's: -f smtpda queue")
-    word, mail_id = session.options.argument or "list", session.options.object
+    word, named = session.options.argument or "list", session.options.objects
     if word not in WORDS:
         raise UsageError(f"queue {word}: expected one of: {', '.join(WORDS)}" + did_you_mean(word, WORDS))
-    if (mail_id is None) is not (word == "list"):
-        raise UsageError(f"queue {word} wants the id of a mail" if mail_id is None else "queue list takes no id")
+    if bool(named) is (word == "list"):
+        raise UsageError("queue list takes no id" if named else f"queue {word} wants the id of a mail, or a state")
     queue = Queue(session.load_main().global_.var_path / "daemons" / "smtpda")
     if not queue.incoming.is_dir():
         raise RefusedError(f"there is no mail spool at {queue.folder}; it comes with the first start of the mail agent")
-    if mail_id is None:
+    if word == "list":
         show_lines(list_lines(entries(queue), session.hint, out_style()))
-    elif word == "show":
-        show_lines(detail(_find(queue, mail_id)))
-    else:
-        out(perform(queue, word, mail_id))
+        return 0
+    wanted = ids_of(queue, named)
+    if not wanted:
+        out(f"no mail is {' or '.join(named)}")
+    return max((_one(queue, word, mail_id) for mail_id in wanted), default=0)
+
+
+def ids_of(queue: Queue, named: Sequence[str]) -> list[str]:
+    """The mails that are meant: an id stands for itself, a state for all that are in it."""
+    states = {place.value for place in Place}
+    listed = entries(queue) if states & set(named) else []
+    found = [entry.id for word in named for entry in listed if entry.place.value == word]
+    return list(dict.fromkeys([word for word in named if word not in states] + found))
+
+
+def _one(queue: Queue, word: str, mail_id: str) -> int:
+    """The exit code. What is refused for one mail does not keep the next from its turn."""
+    try:
+        if word == "show":
+            show_lines(detail(_find(queue, mail_id)))
+        else:
+            out(perform(queue, word, mail_id))
+    except RefusedError as error:
+        complain_error(str(error))
+        return 1
     return 0
 
 
