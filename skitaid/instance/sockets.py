@@ -83,9 +83,14 @@ class Sockets:
         return dict(self._by_listen)
 
     def borrow(self, sockets: Mapping[Listen, socket.socket]) -> None:
-        """Those of the master whose place we are to take. They are its own until `own`."""
-        self._by_listen |= sockets
-        self._lent |= sockets.keys()
+        """Those of the master whose place we are to take. They are its own until `own`. A unix socket whose name
+        somebody removed is out of reach: it is left out, and `open` makes another."""
+        for listen, sock in sockets.items():
+            if listen.path is not None and not os.path.lexists(listen.path):
+                sock.close()
+            else:
+                self._by_listen[listen] = sock
+                self._lent.add(listen)
 
     def own(self) -> None:
         """All are ours now."""

@@ -197,6 +197,19 @@ def test_what_is_borrowed_is_not_bound_anew(sockets: Sockets, successor: Sockets
     assert successor.addresses == sockets.addresses
 
 
+def test_a_unix_socket_whose_name_was_removed_is_made_anew(sockets: Sockets, tmp_path: Path) -> None:
+    path, other = tmp_path / "a.sock", Listen(path=str(tmp_path / "b.sock"))
+    sockets.open([Listen(path=str(path)), other])
+    for listen in (path, tmp_path / "b.sock"):
+        listen.unlink()
+    successor = Sockets()
+    successor.borrow({listen: sock.dup() for listen, sock in sockets.everything.items()})
+    assert successor.open([Listen(path=str(path))]) == [Listen(path=str(path))]
+    assert successor.addresses == [f"unix:{path}"]
+    successor.close_all()
+    assert not path.exists()
+
+
 def test_one_that_fails_takes_no_name_away(sockets: Sockets, successor: Sockets, tmp_path: Path) -> None:
     other = Listen(path=str(tmp_path / "b.sock"))
     successor.open([other])
