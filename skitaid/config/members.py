@@ -25,6 +25,7 @@ DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443, "postgresql": 5
 MAX_WEIGHT = 1000
 
 _OLD_FORM = re.compile(r"(?P<address>[^/@]+)/(?P<database>[^/]*)/(?P<user>[^/]*)/(?P<password>.*)")
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://")
 _NEEDS_ENCODING = re.compile(r"[^A-Za-z0-9._~!$&()*+=-]")
 
 
@@ -40,6 +41,10 @@ class _Parts:
 
 def parse_member(text: str, place: Place, *, alias_type: str, is_tls: bool = False) -> Member:
     """One member of an alias of that type. Raises UnfitError, without showing a password."""
+    scheme = _SCHEME.match(text)
+    if scheme:
+        tls = "; type = https speaks TLS" if scheme[1] == "https" else ""
+        raise UnfitError(f"{masked(text)!r}: a URL is no member", f"write host:port, without {scheme[0]} and path{tls}")
     body, weight = _split_weight(text)
     if alias_type in FILE_TYPES:
         return Member("", path=str(resolve(body, place.folder)), weight=weight)

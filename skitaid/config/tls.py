@@ -50,7 +50,8 @@ def build_tls(context: Context, given: Mapping[str, Given], values: Mapping[str,
     certificate = _certificate(context, given, values, SERVER)
     if certificate is None and not in_hosts and ("certfile" not in given or not given["certfile"].entry.value.text):
         text = f"{given['ssl']}: certfile is missing; expected the certificate's file, in PEM form"
-        context.report.error(given["ssl"].line, text, f"certfile = NAME.pem, in {context.place.cert}")
+        fix = f"certfile = NAME.pem, in {context.place.cert}; {_how_to_try(context)}"
+        context.report.error(given["ssl"].line, text, fix)
     if "client_ca" in given and values.get("client_ca") is not None:
         _check_readable(context, given["client_ca"], SERVER["client_ca"], values["client_ca"])
     default = Tls()
@@ -101,7 +102,7 @@ def _certificate(
 ) -> Certificate | None:
     for key in ("certfile", "keyfile"):
         if values.get(key) is not None:
-            _check_readable(context, given[key], keys[key], values[key])
+            _check_readable(context, given[key], keys[key], values[key], hint=_how_to_try(context))
     return _made(context, given, values)
 
 
@@ -112,8 +113,15 @@ def _made(context: Context, given: Mapping[str, Given], values: Mapping[str, Any
     return Certificate(values["certfile"], values.get("keyfile"), values.get("passphrase"), origin)
 
 
-def _check_readable(context: Context, given: Given, key: Key, path: Path) -> None:
+def _check_readable(context: Context, given: Given, key: Key, path: Path, *, hint: str = "") -> None:
+    """`hint`: how else to come by a file that has to be made."""
     try:
         check_readable(path)
     except UnfitError as error:
-        report_unfit(context.report, given, key, error)
+        is_to_be_made = hint and error.fix.startswith("create it")
+        told = UnfitError(error.text, f"{error.fix}; {hint}") if is_to_be_made else error
+        report_unfit(context.report, given, key, told)
+
+
+def _how_to_try(context: Context) -> str:
+    return f"one to try things out: skitaid -f {Path(context.place.path).stem} cert"

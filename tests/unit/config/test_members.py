@@ -57,6 +57,20 @@ def test_what_is_no_member(alias_type: str, text: str) -> None:
         parse_member(text, PLACE, alias_type=alias_type)
 
 
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("http://a.example:80", "write host:port, without http:// and path"),
+        ("https://u:hush@a.example/x 2", "write host:port, without https:// and path; type = https speaks TLS"),
+    ],
+)
+def test_a_url_is_told_what_to_write(text: str, fix: str) -> None:
+    with pytest.raises(UnfitError) as info:
+        parse_member(text, PLACE, alias_type="http")
+    assert (info.value.text.partition(": ")[2], info.value.fix) == ("a URL is no member", fix)
+    assert "hush" not in info.value.text
+
+
 @pytest.mark.parametrize("text", ["u:hush@h:x/db", "h:x/db/u/hush", "u:hush/hush@h", "u:hu@sh@h:99999"])
 def test_no_message_shows_a_password(text: str) -> None:
     assert "hush" not in masked(text)
