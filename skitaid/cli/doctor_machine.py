@@ -66,7 +66,7 @@ def _folder(key: str, path: Path) -> Finding:
                      f"run as its owner, or: chown -R USER {quote(str(existing))}")
     free = shutil.disk_usage(existing).free
     if free < DISK_WANTED_BYTES:
-        return warning(key, f"{path}: {size(free)} are left on that disk", "make room, or lower what the logs keep")
+        return warning(key, f"{path}: {size(free)} are left on that disk", "make room")
     return fine(key, f"{path} {'is writable' if existing == path else 'will be made at start'}")
 
 

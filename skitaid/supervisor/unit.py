@@ -345,4 +345,7 @@ class Unit:
         text = f"{before.state.name} -> {after.state.name}{where}: {after.reason}"
         troubled = after.state in (State.FATAL, State.BACKOFF)
         text += f" ({after.fix})" if troubled and after.fix else ""
-        (self._shared.journal.error if troubled else self._shared.journal.info)(text, self.name)
+        journal = self._shared.journal
+        is_replaced = before.state is State.RUNNING and after.restarts > before.restarts
+        tell = journal.error if troubled else journal.warn if is_replaced else journal.info
+        tell(text, self.name)

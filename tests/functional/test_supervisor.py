@@ -469,7 +469,7 @@ def test_killed_master_is_replaced_at_once(daemon: Daemon) -> None:
     wait_for(lambda: daemon.instance("a")["state"] == "running" and daemon.instance("a")["pid"] != pid, "a new master")
     assert "BACKOFF" not in daemon.log()
     assert daemon.instance("a")["restarts"] == 1
-    assert "killed by signal 9" in daemon.log()
+    assert "[warn:a] RUNNING -> STARTING: killed by signal 9" in daemon.log()
 
 
 def test_a_master_that_keeps_dying_waits(daemon: Daemon) -> None:
