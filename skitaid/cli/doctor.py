@@ -19,13 +19,23 @@ TONES = {Level.FINE: Tone.GOOD, Level.WARNING: Tone.WARNING, Level.WRONG: Tone.B
 
 def run(session: Session) -> int:
     session.refuse_agents()
-    session.load_main()
+    refuse_others(session.load_main())
     if session.options.name is not None:
         session.require_instance()
     findings = examine(session)
     for line in text(findings, out_style()):
         out(line)
     return 1 if any(finding.level is Level.WRONG for finding in findings) else 0
+
+
+def refuse_others(main: Main) -> None:
+    """What another user may do tells nothing about a daemon, and the fixes would take its folders away from it. Raises
+    RefusedError."""
+    from skitaid.supervisor import lock
+
+    run_path = main.global_.run_path
+    if lock.is_closed(run_path):
+        raise RefusedError(f"{run_path / lock.LOCK_FILE} belongs to another user; ask as that user or as root")
 
 
 def examine(session: Session) -> list[Finding]:

@@ -75,10 +75,6 @@ def check_daemon(main: Main, hint: Hint) -> Iterator[Finding]:
     from skitaid.supervisor import lock
 
     run_path = main.global_.run_path
-    if lock.is_closed(run_path):
-        yield warning("daemon", f"{run_path / lock.LOCK_FILE} is another user's: whether it runs cannot be told",
-                      "ask as that user or as root")
-        return
     is_running = lock.is_held(run_path)
     socket_path = run_path / "skitaid.sock"
     if is_running and not socket_path.exists():

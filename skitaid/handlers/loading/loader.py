@@ -144,8 +144,17 @@ def _locate(module: Path) -> str:
         raise AppLoadError(path, "is a folder without __init__.py, expected a Python file or a package's folder")
     closed = _closed_folder(path)
     if closed is not None:
-        raise AppLoadError(path, f"user id {os.geteuid()} may not enter {closed}; namei -l {path} shows the rights")
+        raise AppLoadError(path, f"user {_user()} may not enter {closed}; namei -l {path} shows the rights")
     raise AppLoadError(path, "no such file, expected a Python file or a package's folder")
+
+
+def _user() -> str:
+    import pwd  # imported late: only a mistake needs it
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"id {os.geteuid()}"
 
 
 def _closed_folder(path: str) -> str | None:

@@ -28,8 +28,9 @@ from skitaid.config.model import (
     Smtpda,
     StaticTarget,
 )
-from skitaid.exceptions import Problem
+from skitaid.exceptions import Problem, RefusedError
 from skitaid.supervisor import lock
+from tests.unit.rights import as_nobody
 from tests.certificates import make
 
 
@@ -91,6 +92,18 @@ def test_a_socket_left_behind_is_named(main: Main) -> None:
     (found,) = doctor_machine.check_daemon(main, hint)
     assert found.level is Level.WARNING
     assert "skitaid start replaces it" in found.fix
+
+
+def test_the_daemon_of_another_user_is_not_judged(main: Main) -> None:
+    lock.release(lock.acquire(main.global_.run_path))
+    (main.global_.run_path / lock.LOCK_FILE).chmod(0)
+
+    def ask() -> str:
+        with pytest.raises(RefusedError, match="belongs to another user; ask as that user or as root"):
+            doctor.refuse_others(main)
+        return "refused"
+
+    assert as_nobody(ask) == "refused"
 
 
 def test_a_daemon_without_its_socket_is_wrong(main: Main) -> None:
