@@ -30,8 +30,8 @@ from skitaid.config.model import (
 )
 from skitaid.exceptions import Problem, RefusedError
 from skitaid.supervisor import lock
-from tests.unit.rights import as_nobody
 from tests.certificates import make
+from tests.unit.rights import as_nobody
 
 
 @pytest.fixture
