@@ -22,6 +22,9 @@ _ENTRY = re.compile(
             | ( (?:"(?:[^"\\]|\\.)*+")?+ [^\s<>,"]++ ) ) \s*+ (?:,|$)""", re.VERBOSE)
 """`"Name" <address>`, `Name <address>`, `<address>` or `address`. Nothing is tried twice, however long the text."""
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", re.ASCII)
+_OTHER_BY_AGE = re.compile(r"[ßẞς\u200c\u200d]")
+"""What IDNA 2003 turns into other letters, and IDNA 2008 keeps (RFC 5894, section 7.2): another domain, and perhaps
+somebody else's."""
 _LITERAL = re.compile(r"\[(\d{1,3}(\.\d{1,3}){3}|IPv6:[0-9A-Fa-f:.]+)\]", re.ASCII)
 
 
@@ -88,6 +91,9 @@ def _mailbox(name: str, address: str) -> Mailbox:
 def _domain(domain: str, address: str) -> str:
     if _LITERAL.fullmatch(domain):
         return domain
+    if _OTHER_BY_AGE.search(domain):
+        raise MailError(f"{address!r}: which domain {domain!r} is depends on the age of the standard; expected its "
+                        "form that begins with xn--")
     try:
         found = domain if domain.isascii() else domain.encode("idna").decode("ascii")
     except UnicodeError as error:

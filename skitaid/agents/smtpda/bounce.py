@@ -6,10 +6,10 @@ Made without the email package: the agent is resident, and a bounce has a fixed 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from skitaid.agents.smtpda.dates import format_date
 from skitaid.agents.smtpda.envelope import Envelope
 from skitaid.agents.smtpda.retry import Outcome
 from skitaid.agents.smtpda.wire import LINE_MAX
@@ -19,8 +19,6 @@ __all__ = ["Bounce", "bounce_id"]
 HEADER_MAX_BYTES = 32 * 1024
 _ENHANCED = re.compile(r"\b[245]\d\d[ -]([245]\.\d{1,3}\.\d{1,3})\b")
 _CODE = re.compile(r"\b[45]\d\d\b")
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def bounce_id(mail_id: str, attempt: int) -> str:
@@ -121,13 +119,6 @@ def header_of(message: Iterable[bytes]) -> bytes:
     if len(header) > HEADER_MAX_BYTES:
         header = header[:HEADER_MAX_BYTES].rpartition(b"\r\n")[0]
     return header.removesuffix(b"\r\n") + b"\r\n"
-
-
-def format_date(at: float) -> str:
-    """RFC 5322, section 3.3, in UTC and English, whatever the locale."""
-    utc = time.gmtime(at)
-    return (f"{_DAYS[utc.tm_wday]}, {utc.tm_mday} {_MONTHS[utc.tm_mon - 1]} {utc.tm_year} "
-            f"{utc.tm_hour:02}:{utc.tm_min:02}:{utc.tm_sec:02} +0000")
 
 
 def _part(boundary: str, content_type: str, lines: Iterable[str]) -> list[str]:

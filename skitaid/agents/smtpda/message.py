@@ -5,7 +5,8 @@
     mail.add_attachment("logo.png", cid="logo")
     mail_id = mail.send()
 
-The email package is imported by the app that composes a mail; the agent does without.
+What an app gives may come from its users, so nothing of it is read as mail: fields and parts are only written, by
+`fields` and `mime`, without the email package.
 """
 
 from __future__ import annotations
@@ -13,26 +14,26 @@ from __future__ import annotations
 import mimetypes
 import re
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
-from email import policy
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.utils import format_datetime, localtime
 from os import PathLike, fspath
 from pathlib import Path
 
 from skitaid.agents.smtpda.addresses import Mailbox, must_print, parse_mailboxes
+from skitaid.agents.smtpda.dates import format_date
 from skitaid.agents.smtpda.envelope import Envelope, Route, Starttls, parse_server
 from skitaid.agents.smtpda.errors import MailError
+from skitaid.agents.smtpda.fields import address_field, field, subject_field
 from skitaid.agents.smtpda.host import host_name
+from skitaid.agents.smtpda.mime import Part, data_part, multipart, text_part
 from skitaid.agents.smtpda.spool import Spool, find_spool, new_id
 
 __all__ = ["Email"]
 
 _FIELD_NAME = re.compile(r"[!-9;-~]{1,70}", re.ASCII)
 _OURS = frozenset({"from", "to", "cc", "bcc", "reply-to", "subject", "mime-version"})
-_CID = re.compile(r"[^\s<>\x00-\x20\x7f]{1,200}", re.ASCII)
+_ONCE = frozenset({"date", "message-id", "in-reply-to", "references", "sender"})
+"""RFC 5322, section 3.6."""
+_CID = re.compile(r"[!-;=?-~]{1,200}", re.ASCII)
 _TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*", re.ASCII)
 
 
@@ -77,6 +78,8 @@ class Email:
         lowered = name.lower()
         if not _FIELD_NAME.fullmatch(name) or lowered in _OURS or lowered.startswith("content-"):
             raise MailError(f"{name!r} cannot be added as a header" + _advice(lowered))
+        if lowered in _ONCE and any(lowered == there.lower() for there, _ in self._headers):
+            raise MailError(f"{name} is there already, and may be there once")
         self._headers.append((name, must_print(value, f"the header {name}")))
 
     def add_text(self, text: str, content_type: str = "text/plain") -> None:
@@ -94,7 +97,7 @@ class Email:
         """A file by its path, or its bytes. `cid`: it belongs to the HTML, which shows it by `cid:…`. It is read
         now."""
         if cid is not None and not _CID.fullmatch(cid):
-            raise MailError(f"cid {cid!r}: expected a word")
+            raise MailError(f"cid {cid!r}: expected up to 200 letters, digits and signs of ASCII, but < and >")
         data, own_name = (file, None) if isinstance(file, bytes) else _load(Path(fspath(file)))
         name = name or own_name
         kind = content_type or (mimetypes.guess_type(name)[0] if name else None) or "application/octet-stream"
@@ -123,47 +126,38 @@ class Email:
         recipients = tuple(dict.fromkeys(box.address for box in everybody))
         envelope = Envelope(mail_id, time.time(), sender[0].address, recipients, self._route, is_utf8)
         try:
-            return envelope, self._message(mail_id, addresses, is_utf8=is_utf8)
-        except ValueError as error:  # UnicodeError too: a text with half a character
+            header = "".join(self._fields(mail_id, addresses)).encode()
+            return envelope, header + self._body().to_bytes()
+        except ValueError as error:  # UnicodeError: a text with half a character
             raise MailError(f"the mail cannot be composed: {error}") from error
 
-    def _message(self, mail_id: str, addresses: dict[str, tuple[Mailbox, ...]], *, is_utf8: bool) -> bytes:
-        # 7bit: texts are encoded, so that every server takes them unchanged
-        chosen = (policy.SMTPUTF8 if is_utf8 else policy.SMTP).clone(cte_type="7bit")
-        message = EmailMessage(chosen)
-        for name, boxes in addresses.items():
-            if boxes:
-                message[name] = [_address(box) for box in boxes]
-        message["Subject"] = must_print(str(self.subject), "the subject")
-        for name, value in self._headers:
-            message[name] = value
-        if "Date" not in message:
-            message["Date"] = format_datetime(localtime())
-        if "Message-ID" not in message:
-            message["Message-ID"] = f"<{mail_id}@{host_name()}>"
-        self._fill(message)
-        return message.as_bytes()
+    def _fields(self, mail_id: str, addresses: dict[str, tuple[Mailbox, ...]]) -> list[str]:
+        found = [address_field(name, [(box.name, box.address) for box in boxes])
+                 for name, boxes in addresses.items() if boxes]
+        found.append(subject_field("Subject", must_print(str(self.subject), "the subject")))
+        found += [field(name, value) for name, value in self._headers]
+        given = {name.lower() for name, _ in self._headers}
+        if "date" not in given:
+            now = time.time()
+            found.append(field("Date", format_date(now, time.localtime(now).tm_gmtoff)))
+        if "message-id" not in given:
+            found.append(field("Message-ID", f"<{mail_id}@{host_name()}>"))
+        return [*found, "MIME-Version: 1.0\r\n"]
 
-    def _fill(self, message: EmailMessage) -> None:
+    def _body(self) -> Part:
+        """mixed(alternative(plain, related(html, what it shows)), files), without what is not there."""
         plain, html = ("\n".join(self._texts.get(kind, ())) for kind in ("text/plain", "text/html"))
-        if plain or not html:
-            message.set_content(plain)
-            if html:
-                message.add_alternative(html, subtype="html")
-        else:
-            message.set_content(html, subtype="html")
-        _attach(message, [file for file in self._files if file.cid], is_inline=True)
-        _attach(message, [file for file in self._files if not file.cid], is_inline=False)
+        texts = [text_part("plain", plain)] if plain or not html else []
+        if html:
+            texts.append(text_part("html", html))
+        shown = [_part(file, "inline") for file in self._files if file.cid]
+        texts[-1] = multipart("related", [texts[-1], *shown])
+        files = [_part(file, "attachment") for file in self._files if not file.cid]
+        return multipart("mixed", [multipart("alternative", texts), *files])
 
 
-def _attach(message: EmailMessage, files: Sequence[_File], *, is_inline: bool) -> None:
-    shown = message.get_body(("html", "plain"))
-    for file in files:
-        main, _, sub = file.content_type.partition("/")
-        if is_inline and isinstance(shown, EmailMessage):
-            shown.add_related(file.data, main, sub, cid=f"<{file.cid}>", filename=file.name, disposition="inline")
-        else:
-            message.add_attachment(file.data, main, sub, filename=file.name)
+def _part(file: _File, disposition: str) -> Part:
+    return data_part(file.content_type, file.data, disposition, name=file.name, cid=file.cid)
 
 
 def _load(path: Path) -> tuple[bytes, str]:
@@ -171,11 +165,6 @@ def _load(path: Path) -> tuple[bytes, str]:
         return path.read_bytes(), path.name
     except OSError as error:
         raise MailError(f"the attachment {path} cannot be read: {error.strerror}") from error
-
-
-def _address(box: Mailbox) -> Address:
-    local = re.sub(r"\\(.)", r"\1", box.local[1:-1]) if box.local.startswith('"') else box.local
-    return Address(box.name, local, box.domain)
 
 
 def _advice(name: str) -> str:

@@ -42,6 +42,7 @@ def test_names() -> None:
 
 
 @pytest.mark.parametrize("given", [
+    "a@straße.de", "a@x\u200dy.org",
     ",a@x.org", "a@x.org b@x.org", "a@x.org <b@x.org>", "Ann, B <a@x.org>", "Ann <a@x.org> <b@x.org>",
     "Ann <a@x.org", "x@y]<a@x.org>",
     'Ann "A <a@x.org>', "(a@x.org) b@x.org", "a@x.org(b)", "undisclosed:;", "Ann <>",

@@ -5,7 +5,7 @@ from email.message import EmailMessage
 
 import pytest
 
-from skitaid.agents.smtpda.bounce import Bounce, bounce_id, format_date, header_of, status_code
+from skitaid.agents.smtpda.bounce import Bounce, bounce_id, header_of, status_code
 from skitaid.agents.smtpda.envelope import Envelope, Route
 from skitaid.agents.smtpda.retry import Outcome, Status
 from skitaid.agents.smtpda.wire import inspect
@@ -65,7 +65,3 @@ def test_headers_only_and_not_without_end() -> None:
 def test_status_codes() -> None:
     assert status_code("452 4.2.2 full") == "4.2.2"
     assert status_code("550 no") == "5.0.0"
-
-
-def test_dates() -> None:
-    assert format_date(1_000_000_000.0) == "Sun, 9 Sep 2001 01:46:40 +0000"

@@ -123,8 +123,40 @@ def test_headers_that_are_refused(name: str, value: str) -> None:
         mail().add_header(name, value)
 
 
+FORGED = "=?utf-8?b?YQ0KQmNjOiB4QHkub3JnDQoNCmJvZHk=?="
+"""An encoded word: "a", a line end, "Bcc: x@y.org", an empty line, "body"."""
+
+
+def test_an_encoded_word_forges_nothing() -> None:
+    email = mail(subject=FORGED, sender=(FORGED, "a@x.org"), recipients=[(FORGED, "b@x.org")])
+    email.reply_to = f"{FORGED} <r@x.org>"
+    email.add_header("X-Order", FORGED)
+    email.add_header("References", FORGED)
+    email.add_attachment(b"x", name=f"{FORGED}.txt")
+    email.add_attachment(b"x", name=f"ü{FORGED}.txt", cid=FORGED)
+    _, data = email.compose("id-1")
+    assert not [line for line in data.split(b"\r\n") if line.lower().startswith((b"bcc", b"body"))]
+    _, message = composed(email)
+    assert sorted(message.keys()) == ["Content-Type", "Date", "From", "MIME-Version", "Message-ID", "References",
+                                      "Reply-To", "Subject", "To", "X-Order"]
+
+
+def test_a_long_url_stays_one() -> None:
+    email = mail()
+    email.add_header("List-Unsubscribe", f"<https://example.com/{'x' * 300}>")
+    assert b"List-Unsubscribe: <https://example.com/" + b"x" * 300 + b">\r\n" in email.compose("id-1")[1]
+
+
+def test_a_field_that_may_be_there_once() -> None:
+    email = mail()
+    email.add_header("Date", "Fri, 20 Nov 2026 17:19:53 +0000")
+    with pytest.raises(MailError, match="once"):
+        email.add_header("date", "Fri, 20 Nov 2026 17:19:54 +0000")
+
+
 def test_attachments_that_are_refused(tmp_path: Path) -> None:
-    for file, options in ((tmp_path / "none", {}), (b"x", {"cid": "a> b"}), (b"x", {"name": "a\r\nb"}),
+    for file, options in ((tmp_path / "none", {}), (b"x", {"cid": "a> b"}), (b"x", {"cid": "ü"}),
+                          (b"x", {"name": "a\r\nb"}),
                           (b"x", {"content_type": "image"}), (b"x", {"content_type": "a/b\r\nX: y"})):
         with pytest.raises(MailError):
             mail().add_attachment(file, **options)  # type: ignore[arg-type]
