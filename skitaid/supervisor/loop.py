@@ -45,7 +45,8 @@ class Loop:
 
 
 class SignalPipe:
-    """Signals as bytes on a pipe: the handlers do nothing, the number is written by the interpreter itself."""
+    """Signals as bytes on a pipe: the handlers do nothing, the number is written by the interpreter itself. From now
+    on none is blocked: those that had to wait for a handler come (see `spawn`)."""
 
     def __init__(self, signals: Iterable[signal.Signals]) -> None:
         self._numbers = tuple(signals)
@@ -55,6 +56,7 @@ class SignalPipe:
         signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
         for number in self._numbers:
             signal.signal(number, _do_nothing)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
     @property
     def fds(self) -> tuple[int, int]:

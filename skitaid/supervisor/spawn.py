@@ -30,6 +30,9 @@ _PACKAGES = ("site-packages", "dist-packages")
 _PERMANENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ENOEXEC, errno.ELOOP})
 _DEFAULT_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGCHLD,
                     signal.SIGPIPE)
+_HELD_BACK = (signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+"""Blocked until the child has handlers (`SignalPipe`): by default they would end it, and QUIT dump its memory. TERM may
+end it: it has nothing in flight yet."""
 
 
 class SpawnError(SkitaidError):
@@ -102,7 +105,7 @@ def spawn(command: Command, pipes: Pipes, environ: Mapping[str, str] = os.enviro
         os.set_inheritable(fd, True)  # the process has one thread: no other exec comes between
     try:
         return os.posix_spawn(command.python, command.argv, command.environ(environ) | told,
-                              file_actions=actions, setsid=True, setsigmask=(), setsigdef=_DEFAULT_SIGNALS)
+                              file_actions=actions, setsid=True, setsigmask=_HELD_BACK, setsigdef=_DEFAULT_SIGNALS)
     except OSError as error:
         text = f"cannot execute {command.python}: {error.strerror} (python in [server] or [global])"
         raise SpawnError(text, is_permanent=error.errno in _PERMANENT) from error

@@ -36,6 +36,7 @@ def on_signal(number: int, frame: FrameType | None) -> None:
 def begin() -> None:
     for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGQUIT, signal.SIGTERM):
         signal.signal(number, on_signal)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     print(f"started with {' '.join(sys.argv[1:])}", flush=True)
     if HOW.startswith("exit:"):
         sys.exit(int(HOW[5:]))

@@ -46,6 +46,20 @@ def test_one_that_an_earlier_callback_closed_is_not_called() -> None:
     loop.close()
 
 
+def test_signals_that_were_held_back_come() -> None:
+    """As a master is started, see `spawn`: what came before its handlers stood."""
+    before = signal.getsignal(signal.SIGURG)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGURG})
+    os.kill(os.getpid(), signal.SIGURG)
+    try:
+        pipe = SignalPipe([signal.SIGURG])
+        assert pipe.read() == [signal.SIGURG]
+        pipe.abandon()
+    finally:
+        signal.signal(signal.SIGURG, before)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGURG})
+
+
 def test_signals_come_as_bytes_and_wake_the_loop() -> None:
     before = {number: signal.getsignal(number) for number in (signal.SIGUSR1, signal.SIGHUP)}
     pipe, loop = SignalPipe(before), Loop()

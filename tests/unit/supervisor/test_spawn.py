@@ -14,6 +14,7 @@ print(sys.argv[1:], os.getsid(0) == os.getpid(), sys.stdin.read() == "", signal.
 print(sorted(name for name in os.environ if name.startswith(("SKITAID_", "FOO", "NOTIFY"))))
 for name in ("SKITAID_CHANNEL_FD", "SKITAID_LIFELINE_FD", "SKITAID_REPORT_FD", "SKITAID_SCOREBOARD_FD"):
     os.fstat(int(os.environ[name]))
+print(sorted(number.name for number in signal.pthread_sigmask(signal.SIG_BLOCK, ())))
 try:
     os.fstat(int(os.environ["FOO_SECRET_FD"]))
 except OSError:
@@ -38,6 +39,7 @@ def test_the_child_gets_its_pipes_and_nothing_else(tmp_path: Path) -> None:
         "['-f', 'site', '--etc', '/etc/x', '-v'] True True <built-in function default_int_handler>",
         "['FOO', 'FOO_SECRET_FD', 'SKITAID_CHANNEL_FD', 'SKITAID_LIFELINE_FD', 'SKITAID_PATH', 'SKITAID_REPORT_FD', "
         "'SKITAID_SCOREBOARD_FD']",
+        "['SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2']",
         "closed"]
     assert not any(os.get_inheritable(fd) for fd in pipes)
     for fd in (*pipes, stderr, secret):
