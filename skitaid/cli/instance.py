@@ -70,7 +70,8 @@ def _carry_out(program: str, arguments: Sequence[str]) -> int:
 
 
 def load(found: Mapping[str, str]) -> tuple[Main, Instance]:
-    """Raises ConfError, or RefusedError for a name that no conf has."""
+    """skitaid.conf, and the instance that the words of the command line name. Raises ConfError, or RefusedError for a
+    name that no conf has."""
     from skitaid.config.load import etc_root, instance_files, load_instance, load_main
 
     etc = etc_root(found.get("etc"), os.environ)

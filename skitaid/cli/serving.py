@@ -47,7 +47,7 @@ def serve(site: Site) -> int:
 
 
 def start(site: Site) -> ForegroundMaster:
-    """Raises SpawnError."""
+    """Start the master of `site` in this session, its reports on a pipe to us. Raises SpawnError."""
     python = interpreter(site.instance.server.python or site.main.global_.python, sys.executable)
     command = Command(python, BOOT, site.instance.name, site.main.etc, verbose=True,
                       environment=site.instance.environment)

@@ -61,7 +61,7 @@ class Session:
         return name
 
     def refuse_agents(self) -> None:
-        """Raises RefusedError when -f names an agent."""
+        """Say that this command is for instances only. Raises RefusedError when -f names an agent."""
         agent = AGENTS.get(self.options.name or "")
         if agent:
             raise RefusedError(f"{self.options.typed} is for instances, and {self.options.name} is the {agent}; "

@@ -14,7 +14,8 @@ __all__ = ["AppLog"]
 
 
 class AppLog:
-    """`stream` is `wsgi.errors`: what is written there becomes lines of type `error`."""
+    """Writes app.log for what runs in a worker. `stream` is `wsgi.errors`: what is written there becomes lines of type
+    `error`."""
 
     def __init__(self, log: LogFile) -> None:
         self._log = log

@@ -21,7 +21,8 @@ RUN_PORT = "SKITAID_RUN_PORT"
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """`log_folder` and `port` stand for the conf's, for a run in the foreground."""
+    """What a master's command line and environment say. `log_folder` and `port` stand for the conf's, for a run in the
+    foreground."""
 
     name: str
     etc: Path

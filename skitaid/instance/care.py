@@ -1,4 +1,5 @@
-"""Keeping a crew whole: the dead are buried and their places filled; who is stuck, late or burns the processor goes."""
+"""Keeping a crew whole: dead workers are reaped and their places filled; those that are stuck, late or past the limit
+of processor time go."""
 
 from __future__ import annotations
 
@@ -70,7 +71,7 @@ class Care:
             self._crew.signal(worker, signal.SIGKILL)
 
     def tick(self, now: float) -> None:
-        """Every second."""
+        """Once a second: kill workers that are stuck, replace those past the critical point."""
         ready = [worker for worker in self._crew.workers.values() if worker.stage is Stage.READY]
         for worker in ready:
             if self._is_stuck(worker):

@@ -43,9 +43,9 @@ def _tell_nobody(text: str) -> None:
 class Composition:
     """What a worker's routes are made with, and what came of it: `failed` says, a line each that begins with host and
     mount point, which apps could not be loaded. `host` is the one whose mounts are made now, `proxied` the paths of
-    those of aliases among them. `report` is told, a line
-    each, of members of clusters that go and come back. `var_folder`: the instance's own. `wants_reloader`: the conf or
-    an app wants apps loaded anew when their files change."""
+    those of aliases among them. `report` is told, a line each, of members of clusters that go and come back.
+    `var_folder`: the instance's own. `wants_reloader`: the conf or an app wants apps loaded anew when their files
+    change."""
 
     engine: Engine
     instance: Instance

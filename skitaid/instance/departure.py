@@ -16,8 +16,8 @@ LEAVING_S: Final = 2.0
 
 @dataclass(slots=True)
 class Departure:
-    """`accepting`: pids of those that may still take connections. `told_by`: whoever waits for the end is told then at
-    the latest; monotonic."""
+    """The wait for old workers to take no more connections. `accepting`: pids of those that may still take connections.
+    `told_by`: whoever waits for the end is told then at the latest; monotonic."""
 
     accepting: set[int]
     told_by: float

@@ -18,7 +18,7 @@ __all__ = ["GatewayError", "gated", "make_gateway"]
 
 
 class GatewayError(SkitaidError):
-    """There can be no gateway as the conf has it; its author, or who installs packages, must act."""
+    """There can be no gateway as the conf has it; its author, or whoever installs packages, must act."""
 
 
 def make_gateway(engine: Engine, conf: GatewayConf, app_log: AppLog, report: Callable[[str], None]) -> Gateway:

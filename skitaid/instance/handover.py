@@ -15,9 +15,10 @@ __all__ = ["Incoming", "Verdict", "judge", "newly_failed"]
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """`opened`: the addresses that nobody listened on before. `deadline`: when all must be ready, monotonic.
-    `broken_before`: what the workers that serve could not load, each "MOUNT (…): why". None: nobody serves yet, so
-    nothing could go on instead, and an app that does not load stops nobody: it answers 500, and the others are served.
+    """A generation of workers that is to take over. `opened`: the addresses that nobody listened on before. `deadline`:
+    when all must be ready, monotonic. `broken_before`: what the workers that serve could not load, each "MOUNT (…):
+    why". None: nobody serves yet, so nothing could go on instead, and an app that does not load stops nobody: it
+    answers 500, and the others are served.
     """
 
     conf: Conf
@@ -32,17 +33,21 @@ class Incoming:
 
 
 class Verdict(Enum):
+    """What becomes of an incoming generation. WAIT: not all its workers are ready. TAKE_OVER: they are. GIVE_UP: they
+    will not be, or serve less than before."""
+
     WAIT = "wait"
     TAKE_OVER = "take over"
     GIVE_UP = "give up"
 
 
 def judge(incoming: Incoming, crew: Crew, now: float) -> tuple[Verdict, str]:
-    """What becomes of it, and why."""
+    """What becomes of it at the time `now` (monotonic), and if it is given up, why."""
     if not crew.is_ready(incoming.generation, incoming.size):
+        if now < incoming.deadline:
+            return Verdict.WAIT, ""
         start_timeout_s = incoming.conf.instance.server.start_timeout_s
-        return (Verdict.GIVE_UP, f"not ready within {start_timeout_s:g} s (start_timeout)") if (
-            now >= incoming.deadline) else (Verdict.WAIT, "")
+        return Verdict.GIVE_UP, f"not ready within {start_timeout_s:g} s (start_timeout)"
     failed = (text for worker in crew.of(incoming.generation) for text in worker.failed)
     broken = newly_failed(incoming.broken_before, failed)
     if broken:

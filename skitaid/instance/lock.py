@@ -30,13 +30,14 @@ class InstanceLock:
     killed; its workers may be there for some seconds more."""
 
     def __init__(self, fd: int, *, follows_a_killed_one: bool = False) -> None:
-        """`fd`: of a master that runs, and that we are to follow."""
+        """`fd`: of the lock file, locked by us or by the running master whose place we are to take."""
         self.fd = fd
         self.follows_a_killed_one = follows_a_killed_one
 
     @classmethod
     def take(cls, run_path: Path, name: str) -> InstanceLock:
-        """Raises HeldError, and RefusedError for a folder that cannot be used."""
+        """Take the lock of the instance `name`. Raises HeldError when a master has it, RefusedError when `run_path`
+        cannot be used."""
         path = _path(run_path, name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

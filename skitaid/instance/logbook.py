@@ -11,7 +11,8 @@ __all__ = ["Logbook"]
 
 
 class Logbook:
-    """`label`: what lines begin with when they are shown on standard error too, None when they are not.
+    """The four logs of an instance. `label`: what lines begin with when they are shown on standard error too, None when
+    they are not.
 
     `server`: what the instance does. `app`: what its apps say and how they fail. `request`: one line a request.
     `stderr`: what anything prints. The master makes the files, gives them to the workers' user and rotates them."""

@@ -67,7 +67,8 @@ class _StartError(SkitaidError):
 
 
 class Master:
-    """`run` gives the exit code: 0 asked to stop, 1 it could not start or go on, 2 the conf is wrong."""
+    """The process that holds an instance's sockets and workers. `run` gives the exit code: 0 asked to stop, 1 it could
+    not start or go on, 2 the conf is wrong."""
 
     def __init__(self, arguments: Arguments) -> None:
         self._arguments = arguments
@@ -210,7 +211,7 @@ class Master:
             self._stop(signal.SIGTERM, FAST_STOP_S)
 
     def _tick(self, now: float) -> None:
-        """Every second."""
+        """Once a second: logs, stuck workers, files that are watched."""
         logbook = self._premises.logbook
         # Of two masters one rotates.
         if self._is_ready and not self._is_stopping and logbook.rotate_daily():

@@ -27,8 +27,8 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class WorkerMessage:
-    """`failed`: the apps that could not be loaded, each "MOUNT (…): why". `files`: the source files to be watched for
-    their correction."""
+    """What a worker said. `failed`: the apps that could not be loaded, each "MOUNT (…): why". `files`: the source files
+    to be watched for their correction."""
 
     kind: Kind
     failed: tuple[str, ...] = ()
@@ -36,6 +36,7 @@ class WorkerMessage:
 
 
 def say_ready(fd: int, failed: Iterable[str] = (), files: Iterable[str] = ()) -> None:
+    """`fd` of this and the others: the pipe to the master. `failed` and `files`: see `WorkerMessage`."""
     _say(fd, {"kind": Kind.READY.value, "failed": list(failed), "files": list(files)})
 
 

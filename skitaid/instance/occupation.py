@@ -38,7 +38,7 @@ def _lock(conf: Conf, sockets: Sockets, legacy: Legacy | None, is_unwanted: Call
 
 
 def _patiently(attempt: Callable[[], _Got], patience_s: float, is_unwanted: Callable[[], bool]) -> _Got:
-    """Raises what `attempt` raises."""
+    """Try again while somebody else is in the way, for `patience_s`. Raises what `attempt` raises."""
     deadline = time.monotonic() + patience_s
     while True:
         try:

@@ -25,7 +25,8 @@ class Premises:
     logbook: Logbook
 
     def __init__(self, conf: Conf, *, is_verbose: bool) -> None:
-        """Raises PremisesError."""
+        """Make the folders and open the logs; `is_verbose`: these are shown on standard error too. Raises
+        PremisesError."""
         self._is_verbose = is_verbose
         self._owner: tuple[int, int] | None = None
         self.logbook = self._open_logbook(conf, _owner(conf))

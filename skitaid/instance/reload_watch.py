@@ -15,8 +15,8 @@ __all__ = ["ReloadWatch"]
 
 
 class ReloadWatch:
-    """`is_due`: set by whoever wants one, and taken back by whoever begins with it. `say(kind, text)` writes to the
-    log."""
+    """Collects the reasons for a reload. `is_due`: set by whoever wants one, and taken back by whoever begins with it.
+    `say(kind, text)` writes to the log."""
 
     def __init__(self, say: Callable[[str, str], None]) -> None:
         self.is_due = False
@@ -42,7 +42,7 @@ class ReloadWatch:
             self._correction = Reloader(lambda: files)
 
     def tick(self) -> None:
-        """Every second."""
+        """Once a second: look at the files that are watched, and set `is_due` when one has changed."""
         if self._correction is not None and self._correction.has_changed():
             self.is_due = True
         if self._renewal is not None and self._renewal.is_there():

@@ -10,8 +10,9 @@ __all__ = ["Reloader"]
 
 
 class Reloader:
-    """`files` names the source files that are loaded now; apps import more of them as they run. `since_ns` is when
-    loading began (wall clock): what was written from then until now may have been read before it was."""
+    """Notices changes of files. `files` names the source files that are loaded now; apps import more of them as they
+    run. `since_ns` is when loading began (wall clock): what was written from then until now may have been read before
+    it was."""
 
     def __init__(self, files: Callable[[], Iterable[str]], *, since_ns: int | None = None) -> None:
         self._files = files

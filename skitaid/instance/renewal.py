@@ -11,8 +11,8 @@ __all__ = ["Renewal"]
 
 
 class Renewal:
-    """`files` are looked at once a second. `check` tells what is wrong with them, "" for nothing; `complain` is told of
-    it, once."""
+    """Notices new certificates. `files` are looked at once a second. `check` tells what is wrong with them, "" for
+    nothing; `complain` is told of it, once."""
 
     def __init__(self, files: Iterable[Path], check: Callable[[], str], complain: Callable[[str], None]) -> None:
         names = [str(path) for path in files]

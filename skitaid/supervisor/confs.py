@@ -54,6 +54,8 @@ class _Watch:
 
 
 class Complaints(Protocol):
+    """Where it is told that the folder of confs cannot be read."""
+
     def error(self, text: str) -> None:
         """Tell whoever looks after the confs."""
 
@@ -108,8 +110,8 @@ class Confs:
         return self._seen
 
     def _list(self) -> Mapping[str, Path]:
-        """Raises ConfError, also for a folder that was there before and is gone: whoever replaces it as a whole does
-        not mean to stop every site."""
+        """The enabled conf files by instance. Raises ConfError, also for a folder that was there before and is gone:
+        whoever replaces it as a whole does not mean to stop every site."""
         listed = instance_files(self._etc)
         folder = self._etc / ENABLED
         if not listed and self._seen and not folder.is_dir():

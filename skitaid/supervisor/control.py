@@ -28,7 +28,8 @@ _CHUNK = 65536
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`name` None: every instance, or the daemon itself."""
+    """What a command asks of the daemon. `name` None: every instance, or the daemon itself. `fast`: without
+    waiting for requests in flight."""
 
     command: str
     name: str | None = None
@@ -36,7 +37,7 @@ class Request:
 
 
 def parse_request(line: bytes) -> Request:
-    """Raises PeerError, with what was expected."""
+    """The request that a client sent. Raises PeerError, with what was expected."""
     try:
         message = json.loads(line)
     except ValueError as error:

@@ -17,7 +17,7 @@ PROGRAM = Path(__file__).resolve().parent / "__main__.py"
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """What of `supervisor.Settings` the one who starts it says."""
+    """Those of `supervisor.Settings` that the starting program decides."""
 
     etc: Path
     only: tuple[str, ...] = ()

@@ -52,7 +52,8 @@ class Fleet:
             self.keep_agents(reading)
 
     def tick(self, now: float) -> None:
-        """Once a second."""
+        """Once a second: what units do by the clock; those whose conf file is gone and that have stopped are
+        forgotten."""
         for unit in self.everyone:
             unit.tick(now)
             if unit.is_retired and unit.is_at_rest:

@@ -19,7 +19,7 @@ __all__ = ["Job", "Outcome", "Wait", "reload_outcome", "restart_outcome", "start
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`exit` is the command's exit code: 1 refused or failed, 2 the conf is wrong."""
+    """What became of one unit. `exit` is the command's exit code: 1 refused or failed, 2 the conf is wrong."""
 
     ok: bool
     text: str
@@ -69,8 +69,8 @@ def restart_outcome(unit: Unit) -> Outcome | None:
 
 
 class Job:
-    """`waits` says for each unit what is waited for; `settled` are outcomes known beforehand. `summary` makes the
-    answer's message."""
+    """Waits for units, and answers when all have come to what was asked. `waits` says for each unit what is waited for;
+    `settled` are outcomes known beforehand. `summary` makes the answer's message."""
 
     def __init__(self, reply: Reply, waits: Sequence[tuple[Unit, Wait]], summary: Summary,
                  *, settled: Mapping[str, Outcome] | None = None) -> None:

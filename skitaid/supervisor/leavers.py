@@ -14,7 +14,7 @@ KILL_AFTER_S = 5.0
 
 
 class Leavers:
-    """`on_kill` is told of each pid that is killed, with all that it started."""
+    """Masters that have been told to go. `on_kill` is told of each pid that is killed, with all that it started."""
 
     def __init__(self, on_kill: Callable[[int], None]) -> None:
         self._on_kill = on_kill
@@ -32,7 +32,7 @@ class Leavers:
         self._kill_at[master] = kill_at
 
     def remove(self, master: Master) -> None:
-        """It is gone."""
+        """It is gone: there is nobody to kill any more. KeyError when it was never added."""
         del self._kill_at[master]
 
     def hurry(self, grace_s: float, *, fast: bool) -> None:

@@ -49,7 +49,7 @@ def is_there(run_path: Path, fd: int) -> bool:
 
 
 def is_held(run_path: Path) -> bool:
-    """Does a daemon run there? A lock that is closed to us counts as held: who asks is then told whose it is."""
+    """Does a daemon run there? A lock that is closed to us counts as held: whoever asks is then told whose it is."""
     return is_locked(run_path / LOCK_FILE) or is_closed(run_path)
 
 

@@ -17,8 +17,9 @@ __all__ = ["Heard", "Master"]
 
 
 class Master:
-    """`heard` is called with each report. A page for each: a worker of another one, on its way out, may still write to
-    that. `can_follow`: it has a channel, so that another may take its place while it serves."""
+    """A master or an agent, as its parent holds it. `heard` is called with each report. Each has a scoreboard of its
+    own: workers of one on its way out may still write to theirs. `can_follow`: it has a channel, so that another may
+    take its place while it serves."""
 
     def __init__(self, command: Command, loop: Loop, heard: Heard, *, can_follow: bool) -> None:
         self.pid = 0

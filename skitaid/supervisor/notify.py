@@ -13,7 +13,8 @@ _MICROSECONDS = 1_000_000
 
 
 class Notifier:
-    """`watchdog_s`: how often `watchdog()` is to be called, half the time systemd waits, or None: not asked for."""
+    """Tells systemd where the daemon stands. `watchdog_s`: how often `watchdog()` is to be called, half the time
+    systemd waits, or None: not asked for."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         self._address = _address(environ.get("NOTIFY_SOCKET", ""))

@@ -86,6 +86,8 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Spawned:
+    """The process is there, not ready yet."""
+
     pid: int
 
 
@@ -99,6 +101,8 @@ class SpawnFailed:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
+    """The master listens, and every worker is up."""
+
     addresses: tuple[str, ...] = ()
 
 
@@ -150,12 +154,12 @@ Event = Start | Spawned | SpawnFailed | Ready | Replaced | Died | Stop | Broken 
 
 @dataclass(frozen=True, slots=True)
 class Spawn:
-    pass
+    """Start a process."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """`group`: to every process of the master's group."""
+    """Send a signal to the process. `group`: to every process of the master's group."""
 
     signal: Signals
     group: bool = False
@@ -303,7 +307,7 @@ def _stop_at_rest(process: Process, event: Stop, now: float) -> Step:
 def _begin_stop(process: Process, event: Stop, after: After, now: float) -> Step:
     first = SIGTERM if event.fast else SIGUSR2 if event.keeps else SIGQUIT
     term_at = now if event.fast else now + process.limits.grace_s
-    kill_at = min([term_at + KILL_AFTER_S, *(step.at for step in process.escalation if step.signal is SIGKILL)])
+    kill_at = min([term_at + KILL_AFTER_S, *(each.at for each in process.escalation if each.signal is SIGKILL)])
     steps = [] if event.fast else [Escalation(term_at, SIGTERM)]
     steps.append(Escalation(kill_at, SIGKILL))
     if process.state is not State.STOPPING:

@@ -26,7 +26,7 @@ def signal_group(group: int, number: int) -> bool:
 
 
 class Remains:
-    """`send` is `signal_group`, but for tests."""
+    """Process groups that are looked after until nobody of them is left. `send` is `signal_group`, but for tests."""
 
     def __init__(self, send: Callable[[int, int], bool] = signal_group) -> None:
         self._send = send

@@ -9,6 +9,8 @@ __all__ = ["Renewal", "RenewalStatus"]
 
 
 class RenewalStatus(Enum):
+    """Whether one was asked for, and what came of it."""
+
     NONE = "none"
     PENDING = "pending"
     DONE = "done"

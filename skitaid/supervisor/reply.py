@@ -30,6 +30,8 @@ def refusal(message: str) -> Answer:
 
 
 class Reply(Protocol):
+    """Where the answer to a request goes."""
+
     def progress(self, text: str) -> None: ...
 
     def finish(self, answer: Answer) -> None:

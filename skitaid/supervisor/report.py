@@ -36,6 +36,8 @@ class Event(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
+    """What a master or an agent said."""
+
     event: Event
     addresses: tuple[str, ...] = ()
     reason: str = ""

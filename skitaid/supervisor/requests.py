@@ -18,6 +18,8 @@ __all__ = ["Requests"]
 
 
 class Requests:
+    """Carries out what the control socket, a signal or the start of the daemon asks for."""
+
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
 
@@ -150,7 +152,8 @@ class Turns:
         self._is_begun = False
 
     def wait(self, unit: Unit) -> Outcome | None:
-        """For a job."""
+        """What a `Job` waits for: begins with the unit's restart when its turn has come, and says what became of it;
+        None: not yet."""
         if unit is not self._waiting[0]:
             return None
         if not self._is_begun:

@@ -101,7 +101,8 @@ class Restart:
         self._end(Renewal(RenewalStatus.FAILED, reason))
 
     def tick(self, now: float, serving: Master | None, grace_s: float) -> None:
-        """Once a second."""
+        """Once a second: end a restart whose time is over, and kill leavers that do not leave. `serving` and `grace_s`
+        as for `give_up`."""
         self.leavers.tick(now)
         if not self.outcome.is_late(now):
             return

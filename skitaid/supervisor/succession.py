@@ -33,14 +33,16 @@ class Word(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`pid`: who asks. An answer names it, as one that nobody read any more may lie in the channel."""
+    """A word on the channel. `pid`: who asks. An answer names it, as one that nobody read any more may lie in the
+    channel."""
 
     word: Word
     pid: int = 0
 
 
 def say(channel: socket.socket, word: Word, pid: int = 0) -> None:
-    """A master that is gone, or hears nothing any more, is no error: who waits for it has an end of patience."""
+    """A master that is gone, or hears nothing any more, is no error: whoever waits for its answer has an end of
+    patience."""
     with suppress(BrokenPipeError, ConnectionResetError, BlockingIOError):
         channel.send(json.dumps({"word": word.value, "pid": pid}).encode() + b"\n", socket.MSG_DONTWAIT)
 

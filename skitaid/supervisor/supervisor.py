@@ -40,8 +40,8 @@ EXIT_CONF_WRONG = 2
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How to run. `etc`: an absolute path. `only`: start these instances, know the others. `verbose`: write the logs to
-    standard error too. `lock_fd`: the lock was taken before the process became a daemon. `ready_fd`: who waits there is
-    told what started. `boot`: the program of a master."""
+    standard error too. `lock_fd`: the lock was taken before the process became a daemon. `ready_fd`: whoever waits
+    there is told what started. `boot`: the program of a master."""
 
     etc: Path
     only: tuple[str, ...] = ()
@@ -164,7 +164,8 @@ class Supervisor:
             self._journal.warn(f"made {self._run_path} anew: its lock or its socket had been removed")
 
     def _regain_run_path(self) -> None:
-        """Raises RefusedError: another daemon was quicker; OSError."""
+        """Take the lock again, listen again, write the pid again. Raises RefusedError when another daemon was quicker,
+        OSError."""
         if not lock.is_there(self._run_path, self._lock_fd):
             before, self._lock_fd = self._lock_fd, lock.acquire(self._run_path)
             lock.release(before)
@@ -268,7 +269,7 @@ class Supervisor:
     # ------------------------------------------------------------ the end
 
     def _end(self) -> None:
-        """The lock is given up before the last answers go out: who waited for `stop` may start at once."""
+        """The lock is given up before the last answers go out: whoever waited for `stop` may start at once."""
         self._fleet.close()
         self._listener.stop_listening()
         lock.remove_pid(self._run_path)

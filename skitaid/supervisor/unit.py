@@ -55,6 +55,8 @@ class Shared:
 
 
 class Unit:
+    """An instance or an agent: its conf, its process, and what is being done to it."""
+
     is_agent: ClassVar[bool] = False
 
     def __init__(self, name: str, shared: Shared) -> None:
@@ -247,7 +249,8 @@ class Unit:
             self.happen(events.Spawned(self._master.pid))
 
     def _launch(self, predecessor: Master | None = None) -> Master:
-        """Raises SpawnError, OSError."""
+        """A new master process; it is to take the place of `predecessor`, if one is given. Raises SpawnError,
+        OSError."""
         stderr = self._open_stderr()
         master = Master(self._command(), self._shared.loop, self._reported, can_follow=not self.is_agent)
         try:
