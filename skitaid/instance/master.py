@@ -408,7 +408,7 @@ class Master:
 
     def _give_way(self) -> None:
         """We cannot take the other master's place. What our workers have begun with is finished all the same."""
-        if self._succession.legacy is not None and not self._is_ready:
+        if self._succession.legacy is not None and self._crew.workers and not self._is_ready:
             self._lock.part()
             self._stop(signal.SIGQUIT, stop_patience_s(self._conf.instance))
             while self._crew.workers:
