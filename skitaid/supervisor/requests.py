@@ -3,6 +3,7 @@ through its reply, at once or when its instances have come to what was asked."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from skitaid.exceptions import ConfError
@@ -74,6 +75,7 @@ class Requests:
     def restart(self, name: str | None, reply: Reply) -> None:
         """A new master by the conf of now, refusing no connection, one instance after the other; None: all, those that
         do not run, too. A conf that is wrong is refused, and what runs goes on."""
+        asked_at = time.monotonic()
         reading = self._read(name, reply)
         if reading is None:
             return
@@ -83,7 +85,7 @@ class Requests:
         settled = {unit.name: Outcome(False, _wrong_conf(unit).message, 2) for unit in wrong}
         others = [unit for unit in units if unit not in wrong]
         turns = Turns([unit for unit in others if _can_be_followed(unit)])
-        waits = [(unit, turns.wait if _can_be_followed(unit) else _start_anew(unit)) for unit in others]
+        waits = [(unit, turns.wait if _can_be_followed(unit) else _start_anew(unit, asked_at)) for unit in others]
         self._fleet.wait(Job(reply, waits, _renewal_summary, settled=settled))
 
     def reload(self, name: str | None, reply: Reply) -> None:
@@ -178,10 +180,11 @@ def _can_be_followed(unit: Unit) -> bool:
     return unit.state is State.RUNNING and not unit.is_agent
 
 
-def _start_anew(unit: Unit) -> Wait:
+def _start_anew(unit: Unit, asked_at: float) -> Wait:
+    """One that has begun since (monotonic), as its conf file was found, is new."""
     if unit.process.is_at_rest:
         unit.start("restart was asked for")
-    else:
+    elif unit.state is not State.STARTING or unit.process.since < asked_at:
         unit.stop("restart was asked for", again=True)
     return start_outcome
 

@@ -245,6 +245,7 @@ def test_one_that_fails_leaves_the_old(site: Site, spoil: Callable[[Site], str])
     assert reason in answer["message"]
     assert hammer.failures == kept.failures == []
     assert site.until_alone() == before
+    assert "Traceback" not in site.place.log("stderr")
     # The next one is not harmed by it.
     site.app(APP)
     site.conf("next")
@@ -319,6 +320,14 @@ def test_the_supervisor_is_killed(site: Site) -> None:
     assert text(site.address) == text(site.unix) == "hello"
 
 
+def test_a_unix_socket_whose_name_is_gone(site: Site) -> None:
+    site.start()
+    Path(site.unix.removeprefix("unix:")).unlink()
+    assert site.ask("restart")["ok"]
+    assert text(site.unix) == "hello"
+    site.until_alone()
+
+
 # ---------------------------------------------------------------- others want something
 
 
@@ -350,6 +359,20 @@ def test_a_stop_while_the_old_one_drains(site: Site) -> None:
         assert site.ask("terminate")["ok"]
         assert site.masters == []
         wait_for(lambda: set(site.daemon.members) == {site.daemon.pid}, "the end of everybody")
+
+
+def test_a_restart_starts_what_came_once(site: Site) -> None:
+    """A conf file that only the restart finds: the supervisor is stopped while the file and the request come."""
+    site.start()
+    os.kill(site.daemon.pid, signal.SIGSTOP)
+    site.place.site(name="other")
+    with connect(f"unix:{site.place.run_path}/skitaid.sock", 60.0) as control:
+        control.sendall(b'{"command": "restart"}\n')
+        os.kill(site.daemon.pid, signal.SIGCONT)
+        assert b'"ok": true' in b"".join(iter(lambda: control.recv(65536), b""))
+    site.daemon.see()
+    assert site.daemon.status()["other"]["state"] == "running"
+    assert "info:other] STARTING -> STOPPING" not in site.daemon.log
 
 
 def test_a_restart_and_a_reload_while_it_restarts(site: Site) -> None:
