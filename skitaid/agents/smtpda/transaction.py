@@ -71,9 +71,12 @@ class Transaction:
             reply = self._session.reply(FINAL_TIMEOUT_S)
             if reply.code < 300:
                 self._letter.slip.mark()
+            self._settle(accepted, judge(reply))
         elif reply.code < 400:
             raise self._nonsense("DATA", reply)
-        self._settle(accepted, judge(reply))
+        else:
+            self._settle(accepted, judge(reply))
+            self._session.command("RSET")  # a refused DATA leaves the server with sender and recipients
 
     def _address(self, recipients: Sequence[str]) -> list[str]:
         """MAIL and RCPT, in one go where the server takes that (RFC 2920). The recipients it accepts."""

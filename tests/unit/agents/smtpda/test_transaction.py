@@ -157,14 +157,21 @@ def test_a_group_of_commands() -> None:
     (b"250 ok\r\n450 later\r\n550 no\r\n250 rset\r\n", "waiting", "failed"),
     (b"250 ok\r\n552 too many\r\n250 ok\r\n354 go\r\n250 ok\r\n", "waiting", "delivered"),
     (b"250 ok\r\n250 ok\r\n251 will forward\r\n354 go\r\n250 ok\r\n", "delivered", "delivered"),
-    (b"250 ok\r\n250 ok\r\n250 ok\r\n451 no room\r\n", "waiting", "waiting"),
-    (b"250 ok\r\n250 ok\r\n250 ok\r\n554 no\r\n", "failed", "failed"),
+    (b"250 ok\r\n250 ok\r\n250 ok\r\n451 no room\r\n250 rset\r\n", "waiting", "waiting"),
+    (b"250 ok\r\n250 ok\r\n250 ok\r\n554 no\r\n250 rset\r\n", "failed", "failed"),
     (b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n452 later\r\n", "waiting", "waiting"),
     (b"250 ok\r\n250 ok\r\n550 no\r\n354 go\r\n552 too big\r\n", "failed", "failed"),
     (b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n354 what\r\n", "waiting", "waiting"),
 ])
 def test_what_the_server_said_of_each(says: bytes, b: str, c: str) -> None:
     assert carried(Script(HELLO + says)) == {"b@x.org": b, "c@x.org": c}
+
+
+def test_a_refused_mail_does_not_stand_in_the_way_of_the_next() -> None:
+    """After a DATA that was refused a server still has sender and recipients, and takes no other MAIL."""
+    found = Script(HELLO + b"250 ok\r\n250 ok\r\n250 ok\r\n550 5.7.1 no\r\n250 rset\r\n")
+    carried(found)
+    assert found.heard().endswith(b"DATA\r\nRSET\r\n")
 
 
 @pytest.mark.parametrize("says", [
