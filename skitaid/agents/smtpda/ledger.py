@@ -28,6 +28,8 @@ _HEAD = Struct("=II")
 """The mark, which is the CRC of the text, else 0; and the length of the text: an id, NUL, and a bit for each recipient
 of the envelope, in its order. There is room for 3,000."""
 _MARK = Struct("=I")
+BITS_MAX = (HALF_BYTES - _HEAD.size) * 8
+"""More find no room, and a hundred thousand bits are a gigabyte, one by one."""
 
 
 class Slip:
@@ -37,7 +39,8 @@ class Slip:
                  recipients: Sequence[str] = ()) -> None:
         self._memory = memory
         self._mail_id = mail_id
-        self._bits = {each: 1 << index for index, each in enumerate(recipients)} if memory is not None else {}
+        known = recipients[:BITS_MAX] if memory is not None else ()
+        self._bits = {each: 1 << index for index, each in enumerate(known)}
         self._half, self._other_half = number * SLOT_BYTES, number * SLOT_BYTES + HALF_BYTES
         self._armed = self._taken = 0
         self._mark = 0

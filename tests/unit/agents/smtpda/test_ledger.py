@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,14 @@ def test_without_a_ledger() -> None:
     slip.mark()
     slip.clear()
     assert Ledger().taken() == []
+
+
+def test_a_mail_to_more_than_there_is_room_for_takes_no_memory(tmp_path: Path, shared: Path) -> None:
+    everybody = tuple(f"{number}@x" for number in range(100_000))
+    with ledger_of(tmp_path, shared).slip("a", everybody) as slip:
+        assert sum(map(sys.getsizeof, slip._bits.values())) < 2_000_000
+        slip.arm(everybody[:100])
+        slip.mark()
+        assert ledger_of(tmp_path, shared).taken() == [("a", tuple(range(100)))]
+        slip.arm(everybody[-100:])
+        slip.mark()
