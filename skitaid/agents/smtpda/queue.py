@@ -4,6 +4,7 @@ the lock calls it; one mail is one caller's at a time.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -44,7 +45,7 @@ class Mail:
     def read(self) -> Iterator[bytes]:
         """The message from its beginning, in pieces."""
         left = self.size  # whoever wrote the file may still be writing: there has to be an end
-        with self.path.open("rb", buffering=0) as file:
+        with open(_opened(self.path), "rb", buffering=0) as file:
             file.seek(self.offset)
             while piece := file.read(min(PIECE_BYTES, left)):
                 left -= len(piece)
@@ -232,7 +233,7 @@ class Queue:
 
 def read_mail(path: Path) -> Mail:
     """Open a file of the spool. Raises OSError, MalformedMailError."""
-    with open(path, "rb", opener=_no_link) as file:
+    with open(_opened(path), "rb") as file:
         line = file.readline(ENVELOPE_MAX_BYTES)
         size = os.fstat(file.fileno()).st_size - len(line)
     if not line.endswith(b"\n"):
@@ -281,5 +282,15 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
-def _no_link(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+def _opened(path: Path) -> int:
+    """In `incoming` anybody may put anything: a pipe would be waited for. Raises OSError, MalformedMailError."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link, a socket
+            raise MalformedMailError(f"{path} is no file") from error
+        raise
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise MalformedMailError(f"{path} is no file")
+    return fd

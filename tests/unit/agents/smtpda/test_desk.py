@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,15 @@ def test_where_everything_is(queue: Queue) -> None:
     damaged = find(queue, "5")
     assert damaged is not None and damaged.envelope is None and "no envelope" in damaged.last_word
     assert find(queue, "6") is None
+
+
+def test_what_others_leave_in_incoming_is_shown_and_waited_for_by_nobody(queue: Queue) -> None:
+    os.mkfifo(queue.incoming / "0.mail")
+    (queue.incoming / "1.mail").mkdir()
+    (queue.incoming / "2.mail").symlink_to("/etc/passwd")
+    with socket.socket(socket.AF_UNIX) as channel:
+        channel.bind(str(queue.incoming / "3.mail"))
+    assert [entry.fault.endswith("is no file") for entry in entries(queue)] == [True] * 4
 
 
 def test_held_and_tried_again(queue: Queue) -> None:
