@@ -7,9 +7,14 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
-from skitaid.agents.smtpda.spool import WAKE, socket_address
+from skitaid.agents.smtpda.spool import WAKE
+from skitaid.supervisor.unixsocket import socket_address
 
 __all__ = ["Doorbell", "Nudge"]
+
+
+AT_ONCE_MAX = 64
+"""Who rings for ever must not keep the loop."""
 
 
 class Doorbell:
@@ -29,7 +34,7 @@ class Doorbell:
     def answer(self) -> None:
         """Take what is there. What it says does not matter, anybody may have written it."""
         with suppress(BlockingIOError):
-            while True:
+            for _ in range(AT_ONCE_MAX):
                 self._channel.recv(64)
 
     def close(self) -> None:

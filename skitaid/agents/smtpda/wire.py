@@ -52,10 +52,10 @@ def _too_long() -> str:
 
 def stuffed(message: Iterable[bytes]) -> Iterator[bytes]:
     """The message as it follows DATA: a dot before each line that begins with one, and the final dot. Lines end with
-    CRLF (see `inspect`)."""
+    CRLF (see `inspect`), unless the file was cut short since."""
     is_line_start = True
     for piece in message:
         out = piece.replace(b"\n.", b"\n..")
         yield b"." + out if is_line_start and piece.startswith(b".") else out
         is_line_start = piece.endswith(b"\n") if piece else is_line_start
-    yield END
+    yield END if is_line_start else b"\r\n" + END

@@ -30,6 +30,11 @@ def test_nothing_but_the_last_dot_ends_it() -> None:
     assert b"".join(stuffed([TEXT])) == b"Subject: x\r\n\r\n..\r\n...two\r\n..three\r\n.\r\n"
 
 
+def test_a_message_that_was_cut_short_ends_all_the_same() -> None:
+    """Its file is its sender's; a server that waits for the end of the line would keep a courier for ten minutes."""
+    assert b"".join(stuffed([b"a\r\nb"])) == b"a\r\nb\r\n.\r\n"
+
+
 @pytest.mark.parametrize("message", [b"a\nb\r\n", b"a\rb\r\n", b"a\r\r\n", b"a\n.\r\nMAIL\r\n", b"\n", b"\x00\r\n", b"",
                                      b"a", b"a\r", b"x" * 999 + b"\r\n"])
 def test_what_could_be_read_in_two_ways_is_a_fault(message: bytes) -> None:
