@@ -7,7 +7,6 @@ One JSON object a line. A request is {"command": …, "name": NAME or null, "fas
 from __future__ import annotations
 
 import json
-import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from skitaid.exceptions import PeerError, RefusedError
+from skitaid.supervisor.unixsocket import socket_address
 
-__all__ = ["COMMANDS", "REQUEST_MAX_BYTES", "SOCKET_FILE", "Request", "ask", "parse_request", "socket_address"]
+__all__ = ["COMMANDS", "REQUEST_MAX_BYTES", "SOCKET_FILE", "Request", "ask", "parse_request"]
 
 SOCKET_FILE = "skitaid.sock"
 REQUEST_MAX_BYTES = 4096
 COMMANDS = ("status", "start", "stop", "restart", "reload", "shutdown", "terminate", "rotate", "ping")
-_ADDRESS_MAX = 100  # sun_path holds 108 on Linux, 104 elsewhere
 _CHUNK = 65536
 
 
@@ -71,7 +70,7 @@ def _connected(run_path: Path, timeout_s: float | None) -> Iterator[socket.socke
     channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     channel.settimeout(timeout_s)
     try:
-        with socket_address(run_path) as address:
+        with socket_address(run_path, SOCKET_FILE) as address:
             channel.connect(address)
         yield channel
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
@@ -84,20 +83,6 @@ def _connected(run_path: Path, timeout_s: float | None) -> Iterator[socket.socke
         raise RefusedError(f"skitaid did not answer within {timeout_s:.0f} s; skitaid.log may say why") from error
     finally:
         channel.close()
-
-
-@contextmanager
-def socket_address(run_path: Path) -> Iterator[str]:
-    """The socket's address for bind and connect. A path too long for one is reached through an open folder."""
-    path = str(run_path / SOCKET_FILE)
-    if len(os.fsencode(path)) <= _ADDRESS_MAX:
-        yield path
-        return
-    folder = os.open(run_path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{folder}/{SOCKET_FILE}"
-    finally:
-        os.close(folder)
 
 
 def _messages(channel: socket.socket) -> Iterator[dict[str, Any]]:

@@ -13,9 +13,10 @@ from enum import Enum
 from pathlib import Path
 
 from skitaid.exceptions import PeerError
-from skitaid.supervisor.control import REQUEST_MAX_BYTES, SOCKET_FILE, Request, parse_request, socket_address
+from skitaid.supervisor.control import REQUEST_MAX_BYTES, SOCKET_FILE, Request, parse_request
 from skitaid.supervisor.loop import Loop
 from skitaid.supervisor.reply import Answer, Reply, SendReply
+from skitaid.supervisor.unixsocket import socket_address
 
 __all__ = ["ControlListener"]
 
@@ -110,7 +111,7 @@ def _listen(run_path: Path) -> socket.socket:
     (run_path / SOCKET_FILE).unlink(missing_ok=True)
     before = os.umask(0o177)  # the socket is born with mode 0600: no moment at which others may connect
     try:
-        with socket_address(run_path) as address:
+        with socket_address(run_path, SOCKET_FILE) as address:
             listener.bind(address)
     finally:
         os.umask(before)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from skitaid.agents.smtpda.spool import socket_address
+from skitaid.supervisor.unixsocket import socket_address
 
 __all__ = ["CONTROL", "ControlSocket", "ask"]
 

@@ -7,16 +7,17 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from skitaid.agents.smtpda.envelope import ENVELOPE_MAX_BYTES, Envelope
 from skitaid.agents.smtpda.errors import MailError, MalformedMailError, SpoolError
 from skitaid.agents.smtpda.wire import inspect
+from skitaid.supervisor.unixsocket import socket_address
 
 __all__ = ["INCOMING", "MAIL_SUFFIX", "PART_SUFFIX", "SPOOL_PATH", "WAKE", "Spool", "find_spool", "new_id",
-           "socket_address", "sync_folder"]
+           "sync_folder"]
 
 INCOMING = "incoming"
 WAKE = "wake"
@@ -25,7 +26,6 @@ PART_SUFFIX = ".part"
 SPOOL_PATH = "SKITAID_SPOOL_PATH"
 """Environment of workers and jobs: the spool of the daemon that started them."""
 SYSTEM_SPOOL = Path("/var/local/skitaid/daemons/smtpda")
-_ADDRESS_MAX = 100
 
 
 def new_id() -> str:
@@ -127,19 +127,5 @@ def sync_folder(folder: Path) -> None:
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-@contextmanager
-def socket_address(folder: Path, name: str) -> Iterator[str]:
-    """A unix socket's address for bind and connect. A path too long for one is reached through an open folder."""
-    path = str(folder / name)
-    if len(os.fsencode(path)) <= _ADDRESS_MAX:
-        yield path
-        return
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{fd}/{name}"
     finally:
         os.close(fd)
