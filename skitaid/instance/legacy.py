@@ -40,12 +40,13 @@ class Legacy:
 
 
 def give(channel: socket.socket, to: int, legacy: Legacy) -> None:
-    """Answer the master with the pid `to`. One that is gone is no error, and one that does not read neither."""
+    """Answer the master with the pid `to`. That it cannot be is no error: it is gone or does not read, or the kernel
+    has no room. It gives up in time, and what serves goes on."""
     listens = list(legacy.sockets)[:_FDS_MOST]
     addresses = [{"host": listen.host, "port": listen.port, "path": listen.path} for listen in listens]
     message = json.dumps({"to": to, "addresses": addresses, "failed": legacy.failed}).encode() + b"\n"
     fds = [legacy.lock_fd, *(legacy.sockets[listen].fileno() for listen in listens)]
-    with suppress(BrokenPipeError, ConnectionResetError, BlockingIOError):
+    with suppress(OSError):
         # socket.send_fds drops the flags.
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", fds))
         channel.sendmsg([message], [rights], socket.MSG_DONTWAIT)

@@ -40,10 +40,10 @@ class Master:
     def start(self, lifeline: int, stderr: int, predecessor: Master | None = None) -> None:
         """Execute it. `predecessor`: whose addresses it takes over. Raises SpawnError, OSError; `close` it then."""
         board = self._board = Scoreboard.create()
+        theirs = self._open_channel()
         read_fd, write_fd = os.pipe()
         self._report_fd = read_fd
         os.set_blocking(read_fd, False)
-        theirs = self._open_channel()
         before = None if predecessor is None else predecessor._channel
         try:
             self.pid = spawn(self._command, Pipes(lifeline, write_fd, board.fd, stderr, _fd(theirs), _fd(before)))

@@ -80,6 +80,13 @@ def test_another_release(channel: tuple[socket.socket, socket.socket]) -> None:
         ask(channel[1])
 
 
+def test_one_that_cannot_give_goes_on(channel: tuple[socket.socket, socket.socket], legacy: Legacy) -> None:
+    """As when too many descriptors are on their way (ETOOMANYREFS): the one that serves is not to end for it."""
+    give(channel[0], 1, Legacy({}, -1))
+    with pytest.raises(LegacyError, match="in time"):
+        ask(channel[1], 0.0)
+
+
 def test_nobody_reads_what_is_given(channel: tuple[socket.socket, socket.socket], legacy: Legacy) -> None:
     ours, theirs = channel
     for _ in range(2000):
