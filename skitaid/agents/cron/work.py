@@ -27,7 +27,7 @@ SPOOL_PATH = "SKITAID_SPOOL_PATH"
 class Work:
     """A job. `owner` is the instance whose file it stands in, "" for skitaid.conf. `identity` None: as whom we are.
     `directory` None: its user's home. `python`: an interpreter whose folder comes first on PATH. `spool`: the
-    daemon's mail queue, if it has one."""
+    daemon's mail queue, if it has one. `site`: what the apps of its instance are told of it, too."""
 
     job: CronJob
     owner: str = ""
@@ -36,6 +36,7 @@ class Work:
     python: str | None = None
     environment: tuple[tuple[str, str], ...] = ()
     spool: Path | None = None
+    site: tuple[tuple[str, str], ...] = ()
 
     @property
     def key(self) -> str:
@@ -57,7 +58,18 @@ def of_instance(instance: Instance, main: Main) -> list[Work]:
     """They run as the instance's user, in its folder, with its environment and the programs of its Python's folder."""
     server = instance.server
     return [Work(job, instance.name, identity_of(server, main.global_), server.directory, server.python,
-                 instance.environment, spool_of(main)) for job in _jobs(instance.crontab)]
+                 instance.environment, spool_of(main), _site(instance, main)) for job in _jobs(instance.crontab)]
+
+
+def _site(instance: Instance, main: Main) -> tuple[tuple[str, str], ...]:
+    """The variables of its workers: a project's settings that need them are the same in a job."""
+    part = Path("instances") / instance.name
+    return (
+        ("SKITAID_INSTANCE", instance.name),
+        ("SKITAID_ETC", str(main.etc)),
+        ("SKITAID_LOG_PATH", str(main.global_.log_path / part)),
+        ("SKITAID_VAR_PATH", str(main.global_.var_path / part)),
+    )
 
 
 def spool_of(main: Main) -> Path | None:
@@ -83,7 +95,7 @@ def environ_of(work: Work, ours: Mapping[str, str] = os.environ) -> dict[str, st
     made = {"PATH": _path(work), "SHELL": SHELL, "HOME": home, "LOGNAME": user, "USER": user}
     if "TZ" in ours:
         made["TZ"] = ours["TZ"]
-    made |= dict(work.environment) | dict(work.job.environment)
+    made |= dict(work.environment) | dict(work.job.environment) | dict(work.site)
     return made | {JOB_NAME: work.key} | ({SPOOL_PATH: str(work.spool)} if work.spool is not None else {})
 
 

@@ -10,7 +10,7 @@ import pytest
 from skitaid.agents.cron.work import PATH, Work, collect, environ_of, find
 from skitaid.config.crontab import CronJob
 from skitaid.config.identity import Identity
-from skitaid.config.load import load_instance, load_main
+from skitaid.config.load import default_main, load_instance, load_main
 
 
 @pytest.fixture
@@ -45,6 +45,14 @@ def test_an_instance_s_jobs_live_where_it_does(works: dict[str, Work], tmp_path:
     assert (found["A"], found["B"], found["SKITAID_JOB"]) == ("2", "y", "shop:tidy")
     assert found["PATH"] == f"{os.path.dirname(sys.executable)}:{PATH}"
     assert works["shop:tidy"].directory == tmp_path
+    places = default_main(tmp_path).global_
+    assert {name: found[name] for name in found if name.startswith("SKITAID_")} == {
+        "SKITAID_JOB": "shop:tidy",
+        "SKITAID_INSTANCE": "shop",
+        "SKITAID_ETC": str(tmp_path),
+        "SKITAID_LOG_PATH": str(places.log_path / "instances" / "shop"),
+        "SKITAID_VAR_PATH": str(places.var_path / "instances" / "shop"),
+    }
 
 
 def test_a_user_that_nobody_knows_lives_in_the_root() -> None:
