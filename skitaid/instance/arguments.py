@@ -71,12 +71,12 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Arguments:
 
 def _security(instance: Instance) -> Security:
     """With the certificates as they are now, which is while their keys can be read. Raises ConfError."""
-    from skitaid.instance.security import make_security
+    from skitaid.instance.tls import make_tls
 
     refused = [problem for problem in certificate_problems(instance) if not problem.is_warning]
     if refused:
         raise ConfError(refused)
-    return make_security(instance)
+    return make_tls(instance)
 
 
 def _on_port(instance: Instance, port: int) -> tuple[Listen, ...]:

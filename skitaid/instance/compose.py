@@ -94,7 +94,7 @@ class Composition:
     def gateway(self) -> Gateway | None:
         """What stands before the proxies; None: the conf wants nothing there. Raises GatewayError."""
         if self._gateway is None and self.instance.gateway.enable_gateway:
-            from skitaid.instance.gatekeeping import make_gateway
+            from skitaid.instance.gateways import make_gateway
 
             self._gateway = make_gateway(self.engine, self.instance.gateway, self.app_log, self.report)
         return self._gateway
@@ -205,7 +205,7 @@ def _proxy(making: Composition, mount: Mount) -> RouteHandler:
     proxy = _open_proxy(making, mount)
     if not making.instance.gateway.enable_gateway:
         return proxy
-    from skitaid.instance.gatekeeping import GatewayError, gated
+    from skitaid.instance.gateways import GatewayError, gated
 
     assert isinstance(mount.target, ProxyTarget)
     try:

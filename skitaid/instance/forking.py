@@ -7,9 +7,9 @@ import select
 from dataclasses import dataclass, field
 
 from skitaid.instance.arguments import Conf
+from skitaid.instance.folders import Folders
 from skitaid.instance.messages import MessageReader, WorkerMessage
 from skitaid.instance.offspring import calm_signals
-from skitaid.instance.premises import Premises
 from skitaid.instance.sockets import Sockets
 from skitaid.instance.worker import WorkerTask, leave, run_worker
 from skitaid.supervisor.lifeline import Lifeline
@@ -17,18 +17,19 @@ from skitaid.supervisor.report import Reporter
 from skitaid.supervisor.scoreboard import Scoreboard
 from skitaid.was.state_table import StateTable
 
-__all__ = ["Estate", "Forker", "Post"]
+__all__ = ["Assignment", "Forker", "Resources"]
 
 FAILED = 1
 
 
 @dataclass(slots=True)
-class Estate:
-    """What a worker inherits: the sockets of its conf, its slot of the board, the read end of the lifeline, the logs,
-    and `states`, what workers share by name. `reporter` and `private_fds` are the master's alone and closed in a
-    worker. `first_environment`: the names that [environment] had when the master was started with them."""
+class Resources:
+    """What a master has and its workers inherit: the sockets of its conf, its slot of the board, the read end of the
+    lifeline, the logs, and `states`, what workers share by name. `reporter` and `private_fds` are the master's alone
+    and closed in a worker. `first_environment`: the names that [environment] had when the master was started with
+    them."""
 
-    premises: Premises
+    folders: Folders
     sockets: Sockets
     board: Scoreboard
     lifeline: Lifeline
@@ -39,7 +40,7 @@ class Estate:
 
 
 @dataclass(frozen=True, slots=True)
-class Post:
+class Assignment:
     """What a worker is forked for: its number, and its place on the board. `broken_before`: see `handover.Incoming`."""
 
     conf: Conf
@@ -51,12 +52,12 @@ class Post:
 class Forker:
     """Registers the pipes of its workers in `poll`."""
 
-    def __init__(self, estate: Estate, poll: select.poll) -> None:
-        self._estate = estate
+    def __init__(self, resources: Resources, poll: select.poll) -> None:
+        self._resources = resources
         self._poll = poll
         self._pipes: dict[int, tuple[int, MessageReader]] = {}
 
-    def fork(self, post: Post) -> int:
+    def fork(self, assignment: Assignment) -> int:
         """A new worker's pid. In the child it does not return. Raises OSError."""
         read_fd, write_fd = os.pipe()
         try:
@@ -66,7 +67,7 @@ class Forker:
             os.close(write_fd)
             raise
         if pid == 0:
-            self._be_worker(post, (read_fd, write_fd))
+            self._be_worker(assignment, (read_fd, write_fd))
         os.close(write_fd)
         self._pipes[read_fd] = (pid, MessageReader())
         self._poll.register(read_fd, select.POLLIN)
@@ -82,34 +83,34 @@ class Forker:
             os.close(fd)
         return pid, reader.feed(data)
 
-    def _be_worker(self, post: Post, pipe: tuple[int, int]) -> None:
+    def _be_worker(self, assignment: Assignment, pipe: tuple[int, int]) -> None:
         """In the child: serve, and end the process."""
         code = FAILED
         try:
             calm_signals()
-            code = run_worker(self._task(post, pipe))
+            code = run_worker(self._task(assignment, pipe))
         except BaseException:  # noqa: BLE001  (the root of a process)
-            self._estate.premises.logbook.server.write_traceback(f"worker #{post.index}")
+            self._resources.folders.logbook.server.write_traceback(f"worker #{assignment.index}")
         finally:
             leave(code)
 
-    def _task(self, post: Post, pipe: tuple[int, int]) -> WorkerTask:
+    def _task(self, assignment: Assignment, pipe: tuple[int, int]) -> WorkerTask:
         """Let go of what is the master's, and take over what is the worker's."""
-        estate = self._estate
+        resources = self._resources
         read_fd, write_fd = pipe
-        estate.reporter.close()
-        for fd in (read_fd, *self._pipes, *estate.private_fds):
+        resources.reporter.close()
+        for fd in (read_fd, *self._pipes, *resources.private_fds):
             os.close(fd)
-        instance = post.conf.instance
+        instance = assignment.conf.instance
         return WorkerTask(
-            conf=post.conf,
-            index=post.index,
-            slot=estate.board.slot(post.slot),
-            sockets=estate.sockets.take(instance.server.listen),
-            logbook=estate.premises.logbook,
+            conf=assignment.conf,
+            index=assignment.index,
+            slot=resources.board.slot(assignment.slot),
+            sockets=resources.sockets.take(instance.server.listen),
+            logbook=resources.folders.logbook,
             pipe_fd=write_fd,
-            lifeline_fd=estate.lifeline.keep_read_end(),
-            states=estate.states,
-            unset=tuple(estate.first_environment.difference(name for name, _ in instance.environment)),
-            broken_before=post.broken_before,
+            lifeline_fd=resources.lifeline.keep_read_end(),
+            states=resources.states,
+            unset=tuple(resources.first_environment.difference(name for name, _ in instance.environment)),
+            broken_before=assignment.broken_before,
         )

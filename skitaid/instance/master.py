@@ -16,18 +16,18 @@ from itertools import count
 from typing import Final
 
 from skitaid.exceptions import ConfError, SkitaidError
+from skitaid.instance.acquisition import acquire
 from skitaid.instance.arguments import Arguments, Conf, parse
 from skitaid.instance.care import Care, no_process, stop_patience_s
 from skitaid.instance.crew import Crew, Stage, Worker
 from skitaid.instance.departure import Departure
-from skitaid.instance.forking import Estate, Forker, Post
+from skitaid.instance.folders import Folders, FoldersError
+from skitaid.instance.forking import Assignment, Forker, Resources
 from skitaid.instance.handover import Incoming, Verdict, judge
-from skitaid.instance.legacy import Legacy
+from skitaid.instance.inheritance import Inheritance
 from skitaid.instance.limits import raise_descriptor_limit
 from skitaid.instance.lock import InstanceLock
 from skitaid.instance.messages import Kind, WorkerMessage
-from skitaid.instance.occupation import occupy
-from skitaid.instance.premises import Premises, PremisesError
 from skitaid.instance.reload_watch import ReloadWatch
 from skitaid.instance.sockets import BindError, Sockets
 from skitaid.instance.succession import Succession
@@ -91,7 +91,7 @@ class Master:
         self._signals: SignalPipe
         self._conf: Conf
         self._lock: InstanceLock
-        self._premises: Premises
+        self._folders: Folders
         self._forker: Forker
 
     def run(self) -> int:
@@ -100,8 +100,8 @@ class Master:
         self._watch_fds()
         try:
             self._conf = self._arguments.load()
-            self._premises = Premises(self._conf, is_verbose=self._arguments.is_verbose)
-        except (ConfError, PremisesError) as error:
+            self._folders = Folders(self._conf, is_verbose=self._arguments.is_verbose)
+        except (ConfError, FoldersError) as error:
             print(error, file=sys.stderr)
             self._reporter.failed(str(error))
             return EXIT_WRONG if isinstance(error, ConfError) else EXIT_FAILED
@@ -112,7 +112,7 @@ class Master:
             self._say("fatal", str(error))
             self._reporter.failed(str(error))
         except Exception:  # noqa: BLE001  (the root of a process)
-            self._premises.logbook.server.write_traceback("master")
+            self._folders.logbook.server.write_traceback("master")
         self._give_way()
         self._kill_all()
         return EXIT_FAILED
@@ -121,10 +121,10 @@ class Master:
 
     def _serve(self) -> int:
         """Until the end; 0. Raises SkitaidError when it can't begin."""
-        legacy = self._succession.inherit()
-        self._lock = occupy(self._conf, self._sockets, legacy, lambda: self._is_unwanted)
+        inheritance = self._succession.inherit()
+        self._lock = acquire(self._conf, self._sockets, inheritance, lambda: self._is_unwanted)
         raise_descriptor_limit()
-        self._forker = Forker(self._estate(), self._poll)
+        self._forker = Forker(self._resources(), self._poll)
         self._care.follow(self._conf.instance)
         # What is loaded now is shared with the workers, as long as nobody writes to it: not even the collector.
         gc.collect()
@@ -150,13 +150,13 @@ class Master:
             raise _StartError(f"cannot start: {no_process(error)}") from error
         self._reloads.follow(self._conf)
 
-    def _estate(self) -> Estate:
+    def _resources(self) -> Resources:
         private_fds = [*self._signals.fds, self._lock.fd, *self._succession.fds]
         if self._parent is not None:
             private_fds.append(self._parent)
         first = frozenset(name for name, _ in self._conf.instance.environment)
-        return Estate(
-            self._premises, self._sockets, self._board, Lifeline.create(), self._reporter,
+        return Resources(
+            self._folders, self._sockets, self._board, Lifeline.create(), self._reporter,
             private_fds=private_fds, first_environment=first, states=StateTable.create(),
         )  # fmt: skip
 
@@ -212,7 +212,7 @@ class Master:
 
     def _tick(self, now: float) -> None:
         """Once a second: logs, stuck workers, files that are watched."""
-        logbook = self._premises.logbook
+        logbook = self._folders.logbook
         # Of two masters one rotates.
         if self._is_ready and not self._is_stopping and logbook.rotate_daily():
             self._tell_workers(signal.SIGUSR1)
@@ -222,7 +222,7 @@ class Master:
         self._reloads.tick()
 
     def _rotate(self) -> None:
-        self._premises.logbook.rotate()
+        self._folders.logbook.rotate()
         self._tell_workers(signal.SIGUSR1)
         self._say("info", "logs rotated")
 
@@ -237,8 +237,8 @@ class Master:
         incoming = self._incoming
         is_incoming = incoming is not None and incoming.generation == generation
         if incoming is not None and is_incoming:
-            return self._forker.fork(Post(incoming.conf, index, slot, incoming.broken_before))
-        return self._forker.fork(Post(self._conf, index, slot))
+            return self._forker.fork(Assignment(incoming.conf, index, slot, incoming.broken_before))
+        return self._forker.fork(Assignment(self._conf, index, slot))
 
     def _hear(self, fd: int) -> None:
         pid, messages = self._forker.hear(fd)
@@ -302,15 +302,15 @@ class Master:
         """What the workers that serve could not load, ours or those of the master before; None: there are none."""
         if self._is_ready:
             return self._unserved
-        return None if self._succession.legacy is None else self._succession.legacy.failed
+        return None if self._succession.inheritance is None else self._succession.inheritance.failed
 
     def _reload(self, now: float) -> None:
         """Begin with a new generation; the old goes on until the new is ready."""
         try:
             conf = self._arguments.load()
-            self._premises.settle(conf)
+            self._folders.follow(conf)
             opened = self._sockets.open(conf.instance.server.listen)
-        except (ConfError, PremisesError, BindError) as error:
+        except (ConfError, FoldersError, BindError) as error:
             self._return_to_old()
             self._reload_failed(str(error))
             return
@@ -356,7 +356,7 @@ class Master:
     def _give_up(self, incoming: Incoming, reason: str) -> None:
         """The new generation can't serve: the old goes on, or nothing does."""
         if not self._is_ready:
-            raise _StartError(f"cannot start: {reason}; see {self._premises.logbook.folder}")
+            raise _StartError(f"cannot start: {reason}; see {self._folders.logbook.folder}")
         self._incoming = None
         # Those that were ready may have begun with requests.
         kill_at = time.monotonic() + stop_patience_s(self._conf.instance)
@@ -367,8 +367,8 @@ class Master:
 
     def _return_to_old(self) -> None:
         # They were fine before; should they no longer be, what serves still serves.
-        with suppress(PremisesError):
-            self._premises.settle(self._conf)
+        with suppress(FoldersError):
+            self._folders.follow(self._conf)
 
     def _reload_failed(self, reason: str) -> None:
         self._say("error", f"reload failed, what served goes on: {reason}")
@@ -378,14 +378,14 @@ class Master:
 
     def _follow(self, order: Order) -> None:
         if order.word is Word.ASK:
-            legacy = Legacy(self._sockets.everything, self._lock.fd, self._broken_before or ())
-            self._succession.give(order.pid, legacy)
+            inheritance = Inheritance(self._sockets.everything, self._lock.fd, self._broken_before or ())
+            self._succession.give(order.pid, inheritance)
         elif order.word is Word.RELIEVED:
             self._leave_to_successor()
         elif order.word is Word.STAY and not self._is_stopping:
             # It may have given folders and logs to another user.
             self._return_to_old()
-            self._premises.logbook.reopen()
+            self._folders.logbook.reopen()
 
     def _leave_to_successor(self) -> None:
         """Another master serves at our addresses: finish what is in flight, as the old workers of a reload do."""
@@ -408,7 +408,7 @@ class Master:
 
     def _give_way(self) -> None:
         """We cannot take the other master's place. What our workers have begun with is finished all the same."""
-        if self._succession.legacy is not None and self._crew.workers and not self._is_ready:
+        if self._succession.inheritance is not None and self._crew.workers and not self._is_ready:
             self._lock.part()
             self._stop(signal.SIGQUIT, stop_patience_s(self._conf.instance))
             while self._crew.workers:
@@ -447,4 +447,4 @@ class Master:
 
     def _say(self, kind: str, text: str) -> None:
         for line in text.splitlines():
-            self._premises.logbook.server.write(kind, line)
+            self._folders.logbook.server.write(kind, line)

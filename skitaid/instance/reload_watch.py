@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from skitaid.config.certificates import certificate_problems
 from skitaid.instance.arguments import Conf
+from skitaid.instance.certificate_watch import CertificateWatch
 from skitaid.instance.reloader import Reloader
-from skitaid.instance.renewal import Renewal
 
 __all__ = ["ReloadWatch"]
 
@@ -22,15 +22,15 @@ class ReloadWatch:
         self.is_due = False
         self._say = say
         self._correction: Reloader | None = None
-        self._renewal: Renewal | None = None
+        self._certificates: CertificateWatch | None = None
 
     def follow(self, conf: Conf) -> None:
         """Of the newest workers: what they have is to be watched, and nothing of those before."""
-        self._correction = self._renewal = None
+        self._correction = self._certificates = None
         if conf.security is not None:
-            from skitaid.instance.security import certificate_files
+            from skitaid.instance.tls import certificate_files
 
-            self._renewal = Renewal(
+            self._certificates = CertificateWatch(
                 certificate_files(conf.instance),
                 lambda: "; ".join(str(each) for each in certificate_problems(conf.instance) if not each.is_warning),
                 lambda wrong: self._say("error", f"a certificate changed, the one before goes on: {wrong}"),
@@ -45,6 +45,6 @@ class ReloadWatch:
         """Once a second: look at the files that are watched, and set `is_due` when one has changed."""
         if self._correction is not None and self._correction.has_changed():
             self.is_due = True
-        if self._renewal is not None and self._renewal.is_there():
+        if self._certificates is not None and self._certificates.is_renewed():
             self._say("info", "a certificate changed")
             self.is_due = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 import socket
 
-from skitaid.instance.legacy import Legacy, ask, give
+from skitaid.instance.inheritance import Inheritance, ask, give
 from skitaid.supervisor.succession import CHANNEL_FD, PREDECESSOR_FD, Order, OrderReader, inherited
 
 __all__ = ["Succession"]
@@ -14,14 +14,14 @@ _CHUNK = 65536
 
 
 class Succession:
-    """The ends of the channels that the supervisor gave, if one did. `legacy`: another master runs this instance, and
-    goes on if we do not come up. `fds` must be closed in a forked child."""
+    """The ends of the channels that the supervisor gave, if one did. `inheritance`: what the master that runs this
+    instance gave us; it goes on if we do not come up. `fds` must be closed in a forked child."""
 
     def __init__(self) -> None:
         self._channel = inherited(CHANNEL_FD)
         self._predecessor = inherited(PREDECESSOR_FD)
         self._reader = OrderReader()
-        self.legacy: Legacy | None = None
+        self.inheritance: Inheritance | None = None
 
     @property
     def fd(self) -> int | None:
@@ -32,13 +32,13 @@ class Succession:
     def fds(self) -> list[int]:
         return [] if self._channel is None else [self._channel.fileno()]
 
-    def inherit(self) -> Legacy | None:
-        """What the other master leaves us; None: there is none, or it has ended. Raises LegacyError."""
+    def inherit(self) -> Inheritance | None:
+        """What the other master leaves us; None: there is none, or it has ended. Raises InheritanceError."""
         if self._predecessor is not None:
             with self._predecessor as predecessor:
-                self.legacy = ask(predecessor)
+                self.inheritance = ask(predecessor)
             self._predecessor = None
-        return self.legacy
+        return self.inheritance
 
     def hear(self, poll: select.poll) -> list[Order]:
         """The orders that came. When there can't be any more, `poll` forgets the channel."""
@@ -49,9 +49,9 @@ class Succession:
             poll.unregister(self._channel)
         return self._reader.feed(data)
 
-    def give(self, to: int, legacy: Legacy) -> None:
+    def give(self, to: int, inheritance: Inheritance) -> None:
         if self._channel is not None:
-            give(self._channel, to, legacy)
+            give(self._channel, to, inheritance)
 
 
 def _read(channel: socket.socket) -> bytes:

@@ -28,7 +28,6 @@ from skitaid.handlers.site import Site
 from skitaid.instance.applog import AppLog
 from skitaid.instance.arguments import Conf
 from skitaid.instance.compose import Composition, engine_settings, make_router
-from skitaid.instance.doubt import doubt_teller
 from skitaid.instance.handover import newly_failed
 from skitaid.instance.lastresort import LastResort
 from skitaid.instance.logbook import Logbook
@@ -36,6 +35,7 @@ from skitaid.instance.memory import MemoryKeeper
 from skitaid.instance.messages import say_closed, say_ready, say_reload
 from skitaid.instance.offspring import part_from
 from skitaid.instance.reloader import Reloader
+from skitaid.instance.untrusted_proxy import untrusted_proxy_teller
 from skitaid.instance.was_worker import install_was
 from skitaid.logs.writer import RequestLogWriter
 from skitaid.protocols.http1.response import require_tls
@@ -167,7 +167,7 @@ class _Worker:
         self._site = Site(Router([]))
         self._engine = Engine(engine_settings(conf.instance, conf.var_folder), self._site, log=log)
         self._site.engine = self._engine
-        self._engine.hearing.on_doubt = doubt_teller(task.logbook.server)
+        self._engine.hearing.on_doubt = untrusted_proxy_teller(task.logbook.server)
         if self._engine.spool is not None:
             self._engine.spool.on_trouble = partial(task.logbook.server.write, "error")
         self._started_at = time.time()

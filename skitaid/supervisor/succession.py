@@ -1,7 +1,7 @@
 """How a master is followed by another while its addresses stay open: the words on the channel between them.
 
-A master has one end of a pair of sockets, the supervisor the other, and lends that to the master that is to follow.
-The new one asks, and is given duplicates of the listening sockets (`instance.legacy`); both serve then. The supervisor
+A master has one end of a pair of sockets, the supervisor the other, and lends that to the master that is to follow. The
+new one asks, and is given duplicates of the listening sockets (`instance.inheritance`); both serve then. The supervisor
 says which of them remains. One JSON object a line. Standard library only.
 """
 

@@ -18,10 +18,10 @@ from skitaid.engine.tls import TlsServer
 from skitaid.engine.tls_context import CertificateChoice, server_context
 from skitaid.exceptions import ConfError, Problem
 
-__all__ = ["certificate_files", "make_security"]
+__all__ = ["certificate_files", "make_tls"]
 
 
-def make_security(instance: Instance) -> TlsServer:
+def make_tls(instance: Instance) -> TlsServer:
     """What the instance's TCP addresses speak. Raises ConfError."""
     tls = instance.server.tls
     assert tls is not None
@@ -32,7 +32,7 @@ def make_security(instance: Instance) -> TlsServer:
 
 
 def certificate_files(instance: Instance) -> Iterator[Path]:
-    """What `make_security` reads."""
+    """What `make_tls` reads."""
     for certificate, _ in certificates_of(instance):
         yield certificate.certfile
         if certificate.keyfile is not None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from skitaid.instance.renewal import Renewal
+from skitaid.instance.certificate_watch import CertificateWatch
 
 
 class Story:
@@ -17,7 +17,7 @@ class Story:
         self.wrong = ""
         self.complaints: list[str] = []
         self.at_ns = 1_000
-        self.renewal = Renewal([path], lambda: self.wrong, self.complaints.append)
+        self.watch = CertificateWatch([path], lambda: self.wrong, self.complaints.append)
 
     def write(self) -> None:
         self.at_ns += 10**9
@@ -30,24 +30,24 @@ def story(tmp_path: Path) -> Story:
 
 
 def test_nothing_is_there_as_long_as_nothing_changes(story: Story) -> None:
-    assert [story.renewal.is_there() for _ in range(3)] == [False] * 3
+    assert [story.watch.is_renewed() for _ in range(3)] == [False] * 3
 
 
 def test_a_renewal_is_there_when_it_has_come_to_rest(story: Story) -> None:
     story.write()
-    assert not story.renewal.is_there()
+    assert not story.watch.is_renewed()
     story.write()
-    assert not story.renewal.is_there()
-    assert story.renewal.is_there()
-    assert not story.renewal.is_there()
+    assert not story.watch.is_renewed()
+    assert story.watch.is_renewed()
+    assert not story.watch.is_renewed()
 
 
 def test_what_can_t_be_served_is_complained_of_once_and_not_taken(story: Story) -> None:
     story.wrong = "no"
     for _ in range(2):
         story.write()
-        assert [story.renewal.is_there() for _ in range(3)] == [False] * 3
+        assert [story.watch.is_renewed() for _ in range(3)] == [False] * 3
     assert story.complaints == ["no"]
     story.wrong = ""
     story.write()
-    assert [story.renewal.is_there() for _ in range(2)] == [False, True]
+    assert [story.watch.is_renewed() for _ in range(2)] == [False, True]

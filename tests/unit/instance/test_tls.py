@@ -12,7 +12,7 @@ from skitaid.config.load import load_all
 from skitaid.config.model import Instance
 from skitaid.engine.tls import TlsServer
 from skitaid.exceptions import ConfError
-from skitaid.instance.security import certificate_files, make_security
+from skitaid.instance.tls import certificate_files, make_tls
 from tests.certificates import make
 
 CONF = """
@@ -74,11 +74,11 @@ def subject(server: TlsServer, name: str | None) -> str:
     ("c.example", "s"), ("other.example", "s"), (None, "s"),
 ])  # fmt: skip
 def test_each_host_has_its_certificate(etc: Path, name: str | None, common_name: str) -> None:
-    assert subject(make_security(instance_of(etc)), name) == f"CN={common_name}"
+    assert subject(make_tls(instance_of(etc)), name) == f"CN={common_name}"
 
 
 def test_without_one_of_the_server_s_the_first_is_shown(etc: Path) -> None:
-    security = make_security(instance_of(etc, server=""))
+    security = make_tls(instance_of(etc, server=""))
     assert subject(security, None) == "CN=a.example"
     assert subject(security, "x.b.example") == "CN=*.b.example"
 
@@ -86,7 +86,7 @@ def test_without_one_of_the_server_s_the_first_is_shown(etc: Path) -> None:
 @pytest.mark.parametrize(("client_cert", "mode"), [("required", ssl.CERT_REQUIRED), ("optional", ssl.CERT_OPTIONAL)])
 def test_clients_are_asked_for_certificates(etc: Path, client_cert: str, mode: ssl.VerifyMode) -> None:
     server = f"certfile = s.pem\nkeyfile = s.key\nclient_ca = a.pem\nclient_cert = {client_cert}"
-    security = make_security(instance_of(etc, server=server))
+    security = make_tls(instance_of(etc, server=server))
     assert security.asks_for_certificates
     assert security.context.verify_mode is mode
 
@@ -100,4 +100,4 @@ def test_a_certificate_that_broke_since_is_told(etc: Path) -> None:
     instance = instance_of(etc)
     (etc / "cert" / "b.key").write_bytes((etc / "cert" / "a.key").read_bytes())
     with pytest.raises(ConfError, match="does not belong"):
-        make_security(instance)
+        make_tls(instance)

@@ -1,4 +1,4 @@
-"""Tells the administrator of a proxy that nobody has named."""
+"""Tells the administrator of a proxy in front of us that `trusted` in the conf does not name."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable
 from skitaid.engine.stream import Stream
 from skitaid.logs.lines import LogFile
 
-__all__ = ["doubt_teller"]
+__all__ = ["untrusted_proxy_teller"]
 
 
-def doubt_teller(log: LogFile) -> Callable[[Stream], None]:
+def untrusted_proxy_teller(log: LogFile) -> Callable[[Stream], None]:
     """For `Hearing.on_doubt`: one line, for the first request that looks as if it came through a proxy."""
 
     def tell(stream: Stream) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from skitaid.instance.reloader import Reloader
 
-__all__ = ["Renewal"]
+__all__ = ["CertificateWatch"]
 
 
-class Renewal:
+class CertificateWatch:
     """Notices new certificates. `files` are looked at once a second. `check` tells what is wrong with them, "" for
     nothing; `complain` is told of it, once."""
 
@@ -22,9 +22,9 @@ class Renewal:
         self._is_due = False
         self._told = ""
 
-    def is_there(self) -> bool:
-        """True once for each renewal that can be served. A certificate and its key are two files, and each may be
-        written in pieces: so they are looked at when nothing has changed for a look."""
+    def is_renewed(self) -> bool:
+        """Whether new certificates are there: True once for each renewal that can be served. A certificate and its key
+        are two files, and each may be written in pieces: so they are looked at when nothing has changed for a look."""
         if self._watch.has_changed():
             self._is_due = True
             return False

@@ -12,28 +12,28 @@ from skitaid.instance.arguments import Conf
 from skitaid.instance.logbook import Logbook
 from skitaid.logs.stdio import redirect
 
-__all__ = ["Premises", "PremisesError"]
+__all__ = ["Folders", "FoldersError"]
 
 
-class PremisesError(SkitaidError):
+class FoldersError(SkitaidError):
     """A folder cannot be made or given to the workers' user; the machine's administrator must act."""
 
 
-class Premises:
-    """The master's hold on them. `logbook` is there from the beginning."""
+class Folders:
+    """The log folder, with the log files open in `logbook`, and the var folder."""
 
     logbook: Logbook
 
     def __init__(self, conf: Conf, *, is_verbose: bool) -> None:
         """Make the folders and open the logs; `is_verbose`: these are shown on standard error too. Raises
-        PremisesError."""
+        FoldersError."""
         self._is_verbose = is_verbose
         self._owner: tuple[int, int] | None = None
         self.logbook = self._open_logbook(conf, _owner(conf))
-        self.settle(conf)
+        self.follow(conf)
 
-    def settle(self, conf: Conf) -> None:
-        """Follow a conf that names other folders or another user. Raises PremisesError."""
+    def follow(self, conf: Conf) -> None:
+        """Follow a conf that names other folders or another user. Raises FoldersError."""
         owner = _owner(conf)
         if (conf.log_folder, owner) != (self.logbook.folder, self._owner):
             before, self.logbook = self.logbook, self._open_logbook(conf, owner)
@@ -44,7 +44,7 @@ class Premises:
                 os.chown(conf.var_folder, *owner)
         except OSError as error:
             advice = "make its parent writable, or name another var_path in skitaid.conf"
-            raise PremisesError(f"cannot make {conf.var_folder}: {error.strerror} ({advice})") from error
+            raise FoldersError(f"cannot make {conf.var_folder}: {error.strerror} ({advice})") from error
 
     def _open_logbook(self, conf: Conf, owner: tuple[int, int] | None) -> Logbook:
         self._owner = owner

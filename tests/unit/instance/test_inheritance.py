@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from skitaid.config.model import Listen
-from skitaid.instance.legacy import Legacy, LegacyError, ask, give
+from skitaid.instance.inheritance import Inheritance, InheritanceError, ask, give
 from skitaid.supervisor.succession import Order, OrderReader, Word
 
 LOCAL = Listen("127.0.0.1", 0)
@@ -22,28 +22,28 @@ def channel() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 @pytest.fixture
-def legacy() -> Iterator[Legacy]:
+def inheritance() -> Iterator[Inheritance]:
     lock_fd = os.open(os.devnull, os.O_RDWR)
     with socket.create_server(("127.0.0.1", 0)) as sock:
-        yield Legacy({LOCAL: sock}, lock_fd, ("/a (site.conf:3): broken",))
+        yield Inheritance({LOCAL: sock}, lock_fd, ("/a (site.conf:3): broken",))
     os.close(lock_fd)
 
 
-def drop(legacy: Legacy) -> None:
-    os.close(legacy.lock_fd)
-    for sock in legacy.sockets.values():
+def drop(inheritance: Inheritance) -> None:
+    os.close(inheritance.lock_fd)
+    for sock in inheritance.sockets.values():
         sock.close()
 
 
-def test_descriptors_come_over(channel: tuple[socket.socket, socket.socket], legacy: Legacy) -> None:
+def test_descriptors_come_over(channel: tuple[socket.socket, socket.socket], inheritance: Inheritance) -> None:
     ours, theirs = channel
-    give(ours, os.getpid(), legacy)
+    give(ours, os.getpid(), inheritance)
     got = ask(theirs)
     assert got is not None
-    assert got.failed == legacy.failed
+    assert got.failed == inheritance.failed
     assert list(got.sockets) == [LOCAL]
-    assert got.sockets[LOCAL].getsockname() == legacy.sockets[LOCAL].getsockname()
-    assert os.path.sameopenfile(got.lock_fd, legacy.lock_fd)
+    assert got.sockets[LOCAL].getsockname() == inheritance.sockets[LOCAL].getsockname()
+    assert os.path.sameopenfile(got.lock_fd, inheritance.lock_fd)
     assert not os.get_inheritable(got.lock_fd)
     assert not got.sockets[LOCAL].get_inheritable()
     assert OrderReader().feed(ours.recv(4096)) == [Order(Word.ASK, os.getpid())]
@@ -51,12 +51,12 @@ def test_descriptors_come_over(channel: tuple[socket.socket, socket.socket], leg
 
 
 def test_what_one_before_did_not_live_to_read_is_passed_over(
-    channel: tuple[socket.socket, socket.socket], legacy: Legacy
+    channel: tuple[socket.socket, socket.socket], inheritance: Inheritance
 ) -> None:
     ours, theirs = channel
     before = len(os.listdir("/proc/self/fd"))
-    give(ours, 1, Legacy({}, legacy.lock_fd))
-    give(ours, os.getpid(), legacy)
+    give(ours, 1, Inheritance({}, inheritance.lock_fd))
+    give(ours, os.getpid(), inheritance)
     got = ask(theirs)
     assert got is not None
     assert list(got.sockets) == [LOCAL]
@@ -70,26 +70,26 @@ def test_one_that_is_gone_leaves_nothing(channel: tuple[socket.socket, socket.so
 
 
 def test_nobody_waits_for_ever(channel: tuple[socket.socket, socket.socket]) -> None:
-    with pytest.raises(LegacyError, match="stop and start instead"):
+    with pytest.raises(InheritanceError, match="stop and start instead"):
         ask(channel[1], 0.0)
 
 
 def test_another_release(channel: tuple[socket.socket, socket.socket]) -> None:
     channel[0].send(b'{"all": "that I have"}\n')
-    with pytest.raises(LegacyError, match="of a release that is too different"):
+    with pytest.raises(InheritanceError, match="of a release that is too different"):
         ask(channel[1])
 
 
-def test_one_that_cannot_give_goes_on(channel: tuple[socket.socket, socket.socket], legacy: Legacy) -> None:
+def test_one_that_cannot_give_goes_on(channel: tuple[socket.socket, socket.socket], inheritance: Inheritance) -> None:
     """As when too many descriptors are on their way (ETOOMANYREFS): the one that serves is not to end for it."""
-    give(channel[0], 1, Legacy({}, -1))
-    with pytest.raises(LegacyError, match="in time"):
+    give(channel[0], 1, Inheritance({}, -1))
+    with pytest.raises(InheritanceError, match="in time"):
         ask(channel[1], 0.0)
 
 
-def test_nobody_reads_what_is_given(channel: tuple[socket.socket, socket.socket], legacy: Legacy) -> None:
+def test_nobody_reads_what_is_given(channel: tuple[socket.socket, socket.socket], inheritance: Inheritance) -> None:
     ours, theirs = channel
     for _ in range(2000):
-        give(ours, 1, Legacy({}, legacy.lock_fd))
+        give(ours, 1, Inheritance({}, inheritance.lock_fd))
     theirs.close()
-    give(ours, 1, legacy)
+    give(ours, 1, inheritance)

@@ -9,7 +9,7 @@ import pytest
 from skitaid.config.load import default_main
 from skitaid.config.model import Instance
 from skitaid.instance.arguments import Conf
-from skitaid.instance.premises import Premises, PremisesError
+from skitaid.instance.folders import Folders, FoldersError
 
 
 @pytest.fixture
@@ -19,32 +19,32 @@ def conf(tmp_path: Path) -> Conf:
 
 
 def test_folders_and_logs_are_made(conf: Conf) -> None:
-    premises = Premises(conf, is_verbose=True)
+    folders = Folders(conf, is_verbose=True)
     assert conf.var_folder.is_dir()
     assert sorted(os.listdir(conf.log_folder)) == ["app.log", "request.log", "server.log", "stderr.log"]
-    assert premises.logbook.folder == conf.log_folder
-    premises.logbook.close()
+    assert folders.logbook.folder == conf.log_folder
+    folders.logbook.close()
 
 
 def test_the_same_conf_changes_nothing(conf: Conf) -> None:
-    premises = Premises(conf, is_verbose=True)
-    before = premises.logbook
-    premises.settle(replace(conf))
-    assert premises.logbook is before
+    folders = Folders(conf, is_verbose=True)
+    before = folders.logbook
+    folders.follow(replace(conf))
+    assert folders.logbook is before
     before.close()
 
 
 def test_another_log_folder_is_followed(conf: Conf, tmp_path: Path) -> None:
-    premises = Premises(conf, is_verbose=True)
-    premises.logbook.server.write("info", "before")
-    premises.settle(replace(conf, log_folder=tmp_path / "elsewhere"))
-    premises.logbook.server.write("info", "after")
+    folders = Folders(conf, is_verbose=True)
+    folders.logbook.server.write("info", "before")
+    folders.follow(replace(conf, log_folder=tmp_path / "elsewhere"))
+    folders.logbook.server.write("info", "after")
     assert "before" in (conf.log_folder / "server.log").read_text()
     assert "after" in (tmp_path / "elsewhere" / "server.log").read_text()
-    premises.logbook.close()
+    folders.logbook.close()
 
 
 def test_a_folder_that_cannot_be_made_is_told(conf: Conf, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(PremisesError, match=r"cannot make .*/file/site: .* \(make its parent writable"):
-        Premises(replace(conf, var_folder=tmp_path / "file" / "site"), is_verbose=True)
+    with pytest.raises(FoldersError, match=r"cannot make .*/file/site: .* \(make its parent writable"):
+        Folders(replace(conf, var_folder=tmp_path / "file" / "site"), is_verbose=True)

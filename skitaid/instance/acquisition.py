@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from skitaid.instance.arguments import Conf
-from skitaid.instance.legacy import Legacy
+from skitaid.instance.inheritance import Inheritance
 from skitaid.instance.lock import HeldError, InstanceLock
 from skitaid.instance.sockets import BusyError, Sockets
 
-__all__ = ["occupy"]
+__all__ = ["acquire"]
 
 PREDECESSOR_S: Final = 6.0
 """How long a master that is on its way out, or the workers of one that was killed, may still be in the way."""
@@ -20,19 +20,19 @@ _LOOK_S: Final = 0.05
 _Got = TypeVar("_Got")
 
 
-def occupy(conf: Conf, sockets: Sockets, legacy: Legacy | None, is_unwanted: Callable[[], bool]) -> InstanceLock:
-    """The lock; `sockets` are open then. While a predecessor is in the way it is tried again, until `is_unwanted`.
-    Raises RefusedError, BindError."""
-    lock = _lock(conf, sockets, legacy, is_unwanted)
+def acquire(conf: Conf, sockets: Sockets, given: Inheritance | None, is_unwanted: Callable[[], bool]) -> InstanceLock:
+    """The lock of the instance, with `sockets` open: those that the master before has `given`, or our own. While
+    another master is in the way it is tried again, until `is_unwanted`. Raises RefusedError, BindError."""
+    lock = _lock(conf, sockets, given, is_unwanted)
     patience_s = PREDECESSOR_S if lock.follows_a_killed_one else 0.0
     _patiently(lambda: sockets.open(conf.instance.server.listen), patience_s, is_unwanted)
     return lock
 
 
-def _lock(conf: Conf, sockets: Sockets, legacy: Legacy | None, is_unwanted: Callable[[], bool]) -> InstanceLock:
-    if legacy is not None:
-        sockets.borrow(legacy.sockets)
-        return InstanceLock(legacy.lock_fd)
+def _lock(conf: Conf, sockets: Sockets, given: Inheritance | None, is_unwanted: Callable[[], bool]) -> InstanceLock:
+    if given is not None:
+        sockets.borrow(given.sockets)
+        return InstanceLock(given.lock_fd)
     run_path = conf.main.global_.run_path
     return _patiently(lambda: InstanceLock.take(run_path, conf.instance.name), PREDECESSOR_S, is_unwanted)
 
