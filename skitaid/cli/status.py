@@ -91,7 +91,7 @@ def overview(session: Session, daemon: Figures, instances: list[Figures], style:
         return [*lines, f"No instance: put a conf file into {session.etc}/servers-enabled/, it starts by itself."]
     lines += render(INSTANCE_COLUMNS, [instance_row(figures) for figures in instances], style)
     for figures in instances:
-        lines += trouble(session, figures, style)
+        lines += leaving(figures) + trouble(session, figures, style)
     return lines
 
 
@@ -100,7 +100,8 @@ def detail(session: Session, figures: Figures, style: Style) -> list[str]:
     lines = render(INSTANCE_COLUMNS, [instance_row(figures)], style)
     if figures.get("workers"):
         lines += ["", *render(WORKER_COLUMNS, [worker_row(worker) for worker in figures["workers"]], style)]
-    return [*lines, *trouble(session, figures, style), "", f"logs: {session.log_folder(figures['name'])}/"]
+    lines += leaving(figures) + trouble(session, figures, style)
+    return [*lines, "", f"logs: {session.log_folder(figures['name'])}/"]
 
 
 def daemon_line(daemon: Figures, style: Style) -> str:
@@ -141,6 +142,15 @@ def worker_row(worker: Figures) -> list[Cell]:
         Cell(str(worker.get("connections", "-"))),
         _or_dash(worker["rss_bytes"] and size(worker["rss_bytes"])),
     ]
+
+
+def leaving(figures: Figures) -> list[str]:
+    """The masters that another has replaced, and that finish what they have in flight."""
+    found = figures.get("leaving") or []
+    lines = [f"{figures['name']}: a master on its way out, pid {each['pid']}, finishes what it has in flight: "
+             f"connections {each['connections']}, memory {size(each['rss_bytes'])}, {duration(each['left_s'])} at most"
+             for each in found]
+    return ["", *lines] if lines else []
 
 
 def trouble(session: Session, figures: Figures, style: Style) -> list[str]:

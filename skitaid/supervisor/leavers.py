@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from skitaid.supervisor.master import Master
 
@@ -26,6 +26,10 @@ class Leavers:
 
     def find(self, pid: int) -> Master | None:
         return next((master for master in self._kill_at if master.pid == pid), None)
+
+    def __iter__(self) -> Iterator[tuple[Master, float]]:
+        """Each, and when its time is over (monotonic seconds)."""
+        return iter(self._kill_at.items())
 
     def add(self, master: Master, kill_at: float) -> None:
         """It is to be gone by `kill_at` (monotonic seconds)."""

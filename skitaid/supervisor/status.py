@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from skitaid import __version__
+from skitaid.supervisor.master import Master
 from skitaid.supervisor.proc import rss_bytes
 from skitaid.supervisor.scoreboard import SlotView
 from skitaid.supervisor.states import State
@@ -66,7 +67,16 @@ def instance_figures(unit: Unit) -> dict[str, Any]:
         "rss_bytes": rss_bytes(process.pid) if process.pid else 0,
         "problems": [str(problem) for problem in unit.problems],
         "unserved": list(unit.unserved) if unit.state is State.RUNNING else [],
+        "leaving": [_leaving(master, kill_at) for master, kill_at in unit.restart.leavers],
     }
+
+
+def _leaving(master: Master, kill_at: float) -> dict[str, Any]:
+    """A master beside the one that serves, with what its workers have in flight."""
+    views = master.workers
+    return {"pid": master.pid, "connections": sum(view.connections for view in views),
+            "rss_bytes": rss_bytes(master.pid) + sum(view.rss_bytes for view in views),
+            "left_s": round(max(0.0, kill_at - time.monotonic()), 1)}
 
 
 def _workers(views: Iterable[SlotView]) -> list[dict[str, Any]]:

@@ -213,9 +213,15 @@ def test_a_request_in_flight_is_answered(site: Site) -> None:
         assert site.ask("restart")["ok"]
         assert site.pid != before
         assert site.masters == [before, site.pid]
+        wait_for(lambda: site.daemon.see()["leaving"][0]["connections"] == 1, "the connection in the figures")
+        leaving, = site.daemon.see()["leaving"]
+        assert leaving["pid"] == before
+        assert 200 < leaving["left_s"] < 311
+        assert leaving["rss_bytes"] > 0
         site.go.touch()
         assert sock.recv(65536).endswith(str(before).encode())
     site.until_alone()
+    assert site.daemon.see()["leaving"] == []
 
 
 # ---------------------------------------------------------------- the new one does not come up

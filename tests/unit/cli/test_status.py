@@ -65,6 +65,15 @@ def test_apps_that_are_not_served_are_told(session: Session) -> None:
     ]
 
 
+def test_a_master_on_its_way_out_is_told(session: Session) -> None:
+    leaving = [{"pid": 9, "connections": 3, "rss_bytes": 40_000_000, "left_s": 250.0}]
+    assert overview(session, DAEMON, [figures(leaving=leaving)], PLAIN)[4:] == [
+        "",
+        "shop: a master on its way out, pid 9, finishes what it has in flight: connections 3, memory 40.0 MB, "
+        "4m 10s at most",
+    ]
+
+
 def test_problems_of_an_edited_conf_are_told(session: Session) -> None:
     lines = overview(session, DAEMON, [figures(problems=["shop.conf:3: wrong"])], PLAIN)
     assert lines[4:] == [
