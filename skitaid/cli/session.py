@@ -114,9 +114,9 @@ def _find_main(etc: Path) -> Main:
 
 
 def short(path: Path) -> str:
-    """A path for people: relative to the working folder when it lies below."""
+    """A path for people: relative to the working folder when it lies below, but for the root, which all lies below."""
     here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+    return str(path.relative_to(here)) if path.is_relative_to(here) and here != Path("/") else str(path)
 
 
 def out(text: str = "") -> None:

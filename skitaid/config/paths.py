@@ -22,6 +22,8 @@ def resolve(text: str, folder: Path) -> Path:
     """The absolute path that `text` means in `folder`."""
     if "\0" in text or "\n" in text:
         raise UnfitError("holds a control character")
+    if text.startswith("~/"):
+        raise UnfitError("~ is not read here", f"write the whole path, such as {os.path.expanduser(text)}")
     return Path(os.path.abspath(folder / text))
 
 

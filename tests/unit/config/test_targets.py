@@ -110,3 +110,10 @@ def test_what_leads_nowhere(place: Place, text: str, hint: str) -> None:
 def test_a_switched_link_stays_a_link(place: Place) -> None:
     (place.folder / "current").symlink_to("www")
     assert parse_target("current/app", place, ALIASES) == AppTarget(place.folder / "current" / "app.py")
+
+
+@pytest.mark.parametrize("text", ["~/site/app.py", "~/static/", "wsgi:~/site:app"])
+def test_a_home_is_written_out(place: Place, text: str) -> None:
+    with pytest.raises(UnfitError, match="~ is not read here") as info:
+        parse_target(text, place, ALIASES)
+    assert info.value.fix.startswith(f"write the whole path, such as {Path.home()}/")
