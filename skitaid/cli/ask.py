@@ -60,8 +60,10 @@ def complain_refusal(session: Session, answer: Answer) -> None:
     """Why the daemon did not do it, and what the logs of the instances say to it."""
     complain_error(str(answer.get("message") or "") + _nearest_instance(session))
     for figures in [*(answer.get("instances") or []), *(answer.get("agents") or [])]:
-        complaint = last_complaint(session.log_folder(figures["name"]))
-        if figures["state"] in ("backoff", "fatal") and complaint:
+        # One whose conf file is wrong was not even begun: its logs tell of another time.
+        is_begun = figures["state"] in ("backoff", "fatal") and not figures.get("problems")
+        complaint = last_complaint(session.log_folder(figures["name"])) if is_begun else None
+        if complaint:
             complain(f"  {figures['name']}: {complaint}")
 
 
