@@ -15,6 +15,7 @@ from skitaid.cli.session import Session
 def test_logs_are_quoted_of_what_was_begun(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], problems: list[str], *, told: bool
 ) -> None:
+    (tmp_path / "etc").mkdir()
     session = Session(parse(["start"]), tmp_path / "etc")
     folder = session.log_folder("shop")
     folder.mkdir(parents=True)
