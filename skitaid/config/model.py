@@ -361,7 +361,8 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """`[@name]`; `name` has no @. `source` are networks in CIDR form.
+    """`[@name]`; `name` has no @. `ssl`: its members are spoken to in TLS, as those of https and wss always are.
+    `source` are networks in CIDR form.
 
     What follows `source` counts for HTTP (http, https, ws, wss), for each member in each worker. `ca` None: the
     authorities that this machine trusts. `protocol`: "auto" (HTTP/2 where TLS offers it), "http1" or "http2". `host`,

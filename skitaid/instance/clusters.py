@@ -6,6 +6,7 @@ from binascii import b2a_base64
 from collections.abc import Callable
 from typing import Final
 
+from skitaid.config.members import DATABASE_TYPES
 from skitaid.config.model import Alias, Instance, Member, Server
 from skitaid.engine.server import Engine
 from skitaid.upstream.call import CallTimeouts
@@ -23,8 +24,6 @@ from skitaid.upstream.upstreams import OriginSettings, Upstreams
 
 __all__ = ["cluster_settings", "make_upstreams"]
 
-_TYPES: Final = frozenset({"http", "https", "ws", "wss"})
-_TLS_TYPES: Final = frozenset({"https", "wss"})
 _VERSIONS: Final = {"auto": HttpVersion.ANY, "http1": HttpVersion.HTTP1, "http2": HttpVersion.HTTP2}
 
 
@@ -32,7 +31,9 @@ def make_upstreams(engine: Engine, instance: Instance, report: Callable[[str], N
     """The clusters of a worker. `report` is told, a line each, of members that go and come back."""
     server = instance.server
     clusters = {
-        alias.name: cluster_settings(alias, server) for alias in instance.aliases.values() if alias.type in _TYPES
+        alias.name: cluster_settings(alias, server)
+        for alias in instance.aliases.values()
+        if alias.type not in DATABASE_TYPES
     }
     origins = OriginSettings(pool=PoolSettings(max_connections=250, keep_alive_s=server.backend_keep_alive_s))
     return Upstreams(engine, clusters, origins=origins, report=report)
@@ -40,12 +41,11 @@ def make_upstreams(engine: Engine, instance: Instance, report: Callable[[str], N
 
 def cluster_settings(alias: Alias, server: Server) -> ClusterSettings:
     """An alias' slice of the conf."""
-    is_tls = alias.ssl or alias.type in _TLS_TYPES
     keep_alive_s = server.backend_keep_alive_s if alias.keep_alive_s is None else alias.keep_alive_s
     return ClusterSettings(
         alias.name,
-        tuple(_member(member, 443 if is_tls else 80) for member in alias.members),
-        tls=TlsSettings(alias.verify, None if alias.ca is None else str(alias.ca)) if is_tls else None,
+        tuple(_member(member, 443 if alias.ssl else 80) for member in alias.members),
+        tls=TlsSettings(alias.verify, None if alias.ca is None else str(alias.ca)) if alias.ssl else None,
         balance=Balance(alias.balance.method),
         health=HealthSettings(alias.fails, alias.eject_s, alias.eject_max_s),
         pool=PoolSettings(

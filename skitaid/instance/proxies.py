@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from skitaid.config.model import Alias, Balance, Member, ProxyTarget
 from skitaid.handlers.body_rules import BodyRules
 from skitaid.handlers.proxy.reverse import ProxySettings
@@ -12,15 +10,12 @@ from skitaid.upstream.call import CallTimeouts
 
 __all__ = ["origins_of", "proxy_settings"]
 
-_TLS_TYPES: Final = frozenset({"https", "wss"})
-
 
 def proxy_settings(
     alias: Alias, target: ProxyTarget, *, where: str, bodies: BodyRules, tunnel_s: float
 ) -> ProxySettings:
     """The slice of the conf for one mount of an alias."""
-    is_tls = is_secured(alias)
-    policy = ("member" if is_tls else "pass") if alias.host == "auto" else alias.host
+    policy = ("member" if alias.ssl else "pass") if alias.host == "auto" else alias.host
     return ProxySettings(
         where,
         alias.name,
@@ -36,15 +31,10 @@ def proxy_settings(
     )
 
 
-def is_secured(alias: Alias) -> bool:
-    """Whether its members are spoken to in TLS."""
-    return alias.ssl or alias.type in _TLS_TYPES
-
-
 def origins_of(alias: Alias) -> tuple[bytes, ...]:
     """What the members may call themselves in a redirect: with their port, and without it where it goes without
     saying. Of a member that has no name of its own, nothing is known."""
-    scheme, usual = ("https", 443) if is_secured(alias) else ("http", 80)
+    scheme, usual = ("https", 443) if alias.ssl else ("http", 80)
     found: list[str] = []
     for member in alias.members:
         if member.path is None:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from skitaid.config.members import DATABASE_TYPES
 from skitaid.instance.compose import Composition
 from skitaid.instance.messages import say_restart, say_shutdown
 from skitaid.supervisor.proc import rss_bytes
@@ -19,14 +20,13 @@ from skitaid.was.worker import Controls, Worker, install
 
 __all__ = ["install_was"]
 
-_HTTP_TYPES: Final = frozenset({"http", "https", "ws", "wss"})
 _FUNCTIONS: Final = str(Path(__file__).with_name("functions.py"))
 
 
 def install_was(making: Composition, *, var_folder: Path, pipe_fd: int, states: StateTable) -> Worker:
     """On the loop thread, before the apps are loaded. `pipe_fd`: to the master."""
     instance = making.instance
-    aliases = [each for each in instance.aliases.values() if each.type in _HTTP_TYPES]
+    aliases = [each for each in instance.aliases.values() if each.type not in DATABASE_TYPES]
     worker = Worker(
         making.engine,
         lambda: making.upstreams if making.cached is None else making.cached,

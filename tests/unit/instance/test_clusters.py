@@ -30,7 +30,7 @@ def test_the_default() -> None:
 
 def test_everything_said() -> None:
     alias = Alias(
-        "a", "https", (Member("", path="/run/a.sock"), Member("one")), verify=False, ca=Path("/ca.pem"),
+        "a", "https", (Member("", path="/run/a.sock"), Member("one")), ssl=True, verify=False, ca=Path("/ca.pem"),
         balance=Balance("hash", header="x-user"), protocol="http2", connect_timeout_s=1.0, response_timeout_s=2.0,
         total_timeout_s=3.0, max_connections=4, keep_alive_s=5.0, max_age_s=6.0, fails=7, eject_s=8.0, eject_max_s=9.0,
         retries=0,
