@@ -23,10 +23,12 @@ STAY_MAX = 50
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Couriers at the same time: in all, and for one server."""
+    """Couriers at the same time: in all, and for one server. `home`: the server of the conf; others never have all
+    couriers, if there are several, whatever apps name as theirs and however long those take."""
 
     total: int = 4
     per_host: int = 4
+    home: Route | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,12 @@ class Couriers:
         """A server that could not be reached gets one courier at a time, until it answers: the others are for mail that
         can go."""
         most = 1 if route in self._unreachable else self.limits.per_host
-        return sum(active == route for active in self._active.values()) < most
+        if sum(active == route for active in self._active.values()) >= most:
+            return False
+        if self.limits.home in (None, route):
+            return True
+        others = sum(active != self.limits.home for active in self._active.values())
+        return others < max(1, self.limits.total - 1)
 
     # ------------------------------------------------------------ in a courier's thread
 

@@ -38,12 +38,13 @@ class Settings:
         conf = main.smtpda or Smtpda()
         host, port = parse_server(conf.smtpserver)
         starttls = Starttls(conf.starttls) if conf.starttls else Starttls.DEFAULT
+        route = Route(host, port, conf.user, conf.password, conf.ssl, starttls)
         dkim = (conf.dkim_domain, conf.dkim_selector, conf.dkim_key)
         return cls(
             spool=arguments.var_path(main.global_),
-            route=Route(host, port, conf.user, conf.password, conf.ssl, starttls),
+            route=route,
             terms=Terms(conf.hostname or host_name(), conf.timeout_s, conf.cafile),
-            limits=Limits(conf.concurrency, conf.concurrency_per_host or conf.concurrency),
+            limits=Limits(conf.concurrency, conf.concurrency_per_host or conf.concurrency, route),
             policy=Policy(conf.max_retry, conf.retry_after_s),
             keep_s=conf.undelivers_keep_max_days * DAY_S,
             dkim=(dkim[0], dkim[1], dkim[2]) if dkim[0] and dkim[1] and dkim[2] else None,

@@ -89,6 +89,29 @@ def test_a_server_that_is_down_has_one_at_a_time(work: Work) -> None:
     couriers.stop()
 
 
+def test_servers_that_apps_name_leave_one_courier_for_that_of_the_conf(work: Work) -> None:
+    couriers = Couriers(Limits(total=3, per_host=3, home=A), work.serve)
+    for number in range(3):
+        couriers.add(Key(B, "s"), f"b{number}")
+        couriers.add(Key(Route(f"c{number}"), "s"), f"c{number}")
+    begun = work.until(2)
+    couriers.add(Key(A, "s"), "a0")
+    assert work.until(3) == sorted([*begun, "a0"])
+    work.go()
+    work.until(7)
+    couriers.stop()
+
+
+@pytest.mark.parametrize("home", [A, B])
+def test_one_courier_serves_all(work: Work, home: Route) -> None:
+    couriers = Couriers(Limits(total=1, per_host=1, home=home), work.serve)
+    work.go()
+    couriers.add(Key(A, "s"), "a0")
+    couriers.add(Key(B, "s"), "b0")
+    assert work.until(2) == ["a0", "b0"]
+    couriers.stop()
+
+
 def test_a_mail_that_nobody_has_begun_with_can_be_taken_back(work: Work) -> None:
     couriers = Couriers(Limits(total=1, per_host=1), work.serve)
     couriers.add(Key(A, "s"), "a0")
