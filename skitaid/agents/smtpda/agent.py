@@ -93,8 +93,8 @@ class MailAgent(Agent):
 
     def _delivery(self) -> Delivery:
         """What couriers do by the settings. Raises SigningError."""
-        attempt, signer = Attempt(self._settings.terms), self._settings.signer()
-        return Delivery(self._queue, self._ledger, self._books, attempt, signer, self._frame.log, self._hear)
+        self._attempt, signer = Attempt(self._settings.terms), self._settings.signer()
+        return Delivery(self._queue, self._ledger, self._books, self._attempt, signer, self._frame.log, self._hear)
 
     # ------------------------------------------------------------ what is due
 
@@ -260,6 +260,8 @@ class MailAgent(Agent):
 
     def _follow(self, command: str, mail_id: str) -> None:
         self._schedule.drop(mail_id)
+        if command == "retry":
+            self._attempt.ask_again()
         if command != "remove":
             self._enlist(mail_id)
         self._failed = len(self._queue.failed_ids())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from skitaid.exceptions import SkitaidError
 
-__all__ = ["AccessError", "DeliveryError", "MailError", "MalformedMailError", "SpoolError"]
+__all__ = ["AccessError", "DeliveryError", "MailError", "MalformedMailError", "SilenceError", "SpoolError"]
 
 
 class MailError(SkitaidError, ValueError):
@@ -22,6 +22,10 @@ class MalformedMailError(SkitaidError):
 class DeliveryError(SkitaidError):
     """An attempt failed before the server could judge the mail. Always temporary: what the server says about itself
     (its greeting, its TLS, our password) says nothing about the recipient."""
+
+
+class SilenceError(DeliveryError):
+    """The server takes longer than it may."""
 
 
 class AccessError(DeliveryError):

@@ -15,7 +15,7 @@ from pathlib import Path
 from skitaid.agents.smtpda import tls
 from skitaid.agents.smtpda.auth import NOT_THIS_WAY, Login, choose
 from skitaid.agents.smtpda.envelope import Route, Starttls
-from skitaid.agents.smtpda.errors import AccessError, DeliveryError
+from skitaid.agents.smtpda.errors import AccessError, DeliveryError, SilenceError
 from skitaid.agents.smtpda.replies import TEXT_MAX, Abilities, Reply, ReplyReader
 
 __all__ = ["FINAL_TIMEOUT_S", "Session", "Terms", "open_session"]
@@ -197,7 +197,8 @@ class Session:
 
     def _broken(self, error: OSError) -> DeliveryError:
         self.close()
-        return DeliveryError(f"{self.route}: {error or type(error).__name__}")
+        kind = SilenceError if isinstance(error, TimeoutError) else DeliveryError
+        return kind(f"{self.route}: {error or type(error).__name__}")
 
     # ------------------------------------------------------------ the end
 
