@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from shlex import quote
 
-from skitaid.agents.smtpda.listing import Place, entries
+from skitaid.agents.smtpda.listing import Entry, Place, entries
 from skitaid.agents.smtpda.queue import Queue
+from skitaid.agents.smtpda.retry import ACCESS_PATIENCE_S
 from skitaid.cli.finding import Finding, fine, warning, wrong
+from skitaid.cli.queue import printable
 from skitaid.config.model import Main, Smtpda
 
 Hint = Callable[[str], str]
@@ -35,14 +37,25 @@ def _check_files(conf: Smtpda) -> Iterator[Finding]:
 
 def _check_queue(queue: Queue, hint: Hint) -> Iterator[Finding]:
     try:
-        places = [entry.place for entry in entries(queue)]
+        found = entries(queue)
     except OSError:
         return  # not made yet, or not ours to read: the look at the folder tells
-    failed = places.count(Place.FAILED)
+    yield from _check_access(found, hint)
+    failed = sum(entry.place is Place.FAILED for entry in found)
     if failed:
         yield warning("mail", f"{_mails(failed)} could not be delivered", f"{hint('-f smtpda queue')} tells why")
     else:
-        yield fine("mail", f"{_mails(len(places))} in the queue")
+        yield fine("mail", f"{_mails(len(found))} in the queue")
+
+
+def _check_access(found: Sequence[Entry], hint: Hint) -> Iterator[Finding]:
+    """Mails that wait for a person, although nobody has given them up."""
+    shut_out = [entry for entry in found if entry.place is Place.DEFERRED and entry.record.is_shut_out]
+    if shut_out:
+        reason = printable(shut_out[-1].last_word)
+        yield wrong("mail", f"{_mails(len(shut_out))} waiting, as the mail server does not let us in: {reason}",
+                    f"correct user, password, ssl, starttls or cafile of [smtpda], then {hint('-f smtpda reload')}; "
+                    f"mail that has waited for {ACCESS_PATIENCE_S / 86400:.0f} days comes back")
 
 
 def _mails(count: int) -> str:

@@ -13,11 +13,15 @@ from enum import Enum
 
 from skitaid.agents.smtpda.errors import MalformedMailError
 
-__all__ = ["BACK_OFF_MOST_S", "JITTER", "Answer", "Outcome", "Policy", "Record", "Status", "after_attempt", "anew",
-           "back_off_s"]
+__all__ = ["ACCESS_PATIENCE_S", "ACCESS_TRIES_LEAST", "BACK_OFF_MOST_S", "JITTER", "Answer", "Outcome", "Policy",
+           "Record", "Status", "after_attempt", "anew", "back_off_s", "out_of_patience"]
 
 BACK_OFF_MOST_S = 6 * 3600.0
 JITTER = 0.25
+ACCESS_PATIENCE_S = 5 * 86400.0
+"""So long a mail waits for somebody to mend a login or TLS (RFC 5321, section 4.5.4.1: 4 to 5 days)."""
+ACCESS_TRIES_LEAST = 20
+"""And no shorter than for so many attempts: a clock may have been put forward."""
 
 
 class Status(Enum):
@@ -40,7 +44,8 @@ class Policy:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What one attempt brought for one recipient. `status` WAITING: a temporary failure. `counts` False: no fault of
-    the recipient's or of a server's, so nobody is given up for it."""
+    the recipient's or of a server's, so nobody is given up for it before
+    `out_of_patience`."""
 
     status: Status
     text: str = ""
@@ -60,7 +65,8 @@ class Outcome:
 class Record:
     """What is known of a mail's attempts. `due_s`: seconds since the epoch. `bounced`: failures up to that attempt were
     told the sender. `since`: attempts when a person asked to try anew, from which retries are counted. `uncounted`:
-    those since that do not count."""
+    those since that do not count.
+    `is_shut_out`: the last attempt is one of them."""
 
     attempts: int = 0
     due_s: float = 0.0
@@ -68,6 +74,7 @@ class Record:
     bounced: int = 0
     since: int = 0
     uncounted: int = 0
+    is_shut_out: bool = False
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
 
     def status(self, recipient: str) -> Status:
@@ -90,7 +97,7 @@ class Record:
         outcomes = {each: [found.status.value, found.text, found.attempt] for each, found in self.outcomes.items()}
         return json.dumps({"attempts": self.attempts, "due_s": self.due_s, "is_held": self.is_held,
                            "bounced": self.bounced, "since": self.since, "uncounted": self.uncounted,
-                           "outcomes": outcomes}).encode() + b"\n"
+                           "is_shut_out": self.is_shut_out, "outcomes": outcomes}).encode() + b"\n"
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Record:
@@ -100,7 +107,7 @@ class Record:
             outcomes = {str(each): Outcome(Status(status), str(text), int(attempt))
                         for each, (status, text, attempt) in found["outcomes"].items()}
             return cls(int(found["attempts"]), float(found["due_s"]), bool(found["is_held"]), int(found["bounced"]),
-                       int(found["since"]), int(found.get("uncounted", 0)), outcomes)
+                       int(found["since"]), int(found.get("uncounted", 0)), bool(found.get("is_shut_out")), outcomes)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise MalformedMailError(f"no record of a mail: {error!r}") from error
 
@@ -117,12 +124,22 @@ def after_attempt(record: Record, answers: Mapping[str, Answer], policy: Policy,
     """The record after an attempt at the recipients of `answers`."""
     attempts = record.attempts + 1
     tries = attempts - record.since
-    uncounted = record.uncounted + (not any(answer.counts for answer in answers.values()))
+    is_shut_out = not any(answer.counts for answer in answers.values())
+    uncounted = record.uncounted + is_shut_out
     is_last = tries - uncounted > policy.max_retry
     outcomes = {**record.outcomes, **{each: _outcome(answer, attempts, is_last=is_last and answer.counts)
                                       for each, answer in answers.items()}}
-    return replace(record, attempts=attempts, uncounted=uncounted, outcomes=outcomes,
+    return replace(record, attempts=attempts, uncounted=uncounted, is_shut_out=is_shut_out, outcomes=outcomes,
                    due_s=now + back_off_s(tries, policy, chance))
+
+
+def out_of_patience(record: Record, answers: Mapping[str, Answer], age_s: float) -> Mapping[str, Answer]:
+    """`answers` of an attempt after `record`. What does not count fails the recipients of a mail that has waited for
+    `ACCESS_PATIENCE_S`: a sender who never hears of it takes it to be delivered."""
+    if age_s < ACCESS_PATIENCE_S or record.uncounted < ACCESS_TRIES_LEAST:
+        return answers
+    return {each: answer if answer.counts else Answer(Status.FAILED, f"given up after days of: {answer.text}")
+            for each, answer in answers.items()}
 
 
 def anew(record: Record) -> Record:
@@ -130,8 +147,8 @@ def anew(record: Record) -> Record:
     tried again, those that have the mail are not."""
     outcomes = {each: replace(found, status=Status.WAITING) if found.status is Status.FAILED else found
                 for each, found in record.outcomes.items()}
-    return replace(record, due_s=0.0, is_held=False, since=record.attempts, uncounted=0, bounced=record.attempts,
-                   outcomes=outcomes)
+    return replace(record, due_s=0.0, is_held=False, since=record.attempts, uncounted=0, is_shut_out=False,
+                   bounced=record.attempts, outcomes=outcomes)
 
 
 def _outcome(answer: Answer, attempt: int, *, is_last: bool) -> Outcome:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from skitaid.agents.smtpda.bounce import Bounce
 from skitaid.agents.smtpda.errors import MalformedMailError
 from skitaid.agents.smtpda.queue import Mail, Queue
-from skitaid.agents.smtpda.retry import Answer, Outcome, Policy, Record, Status, after_attempt
+from skitaid.agents.smtpda.retry import Answer, Outcome, Policy, Record, Status, after_attempt, out_of_patience
 
 __all__ = ["Books", "Settled"]
 
@@ -54,7 +54,9 @@ class Books:
         envelope = mail.envelope
         if all(found.status is Status.DELIVERED for found in answers.values()) and not record.outcomes:
             return self._everybody_has_it(mail)
-        record = after_attempt(record, answers, self.policy, now=time.time(), chance=_chance())
+        now = time.time()
+        answers = out_of_patience(record, answers, now - envelope.created_s)
+        record = after_attempt(record, answers, self.policy, now=now, chance=_chance())
         if not record.waiting(envelope.recipients) and not record.has_failed:
             return self._everybody_has_it(mail)
         if not self._write(envelope.id, record):

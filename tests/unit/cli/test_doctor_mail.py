@@ -7,6 +7,7 @@ import pytest
 
 from skitaid.agents.smtpda.envelope import Envelope
 from skitaid.agents.smtpda.queue import Queue
+from skitaid.agents.smtpda.retry import Answer, Policy, Record, Status, after_attempt
 from skitaid.cli.doctor_mail import check_mail
 from skitaid.cli.finding import Level
 from skitaid.config.model import Global, Main, Smtpda
@@ -39,6 +40,18 @@ def test_a_password_that_everybody_can_read(main: Main) -> None:
 def test_files_that_are_missing(main: Main, tmp_path: Path) -> None:
     (level, text), = found(replace(main, smtpda=Smtpda(cafile=tmp_path / "none.pem")))
     assert level is Level.WRONG and "cafile" in text
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_mails_that_wait_because_we_are_not_let_in(main: Main, counts: bool) -> None:
+    queue = Queue(main.global_.var_path / "daemons" / "smtpda")
+    queue.prepare()
+    queue.put(Envelope("a", 1.0, "a@x.org", ("b@x.org",)), b"x\r\n")
+    answers = {"b@x.org": Answer(Status.WAITING, "535 wrong", counts=counts)}
+    queue.write_record("a", after_attempt(Record(), answers, Policy(), now=1.0, chance=0.5))
+    rest = [(Level.FINE, "1 mail in the queue")]
+    shut = [(Level.WRONG, "1 mail waiting, as the mail server does not let us in: 535 wrong")]
+    assert found(main) == (rest if counts else shut + rest)
 
 
 def test_mails_that_could_not_be_delivered(main: Main) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from skitaid.agents.smtpda.errors import MalformedMailError
-from skitaid.agents.smtpda.retry import Answer, Policy, Record, Status, after_attempt, anew, back_off_s
+from skitaid.agents.smtpda.retry import Answer, Policy, Record, Status, after_attempt, anew, back_off_s, out_of_patience
 
 POLICY = Policy(max_retry=2, retry_after_s=60.0)
 LATER = Answer(Status.WAITING, "451 later")
@@ -42,6 +42,28 @@ def test_what_does_not_count_is_waited_for_and_nobody_is_given_up() -> None:
     assert record.status("b") is Status.FAILED
     assert anew(record).uncounted == 0
     assert Record.from_bytes(record.to_bytes()) == record
+
+
+DAY_S = 86400.0
+SHUT = Answer(Status.WAITING, "535 wrong password", counts=False)
+
+
+@pytest.mark.parametrize(("age_s", "tries", "is_over"), [
+    (4.9 * DAY_S, 100, False), (5 * DAY_S, 20, True), (5 * DAY_S, 19, False), (-DAY_S, 100, False),
+])
+def test_a_mail_that_nobody_lets_in_is_given_up_after_days(age_s: float, tries: int, is_over: bool) -> None:
+    record = after(*[{"b": SHUT}] * tries)
+    assert record.is_shut_out
+    answers = out_of_patience(record, {"a": LATER, "b": SHUT}, age_s)
+    assert answers["a"] == LATER
+    assert answers["b"] == (Answer(Status.FAILED, "given up after days of: 535 wrong password") if is_over else SHUT)
+
+
+def test_whether_the_last_attempt_was_let_in() -> None:
+    record = after({"b": SHUT}, {"b": LATER})
+    assert record.uncounted == 1 and not record.is_shut_out
+    record = after({"b": LATER}, {"b": SHUT})
+    assert Record.from_bytes(record.to_bytes()).is_shut_out and not anew(record).is_shut_out
 
 
 def test_a_record_of_an_older_version() -> None:
