@@ -84,17 +84,30 @@ def load(found: Mapping[str, str]) -> tuple[Main, Instance]:
     return main_conf, load_instance(files[name], main_conf)
 
 
+def refuse_second(main_conf: Main, name: str) -> None:
+    """Its master would say so in a log only. Raises RefusedError."""
+    from skitaid.instance.lock import is_held
+
+    if is_held(main_conf.global_.run_path, name):
+        raise RefusedError(f"{name} is running already; stop it first: skitaid -f {name} stop")
+
+
 def become_master(main_conf: Main, instance: Instance, found: Mapping[str, str]) -> int:
     """Replace this process by the instance's master, in the instance's own interpreter."""
     from skitaid.instance.arguments import RUN_LOG
     from skitaid.supervisor.spawn import BOOT, Command, interpreter
 
+    refuse_second(main_conf, instance.name)
+    places = main_conf.global_
+    logs = Path(found["log"]).absolute() if "log" in found else places.log_path / "instances" / instance.name
+    if "verbose" not in found:
+        out(f"{instance.name} logs to {logs}/server.log, with -v to the console as well; Ctrl-C ends it")
     python = interpreter(instance.server.python or main_conf.global_.python, sys.executable)
     command = Command(python, BOOT, instance.name, main_conf.etc, verbose="verbose" in found,
                       environment=instance.environment)
     environ = command.environ(os.environ)
     if "log" in found:
-        environ[RUN_LOG] = str(Path(found["log"]).absolute())
+        environ[RUN_LOG] = str(logs)
     os.execve(python, command.argv, environ)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from skitaid.cli import instance
 from skitaid.cli.options import UsageError
+from skitaid.instance.lock import InstanceLock
 
 
 @pytest.fixture
@@ -48,6 +49,16 @@ def test_t_validates_one_conf(etc: Path, capsys: pytest.CaptureFixture[str]) -> 
 def test_p_prints_the_effective_conf(etc: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(etc, "-f", "shop", "-p") == 0
     assert "threads = 4" in capsys.readouterr().out
+
+
+def test_one_that_runs_is_not_begun_again(etc: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (etc / "skitaid.conf").write_text("[global]\nrun_path = run\n")
+    lock = InstanceLock.take(etc / "run", "shop")
+    try:
+        assert run(etc, "-f", "shop") == 1
+    finally:
+        lock.release()
+    assert "shop is running already; stop it first: skitaid -f shop stop" in capsys.readouterr().err
 
 
 def test_an_unknown_name_gets_the_nearest(etc: Path, capsys: pytest.CaptureFixture[str]) -> None:
