@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -22,11 +23,18 @@ def channel() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 @pytest.fixture
-def inheritance() -> Iterator[Inheritance]:
-    lock_fd = os.open(os.devnull, os.O_RDWR)
+def inheritance(tmp_path: Path) -> Iterator[Inheritance]:
+    lock_fd = os.open(tmp_path / "site.lock", os.O_RDWR | os.O_CREAT)
     with socket.create_server(("127.0.0.1", 0)) as sock:
         yield Inheritance({LOCAL: sock}, lock_fd, ("/a (site.conf:3): broken",))
     os.close(lock_fd)
+
+
+def descriptors_of(fd: int) -> int:
+    """How many descriptors of this process are open on the file that `fd` is open on."""
+    path = os.readlink(f"/proc/self/fd/{fd}")
+    with os.scandir("/proc/self/fd") as entries:
+        return sum(os.path.realpath(entry.path) == path for entry in entries)
 
 
 def drop(inheritance: Inheritance) -> None:
@@ -54,14 +62,14 @@ def test_what_one_before_did_not_live_to_read_is_passed_over(
     channel: tuple[socket.socket, socket.socket], inheritance: Inheritance
 ) -> None:
     ours, theirs = channel
-    before = len(os.listdir("/proc/self/fd"))
     give(ours, 1, Inheritance({}, inheritance.lock_fd))
     give(ours, os.getpid(), inheritance)
     got = ask(theirs)
     assert got is not None
     assert list(got.sockets) == [LOCAL]
+    assert descriptors_of(inheritance.lock_fd) == 2  # ours, and the one that was asked for
     drop(got)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert descriptors_of(inheritance.lock_fd) == 1
 
 
 def test_one_that_is_gone_leaves_nothing(channel: tuple[socket.socket, socket.socket]) -> None:
