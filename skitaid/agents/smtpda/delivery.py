@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from skitaid.agents.smtpda.attempt import Attempt
 from skitaid.agents.smtpda.couriers import Round
@@ -15,7 +15,7 @@ from skitaid.agents.smtpda.queue import Mail, Queue
 from skitaid.agents.smtpda.retry import Answer, Record, Status
 from skitaid.agents.smtpda.session import Session
 from skitaid.agents.smtpda.settlement import Books, Settled
-from skitaid.agents.smtpda.signing import Signer
+from skitaid.agents.smtpda.signing import MESSAGE_MAX_BYTES, Signer, SigningError
 from skitaid.agents.smtpda.transaction import Letter
 from skitaid.agents.smtpda.wire import inspect
 from skitaid.logs.lines import LogFile
@@ -70,10 +70,22 @@ class Delivery:
         return Round(result.session, result.is_reachable)
 
     def _letter(self, mail: Mail, slip: Slip) -> Letter:
-        if self.signer is None:
-            return Letter(mail.envelope, inspect(mail.read()), mail.read, slip)
-        signed = self.signer.sign(b"".join(mail.read()))
-        return Letter(mail.envelope, inspect((signed,)), lambda: (signed,), slip)
+        letter = Letter(mail.envelope, inspect(mail.read()), mail.read, slip)
+        if self.signer is None or letter.traits.fault:
+            return letter
+        try:
+            return self._signed(letter, self.signer)
+        except SigningError as error:
+            self.log.write("warn", f"it goes out without a signature: {error}", mail.envelope.id)
+            return letter
+
+    @staticmethod
+    def _signed(letter: Letter, signer: Signer) -> Letter:
+        """Raises SigningError."""
+        if letter.traits.size > MESSAGE_MAX_BYTES:
+            raise SigningError(f"it has more than {MESSAGE_MAX_BYTES} octets")
+        signed = signer.sign(b"".join(letter.read()))
+        return replace(letter, traits=inspect((signed,)), read=lambda: (signed,))
 
     def _set_aside(self, mail_id: str, error: MalformedMailError) -> None:
         self.log.write("error", f"set aside in {self.queue.failed}: {error}", mail_id)

@@ -1,4 +1,4 @@
-"""DKIM signatures (RFC 6376), by the package dkimpy; imported with the first mail that is signed."""
+"""DKIM signatures (RFC 6376), by the package dkimpy; imported when there is a key."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from skitaid.exceptions import SkitaidError
 
-__all__ = ["SIGNED_FIELDS", "Signer", "SigningError"]
+__all__ = ["MESSAGE_MAX_BYTES", "SIGNED_FIELDS", "Signer", "SigningError"]
 
 SIGNED_FIELDS = (
     b"from", b"to", b"cc", b"reply-to", b"subject", b"date", b"message-id", b"mime-version", b"content-type",
@@ -17,8 +17,12 @@ SIGNED_FIELDS = (
 """RFC 6376, section 5.4.1, without those that relays write."""
 
 
+MESSAGE_MAX_BYTES = 64 << 20
+"""A longer one, which would be in memory several times, goes out without a signature."""
+
+
 class SigningError(SkitaidError):
-    """The conf asks for signatures that cannot be made; its author must act."""
+    """The conf asks for a signature that cannot be made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +37,11 @@ class Signer:
         """The message behind its signature."""
         import dkim
 
-        signature: bytes = dkim.sign(message, self.selector.encode(), self.domain.encode(), self.key,
-                                     canonicalize=(b"relaxed", b"relaxed"), include_headers=list(SIGNED_FIELDS))
+        try:
+            signature: bytes = dkim.sign(message, self.selector.encode(), self.domain.encode(), self.key,
+                                         canonicalize=(b"relaxed", b"relaxed"), include_headers=list(SIGNED_FIELDS))
+        except (dkim.DKIMException, ValueError, LookupError) as error:  # it stumbles over malformed headers
+            raise SigningError(f"it cannot be signed: {error!r}") from error
         return signature + message
 
 
@@ -44,6 +51,11 @@ def read_signer(domain: str, selector: str, key: Path) -> Signer:
     if find_spec("dkim") is None:
         raise SigningError("[smtpda] dkim_key: the package dkimpy is not installed; pip install 'skitaid[dkim]'")
     try:
-        return Signer(domain, selector, key.read_bytes())
+        signer = Signer(domain, selector, key.read_bytes())
     except OSError as error:
         raise SigningError(f"[smtpda] dkim_key: cannot read {key}: {error.strerror}") from error
+    try:
+        signer.sign(b"From: x\r\n\r\n")
+    except SigningError as error:
+        raise SigningError(f"[smtpda] dkim_key: {key}: expected an RSA key, PEM, without a passphrase") from error
+    return signer

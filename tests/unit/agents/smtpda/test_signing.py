@@ -36,6 +36,21 @@ def test_a_signature_that_others_verify() -> None:
     assert not dkim.verify(signed.replace(b"Hello", b"Hallo"), dnsfunc=lambda name, timeout=5: record)
 
 
+@pytest.mark.parametrize("message", [b"no header\r\n", b"From: a@x.org\r\nbroken\r\n\r\n", b" From: x\r\n\r\n"])
+def test_what_cannot_be_signed_is_told(message: bytes) -> None:
+    with pytest.raises(SigningError):
+        Signer("example.com", "mail", key_pair()[0]).sign(message)
+
+
+def test_a_key_that_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "key.pem"
+    path.write_bytes(key_pair()[0])
+    read_signer("example.com", "mail", path)
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(SigningError, match="expected an RSA key"):
+        read_signer("example.com", "mail", path)
+
+
 def test_a_key_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(SigningError, match="dkim_key: cannot read"):
         read_signer("example.com", "mail", tmp_path / "none.pem")
