@@ -55,6 +55,10 @@ class ControlListener:
         self._loop.watch(self._socket.fileno(), self._accept)
 
     @property
+    def client_count(self) -> int:
+        return len(self._clients)
+
+    @property
     def is_there(self) -> bool:
         """Whether clients still find the socket where it was made."""
         return self._identity is not None and _identity(self._path) == self._identity

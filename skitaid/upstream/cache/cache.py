@@ -71,7 +71,8 @@ class ResponseCache:
         self.call_soon = call_soon
         self.wall = wall
         self.fills: dict[bytes, Fill] = {}
-        self._filling_bytes = 0
+        self.filling_bytes = 0
+        """Of responses that are on their way into the stores, see `account`."""
         self._filling_limit = settings.filling_limit_bytes
         self._passes: dict[tuple[bytes, bool], float] = {}
 
@@ -159,11 +160,12 @@ class ResponseCache:
     # ------------------------------------------------------------ what is being fetched
 
     def has_room(self) -> bool:
-        return self._filling_bytes <= self._filling_limit
+        """Whether one more response may be fetched for the stores."""
+        return self.filling_bytes <= self._filling_limit
 
     def account(self, count: int) -> None:
         """So many bytes more, or fewer, are on their way."""
-        self._filling_bytes += count
+        self.filling_bytes += count
 
     def register(self, fill: Fill) -> None:
         """Let others find a fill, unless there is one that they can still wait for."""

@@ -135,7 +135,7 @@ def test_what_turns_out_too_large_is_passed_on_and_not_kept(scene: Scene) -> Non
     assert (len(heard.body), heard.is_ended) == (200_000, True)
     assert not len(scene.cache.memory)
     assert not scene.cache.fills
-    assert scene.cache._filling_bytes == 0
+    assert scene.cache.filling_bytes == 0
 
 
 def test_many_small_pieces_count_for_what_they_cost(scene: Scene) -> None:

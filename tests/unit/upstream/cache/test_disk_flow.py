@@ -117,14 +117,14 @@ def test_slow_clients_of_what_is_on_disk_are_counted(tmp_path: Path) -> None:
         slow.append(heard)
         heard.on_head = lambda heard=heard: heard.exchange.pause()
         scene.ask("/a", heard=heard)
-    assert 400_000 < scene.cache._filling_bytes < 800_000
+    assert 400_000 < scene.cache.filling_bytes < 800_000
     # The others wait for a member.
     assert len(scene.calls) == 1
     for heard in slow:
         if heard.head is not None:
             heard.exchange.resume()
             assert len(heard.body) == 120_000
-    assert scene.cache._filling_bytes == 0
+    assert scene.cache.filling_bytes == 0
 
 
 def test_who_leaves_what_is_on_disk_is_counted_no_longer(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_who_leaves_what_is_on_disk_is_counted_no_longer(tmp_path: Path) -> None
 
     heard.on_head = pause
     scene.ask("/a", heard=heard)
-    assert scene.cache._filling_bytes == 120_000
+    assert scene.cache.filling_bytes == 120_000
     assert heard.exchange is not None
     heard.exchange.cancel()
-    assert scene.cache._filling_bytes == 0
+    assert scene.cache.filling_bytes == 0

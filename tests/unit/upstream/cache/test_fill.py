@@ -235,7 +235,7 @@ def test_what_turns_out_too_large_for_nobody_ends(scene: Scene) -> None:
     cancel(heard)
     scene.last.data(bytes(200_000))
     assert scene.last.is_cancelled
-    assert scene.cache._filling_bytes == 0
+    assert scene.cache.filling_bytes == 0
 
 
 def test_a_private_response_whose_asker_left_is_nobodys(scene: Scene) -> None:
@@ -295,16 +295,16 @@ def test_a_slow_client_holds_up_nobody_while_it_is_kept(scene: Scene) -> None:
     assert not slow.is_ended
     resume(slow)
     assert slow.is_ended
-    assert scene.cache._filling_bytes == 0
+    assert scene.cache.filling_bytes == 0
 
 
 def test_what_is_being_fetched_is_counted_until_the_slowest_heard_it(scene: Scene) -> None:
     slow = scene.ask("/a")
     pause(slow)
     scene.last.answer(200, KEPT, body=bytes(1000))
-    assert scene.cache._filling_bytes == 1000
+    assert scene.cache.filling_bytes == 1000
     cancel(slow)
-    assert scene.cache._filling_bytes == 0
+    assert scene.cache.filling_bytes == 0
 
 
 def test_no_more_is_kept_than_there_is_room_for(scene: Scene) -> None:
@@ -316,12 +316,12 @@ def test_no_more_is_kept_than_there_is_room_for(scene: Scene) -> None:
         if not scene.last.is_paused:
             scene.last.data(bytes(100_000))
             scene.last.finish()
-    assert scene.cache._filling_bytes <= 700_000
+    assert scene.cache.filling_bytes <= 700_000
     assert scene.last.is_paused
     for heard in slow:
         resume(heard)
     assert all(len(heard.body) == 100_000 for heard in slow[:5])
-    assert scene.cache._filling_bytes == 0
+    assert scene.cache.filling_bytes == 0
 
 
 def test_a_client_that_is_slow_holds_back_what_is_not_kept(scene: Scene) -> None:

@@ -135,5 +135,5 @@ def test_nobody_gets_anothers_page(seed: int) -> None:
         world.open.pop().fail()
         world.scene.turn()
         world.collect()
-    assert world.scene.cache._filling_bytes == 0
+    assert world.scene.cache.filling_bytes == 0
     assert not world.scene.cache.fills
