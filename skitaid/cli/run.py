@@ -97,7 +97,7 @@ def path_site(session: Session) -> Site:
     """An app's file or a folder: its conf is written under the user's state folder, where its logs go as well."""
     from skitaid.config.load import default_main, load_instance, load_main
 
-    plan = plan_for(session.options.argument or ".")
+    plan = plan_for(session.options.argument or ".", os.environ)
     etc = state_folder(os.environ) / plan.key / "etc"
     if is_held(default_main(etc).global_.run_path, plan.name):
         raise RefusedError(f"{session.options.argument or '.'} is being run already; end that one first (Ctrl-C)")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from skitaid.config.quoting import quote
 APP_FILES = ("app.py", "wsgi.py", "application.py", "main.py")
 """Files of a folder that are looked at for an app, in this order."""
 CALLABLES = ("app", "application")
+ENVIRONMENTS = (".venv", "venv")
+"""Folders of a project that are looked at for its virtual environment, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +32,19 @@ class Route:
 @dataclass(frozen=True, slots=True)
 class RunPlan:
     """The conf that a path amounts to. `name`: of the instance. `key`: the same for the same path, another for
-    another."""
+    another. `python`: the virtual environment of what is served, if it has one."""
 
     name: str
     key: str
     routes: tuple[Route, ...]
+    python: Path | None = None
 
     def conf(self, host: str, port: int) -> str:
         """The conf file that serves this."""
-        lines = ["[server]", f"ip = {host}", f"port = {port}", "", "[routes:line]"]
+        lines = ["[server]", f"ip = {host}", f"port = {port}"]
+        if self.python is not None:
+            lines.append(f"python = {quote(str(self.python))}")
+        lines += ["", "[routes:line]"]
         lines += [f"{route.mount} = {quote(route.target)}" for route in self.routes]
         for route in self.routes:
             if route.listing:
@@ -45,15 +52,29 @@ class RunPlan:
         return "\n".join(lines) + "\n"
 
 
-def plan_for(path_text: str) -> RunPlan:
-    """`app.py`, `app.py:callable`, a package's folder, a folder with an app in it, or a folder of files. Raises
-    UsageError when the path is none of these."""
+def plan_for(path_text: str, environ: Mapping[str, str] | None = None) -> RunPlan:
+    """`app.py`, `app.py:callable`, a package's folder, a folder with an app in it, a Django project's folder, or a
+    folder of files. `environ` may name a virtual environment that is active. Raises UsageError when the path is none of
+    these."""
     path, chosen = _split(path_text)
     path = path.resolve()
     routes = _routes(path, chosen)
     stem = path.stem if path.is_file() else path.name
     name = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in stem).strip("-") or "site"
-    return RunPlan(name, f"{name}-{hashlib.sha256(str(path).encode()).hexdigest()[:8]}", routes)
+    python = None if routes[0].listing else _environment(path, environ or {})
+    return RunPlan(name, f"{name}-{hashlib.sha256(str(path).encode()).hexdigest()[:8]}", routes, python)
+
+
+def _environment(path: Path, environ: Mapping[str, str]) -> Path | None:
+    """The virtual environment that is active, else the project's own; None: there is none but that of skitaid."""
+    root = path if path.is_dir() else path.parent
+    while (root / "__init__.py").is_file() and root != root.parent:
+        root = root.parent
+    active = [Path(environ["VIRTUAL_ENV"])] if environ.get("VIRTUAL_ENV") else []
+    for folder in (*active, *(root / name for name in ENVIRONMENTS)):
+        if (folder / "pyvenv.cfg").is_file() and folder.resolve() != Path(sys.prefix).resolve():
+            return folder
+    return None
 
 
 def _split(text: str) -> tuple[Path, str | None]:
@@ -80,7 +101,18 @@ def _routes(path: Path, chosen: str | None) -> tuple[Route, ...]:
         if (path / name).is_file() and _offers(path / name):
             static = (Route("/static", str(path / "static")),) if (path / "static").is_dir() else ()
             return (_app_route(path / name, path / name, chosen), *static)
-    return (Route("/", str(path), listing=True),)
+    return _django_routes(path) or (Route("/", str(path), listing=True),)
+
+
+def _django_routes(path: Path) -> tuple[Route, ...]:
+    """Those of a project that has its manage.py there: the wsgi.py or asgi.py beside its settings."""
+    if not (path / "manage.py").is_file():
+        return ()
+    found = [source for name in ("wsgi.py", "asgi.py") for source in sorted(path.glob(f"*/{name}")) if _offers(source)]
+    if not found:
+        # Its folder holds settings and keys: not to be listed to anybody.
+        raise UsageError(f"{path}: there is a manage.py, and no wsgi.py or asgi.py below it; name it: run FILE.py:NAME")
+    return (_app_route(found[0], found[0], None),)
 
 
 def _app_route(target: Path, source: Path, chosen: str | None) -> Route:

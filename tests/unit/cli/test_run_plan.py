@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,38 @@ def test_a_package_is_mounted_as_one(tmp_path: Path) -> None:
 def test_any_other_folder_is_served_as_files(tmp_path: Path) -> None:
     put(tmp_path / "app.py", "print('no callable here')")
     assert routes(tmp_path) == (Route("/", str(tmp_path), listing=True),)
+
+
+def test_a_django_project_is_served_and_not_listed(tmp_path: Path) -> None:
+    put(tmp_path / "manage.py")
+    put(tmp_path / "shop" / "__init__.py")
+    with pytest.raises(UsageError, match=r"no wsgi\.py or asgi\.py below it"):
+        plan_for(str(tmp_path))
+    put(tmp_path / "shop" / "asgi.py", "application = 1")
+    assert routes(tmp_path) == (Route("/", f"{tmp_path}/shop/asgi.py:application"),)
+    put(tmp_path / "shop" / "wsgi.py", "application = 1")
+    assert routes(tmp_path) == (Route("/", f"{tmp_path}/shop/wsgi.py:application"),)
+
+
+def test_the_environment_of_a_project_is_used(tmp_path: Path) -> None:
+    source = put(tmp_path / "shop" / "wsgi.py", "application = 1")
+    put(tmp_path / "shop" / "__init__.py")
+    assert plan_for(str(source)).python is None
+    put(tmp_path / "venv" / "pyvenv.cfg")
+    assert plan_for(str(source)).python == tmp_path / "venv"
+    assert f"port = 5001\npython = {tmp_path}/venv\n" in plan_for(str(source)).conf("127.0.0.1", 5001)
+    put(tmp_path / ".venv" / "pyvenv.cfg")
+    assert plan_for(str(source)).python == tmp_path / ".venv"
+    assert plan_for(str(tmp_path)).python is None  # a folder of files
+
+
+def test_the_environment_that_is_active_goes_first_but_for_our_own(tmp_path: Path) -> None:
+    source = put(tmp_path / "site" / "app.py", "app = 1")
+    put(tmp_path / "site" / "venv" / "pyvenv.cfg")
+    active = put(tmp_path / "other" / "pyvenv.cfg").parent
+    assert plan_for(str(source), {"VIRTUAL_ENV": str(active)}).python == active
+    assert plan_for(str(source), {"VIRTUAL_ENV": sys.prefix}).python == tmp_path / "site" / "venv"
+    assert plan_for(str(source), {"VIRTUAL_ENV": "/gone"}).python == tmp_path / "site" / "venv"
 
 
 def test_names_are_plain_and_keys_are_the_path_s_own(tmp_path: Path) -> None:
