@@ -22,6 +22,7 @@ from skitaid.handlers.proxy.target import Remap
 from skitaid.handlers.quoting import quote_path
 from skitaid.handlers.router import HostTable, Route, RouteKind, Router, route_path
 from skitaid.protocols.errors import ProtocolError
+from skitaid.protocols.hosts import uri_host
 from skitaid.protocols.http1.head import RequestLine
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -128,8 +129,7 @@ def explain(instance: Instance, address: Address, style: Style) -> bool:
 def host_block(instance: Instance, name: str) -> Host | None:
     """The block that the router chooses for a host's name."""
     tables = {HostTable(host.names, ()): host for host in instance.hosts}
-    bracketed = f"[{name}]" if ":" in name else name
-    table = Router(list(tables)).table(bracketed.encode("latin-1", "replace"))
+    table = Router(list(tables)).table(uri_host(name).encode("latin-1", "replace"))
     return None if table is None else tables[table]
 
 
@@ -177,8 +177,7 @@ def _proxy_step(mount: Mount, target: ProxyTarget, alias: Alias, path: str, deep
 
 def _shown_member(member: Member) -> str:
     """Its address, and its weight if it is not that of all."""
-    host = f"[{member.host}]" if ":" in member.host else member.host
-    address = f"unix:{member.path}" if member.path is not None else f"{host}:{member.port}"
+    address = f"unix:{member.path}" if member.path is not None else f"{uri_host(member.host)}:{member.port}"
     return address if member.weight == 1 else f"{address} {member.weight}"
 
 

@@ -14,6 +14,7 @@ from skitaid.config.fields import Place
 from skitaid.config.model import Member
 from skitaid.config.paths import resolve
 from skitaid.config.report import UnfitError
+from skitaid.protocols.hosts import uri_host
 
 __all__ = ["ALIAS_TYPES", "DATABASE_TYPES", "TLS_TYPES", "masked", "parse_member", "show_member"]
 
@@ -120,8 +121,7 @@ def show_member(member: Member, alias_type: str) -> str:
     if member.path is not None:
         address = f"unix:{member.path}" + (f":{database}" if database else "")
     else:
-        host = f"[{member.host}]" if ":" in member.host else member.host
-        address = f"{host}:{member.port}" + (f"/{database}" if database else "")
+        address = f"{uri_host(member.host)}:{member.port}" + (f"/{database}" if database else "")
     return _with_weight(_show_credentials(member) + address, member.weight)
 
 

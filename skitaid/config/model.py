@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from skitaid.exceptions import Problem
+from skitaid.protocols.hosts import uri_host
 
 __all__ = [
     "Alias", "AppTarget", "Balance", "Certificate", "CriticalPoint", "Crontab", "CrontabLine", "ForwardProxy",
@@ -124,7 +125,7 @@ class Listen:
     def __str__(self) -> str:
         if self.path is not None:
             return f"unix:{self.path}"
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host or '0.0.0.0'}:{self.port}"
+        return f"{uri_host(self.host or '0.0.0.0')}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from skitaid.config.addresses import is_host, parse_port, split_port
 from skitaid.config.fields import TRUTHS, Kind, Place, scalar, show_truth
 from skitaid.config.model import Balance
 from skitaid.config.report import UnfitError, did_you_mean
+from skitaid.protocols.hosts import uri_host
 
 __all__ = [
     "KEY_ALGORITHMS", "SECRET_ALGORITHMS", "algorithm", "balance", "file_name", "host_policy", "log_pattern",
@@ -77,8 +78,7 @@ def _parse_smtp_server(text: str) -> str:
     host, port = split_port(text)
     if not is_host(host):
         raise UnfitError
-    shown = f"[{host}]" if ":" in host else host
-    return f"{shown}:{25 if port is None else parse_port(port, 1)}"
+    return f"{uri_host(host)}:{25 if port is None else parse_port(port, 1)}"
 
 
 def mail_domain() -> Kind:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from skitaid.config.model import Alias, Balance, Member, ProxyTarget
+from skitaid.config.model import Alias, Balance, ProxyTarget
 from skitaid.handlers.body_rules import BodyRules
 from skitaid.handlers.proxy.reverse import ProxySettings
+from skitaid.protocols.hosts import uri_host
 from skitaid.upstream.affinity import Affinity
 from skitaid.upstream.call import CallTimeouts
 
@@ -38,16 +39,12 @@ def origins_of(alias: Alias) -> tuple[bytes, ...]:
     found: list[str] = []
     for member in alias.members:
         if member.path is None:
-            found += _origins(f"{scheme}://{_shown(member)}", member.port or usual, usual)
+            found += _origins(f"{scheme}://{uri_host(member.host)}", member.port or usual, usual)
     return tuple(origin.encode("ascii") for origin in dict.fromkeys(found))
 
 
 def _origins(origin: str, port: int, usual: int) -> list[str]:
     return [f"{origin}:{port}", origin] if port == usual else [f"{origin}:{port}"]
-
-
-def _shown(member: Member) -> str:
-    return f"[{member.host}]" if ":" in member.host else member.host
 
 
 def _affinity(balance: Balance) -> Affinity | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from skitaid.config.model import Listen
 from skitaid.exceptions import SkitaidError
+from skitaid.protocols.hosts import uri_host
 
 __all__ = ["BindError", "BusyError", "Sockets", "bind_tcp"]
 
@@ -201,7 +202,7 @@ def _bound_address(listen: Listen, sock: socket.socket) -> str:
     if listen.path is not None:
         return f"unix:{listen.path}"
     host, port = sock.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"{uri_host(host)}:{port}"
 
 
 def _explain(listen: Listen, error: OSError) -> str:

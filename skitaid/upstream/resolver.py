@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Protocol
 
+from skitaid.protocols.hosts import uri_host
 from skitaid.upstream.errors import Failure, UpstreamError
 
 __all__ = ["Address", "Answer", "OnAnswer", "Resolver", "literal", "unix_address"]
@@ -42,7 +43,7 @@ class Address:
         if self.family is socket.AF_UNIX:
             return f"unix:{self.sockaddr}"
         host, port = self.sockaddr[:2]
-        return f"[{host}]:{port}" if self.family is socket.AF_INET6 else f"{host}:{port}"
+        return f"{uri_host(host)}:{port}"
 
 
 Answer = tuple[Address, ...]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from skitaid.protocols.hosts import uri_host
 from skitaid.upstream.call import CallTimeouts
 from skitaid.upstream.health import HealthSettings
 from skitaid.upstream.selection import Balance
@@ -36,7 +37,7 @@ class MemberSettings:
         """For logs; the same in every worker."""
         if self.path is not None:
             return f"unix:{self.path}"
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return f"{uri_host(self.host)}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any
 
 from skitaid.agents.smtpda.errors import MailError, MalformedMailError
+from skitaid.protocols.hosts import uri_host
 
 __all__ = ["Envelope", "Route", "Starttls", "parse_server"]
 
@@ -47,7 +48,7 @@ class Route:
     starttls: Starttls = Starttls.DEFAULT
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return f"{uri_host(self.host)}:{self.port}"
 
     @property
     def is_local(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import quote, unquote
 
 from skitaid.protocols.headers import is_host
+from skitaid.protocols.hosts import uri_host
 from skitaid.was.messages.errors import CallError
 
 __all__ = ["Target", "parse_target"]
@@ -50,7 +51,7 @@ class Target:
         """What stands for the target in logs and messages: `@alias`, or host and port."""
         if self.alias is not None:
             return f"@{self.alias}"
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = uri_host(self.host)
         return host if self.port == _PORTS.get(self.scheme) else f"{host}:{self.port}"
 
     def by_http2(self) -> Target:
