@@ -71,7 +71,8 @@ class Place:
 
     @property
     def environ(self) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("SKITAID_")}
+        ours = ("SKITAID_", "VIRTUAL_ENV")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         return {**inherited, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(self.etc.parent / "state")}
 
     @property
