@@ -104,10 +104,10 @@ class MailAgent(Agent):
             self.is_over = self._couriers.is_over or time.monotonic() >= self._end_at
             return 0.02
         self._look_into_incoming()
-        now = time.time()
+        now = _clock()
         for mail_id in islice(self._schedule.take_due(now), HAND_OVER_MOST):
             self._hand_over(mail_id)
-        self._tidy(now)
+        self._tidy()
         self._save()
         self._tell()
         next_s = self._schedule.next_s()
@@ -153,7 +153,7 @@ class MailAgent(Agent):
             self._frame.log.write("warn", "it was removed from the spool", mail_id)
         except OSError as error:
             self._frame.log.write("error", f"it is looked at again in a minute: {error}", mail_id)
-            self._schedule.add(mail_id, time.time() + TRY_AGAIN_S)
+            self._wait(mail_id, time.time() + TRY_AGAIN_S)
         else:
             if not self._is_busy:
                 share_heap()
@@ -179,7 +179,11 @@ class MailAgent(Agent):
             latest_s = time.time() + BACK_OFF_MOST_S * (1 + JITTER)
             # What a login or TLS was in the way of: that may be mended by now.
             is_due = record.unbounced() or record.uncounted
-            self._schedule.add(mail_id, 0.0 if is_due else min(record.due_s, latest_s))
+            self._wait(mail_id, 0.0 if is_due else min(record.due_s, latest_s))
+
+    def _wait(self, mail_id: str, due_s: float) -> None:
+        """Until then, in seconds since the epoch; from here on no clock that is set moves it."""
+        self._schedule.add(mail_id, _clock() + max(0.0, due_s - time.time()))
 
     # ------------------------------------------------------------ what became of it
 
@@ -196,7 +200,7 @@ class MailAgent(Agent):
             if settled.bounce:
                 self._schedule.add(settled.bounce, 0.0)
             if settled.due_s is not None:
-                self._schedule.add(settled.mail_id, settled.due_s)
+                self._wait(settled.mail_id, settled.due_s)
             elif settled.has_failed:
                 self._failed += 1
             else:
@@ -211,11 +215,11 @@ class MailAgent(Agent):
         except OSError as error:
             self._frame.log.write("error", f"what was delivered is removed, but not for good: {error}")
 
-    def _tidy(self, now: float) -> None:
-        if now < self._tidy_at:
+    def _tidy(self) -> None:
+        if _clock() < self._tidy_at:
             return
-        self._tidy_at = now + TIDY_EVERY_S
-        gone = self._queue.expire(self._settings.keep_s, now)
+        self._tidy_at = _clock() + TIDY_EVERY_S
+        gone = self._queue.expire(self._settings.keep_s, time.time())
         self._failed -= len(gone)
         for mail_id in gone:
             self._frame.log.write("info", "removed: it could not be delivered, and was kept long enough", mail_id)
@@ -307,6 +311,11 @@ def run(arguments: Arguments) -> int:
         return MailAgent(frame, Settings.of(main, arguments))
 
     return run_agent(arguments, make)
+
+
+def _clock() -> float:
+    """Seconds, also of those in which the machine slept. Nobody sets it."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))  # the former is Linux's
 
 
 def _warn(frame: Frame, main: Main) -> None:

@@ -31,6 +31,8 @@ _ID_MAX = 80
 """Of a sender's mail, so that there is room for what names its bounce."""
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,99}" + re.escape(MAIL_SUFFIX), re.ASCII)
 PART_KEPT_S = 86400.0
+TAKE_MOST = 5000
+"""In one look, so that nobody's flood keeps the loop: a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,28 +95,32 @@ class Queue:
         """Move what is in `incoming` into `queue`: the ids, oldest first. What is no mail is left. Raises OSError when
         there is something, and none of it can be moved."""
         taken = []
-        for entry in sorted(os.scandir(self.incoming), key=lambda entry: entry.name):
+        with os.scandir(self.incoming) as entries:
+            names = sorted(entry.name for entry in entries if _NAME.fullmatch(entry.name))
+        for name in names:
             try:
-                if self._is_welcome(entry.name) and _is_plain(entry.path) and self._take(entry):
-                    taken.append(entry.name.removesuffix(MAIL_SUFFIX))
+                if self._is_welcome(name) and self._take(name):
+                    taken.append(name.removesuffix(MAIL_SUFFIX))
             except OSError:
                 if taken:
                     break  # the next look tells
                 raise
+            if len(taken) == TAKE_MOST:
+                break
         return taken
 
     def _is_welcome(self, name: str) -> bool:
         """Ids are no secret, and names are the sender's choice: no mail takes the place of one that is the agent's, or
         of a bounce to come."""
         mail_id = name.removesuffix(MAIL_SUFFIX)
-        if not _NAME.fullmatch(name) or len(mail_id) > _ID_MAX or _BOUNCE.fullmatch(mail_id):
+        if len(mail_id) > _ID_MAX or _BOUNCE.fullmatch(mail_id) or not _is_plain(self.incoming / name):
             return False
         return not any(os.path.lexists(f"{folder}/{name}") for folder in (self.queue, self.failed))
 
-    def _take(self, entry: os.DirEntry[str]) -> bool:
-        target = self.queue / entry.name
+    def _take(self, name: str) -> bool:
+        target = self.queue / name
         try:
-            os.rename(entry.path, target)
+            os.rename(self.incoming / name, target)
         except FileNotFoundError:
             if self.queue.is_dir():
                 return False

@@ -190,6 +190,14 @@ def test_taken_in_in_order_and_only_what_is_a_mail(queue: Queue, tmp_path: Path)
     assert len(names(queue.incoming)) == 5
 
 
+def test_a_flood_is_taken_in_by_and_by(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skitaid.agents.smtpda.queue.TAKE_MOST", 2)
+    for number in range(3):
+        (queue.incoming / f"0{number}.mail").symlink_to("/etc/passwd")
+    ids = [Spool(queue.folder).put(envelope(), MESSAGE) for _ in range(5)]
+    assert [queue.take_in() for _ in range(4)] == [ids[:2], ids[2:4], ids[4:], []]
+
+
 @pytest.mark.parametrize("where", ["queue", "failed"])
 def test_a_mail_of_the_agent_s_is_not_replaced_by_another_of_that_name(queue: Queue, put: Callable[[], str],
                                                                        where: str) -> None:
