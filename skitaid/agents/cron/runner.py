@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from signal import SIG_IGN, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGTERM, Signals, getsignal, strsignal
 from typing import Final
 
+from skitaid.agents.chance import chance
 from skitaid.agents.cron import tree
 from skitaid.agents.cron.launch import launch
 from skitaid.agents.cron.machines import ClaimError, claim
@@ -116,7 +117,7 @@ class Runner:
 
     def _may_begin(self, at: float) -> bool:
         job = self._work.job
-        if job.jitter_s and not self._pause(job.jitter_s * _random()):
+        if job.jitter_s and not self._pause(job.jitter_s * chance()):
             self._say("warn", "told to stop before it began")
             return False
         if not job.on_one_machine or job.expression is None:
@@ -260,11 +261,6 @@ class Runner:
 
 def _enders() -> tuple[Signals, ...]:
     return (SIGTERM, SIGINT) if getsignal(SIGHUP) is SIG_IGN else (SIGTERM, SIGINT, SIGHUP)
-
-
-def _random() -> float:
-    """From 0 to 1. The module random would be resident in the agent for this alone."""
-    return int.from_bytes(os.urandom(4)) / 2**32
 
 
 def describe(result: Result) -> str:

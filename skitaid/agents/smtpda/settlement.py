@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from skitaid.agents.chance import chance
 from skitaid.agents.smtpda.bounce import Bounce
 from skitaid.agents.smtpda.errors import MalformedMailError
 from skitaid.agents.smtpda.queue import Mail, Queue
@@ -56,7 +56,7 @@ class Books:
             return self._everybody_has_it(mail)
         now = time.time()
         answers = out_of_patience(record, answers, now - envelope.created_s)
-        record = after_attempt(record, answers, self.policy, now=now, chance=_chance())
+        record = after_attempt(record, answers, self.policy, now=now, chance=chance())
         if not record.waiting(envelope.recipients) and not record.has_failed:
             return self._everybody_has_it(mail)
         if not self._write(envelope.id, record):
@@ -140,8 +140,3 @@ class Books:
             self._queue.put(found, bounce.to_message(mail.read()))
         self._queue.write_record(envelope.id, replace(record, bounced=attempt))
         return found.id
-
-
-def _chance() -> float:
-    """From 0 to 1. The module random is not imported for it: it brings OpenSSL along."""
-    return int.from_bytes(os.urandom(4)) / (1 << 32)
