@@ -213,10 +213,10 @@ class Master:
     def _tick(self, now: float) -> None:
         """Once a second: logs, stuck workers, files that are watched."""
         logbook = self._folders.logbook
-        # Of two masters one rotates.
+        # Of two masters one rotates; and one on its way out would give new files to its own user.
         if self._is_ready and not self._is_stopping and logbook.rotate_daily():
             self._tell_workers(signal.SIGUSR1)
-        else:
+        elif not self._is_stopping:
             logbook.reopen_if_moved()
         self._care.tick(now)
         self._reloads.tick()

@@ -16,15 +16,19 @@ from pathlib import Path
 import pytest
 
 from skitaid.supervisor.report import Event
-from tests.functional.running import ROOT, Master, Place, children, get, session_members, text, wait_for
+from tests.functional.running import ROOT, Master, Place, children, connect, get, session_members, text, wait_for
 
 USER = "nobody"
 APP = """
 import os
 import pwd
 import sys
+import time
 
 def app(environ, start_response):
+    if environ["PATH_INFO"] == "/slow":
+        open("begun", "a").close()
+        time.sleep(2.5)
     environ["wsgi.errors"].write("told\\n")
     print("printed")
     with open("kept", "a") as file:
@@ -121,6 +125,23 @@ def test_a_reload_changes_the_user(place: Place, master: Master) -> None:
     assert text(master.address).startswith("daemon ")
     assert (owner(home), owner(home / "kept")) == ("daemon", "daemon")
     assert owner(place.root / "var" / "log" / "instances" / "site" / "app.log") == "daemon"
+
+
+def test_a_master_on_its_way_out_leaves_the_logs_to_the_next_one(place: Place, master: Master) -> None:
+    """Another, of another user, may have rotated them since."""
+    master.ready()
+    folder = place.root / "var" / "log" / "instances" / "site"
+    with connect(master.address) as sock:
+        sock.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_for((place.root / "var" / "lib" / "instances" / "site" / "begun").exists, "the app to begin")
+        master.signal(signal.SIGQUIT)
+        master.until(Event.STOPPING)
+        for path in [*folder.glob("*.log")]:
+            path.rename(path.with_suffix(".moved"))
+            path.touch()
+            shutil.chown(path, "daemon")
+        assert sock.recv(4096).startswith(b"HTTP/1.1 200")
+    assert {owner(path) for path in folder.glob("*.log")} == {"daemon"}
 
 
 def test_an_app_that_the_user_may_not_read_is_told(place: Place, master: Master) -> None:
