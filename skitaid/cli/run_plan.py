@@ -11,6 +11,7 @@ from pathlib import Path
 
 from skitaid.cli.nearest import did_you_mean
 from skitaid.cli.options import UsageError
+from skitaid.cli.watch import project_folder
 from skitaid.config.quoting import quote
 
 APP_FILES = ("app.py", "wsgi.py", "application.py", "main.py")
@@ -67,9 +68,7 @@ def plan_for(path_text: str, environ: Mapping[str, str] | None = None) -> RunPla
 
 def _environment(path: Path, environ: Mapping[str, str]) -> Path | None:
     """The virtual environment that is active, else the project's own; None: there is none but that of skitaid."""
-    root = path if path.is_dir() else path.parent
-    while (root / "__init__.py").is_file() and root != root.parent:
-        root = root.parent
+    root = project_folder(path / "__init__.py" if path.is_dir() else path)
     active = [Path(environ["VIRTUAL_ENV"])] if environ.get("VIRTUAL_ENV") else []
     for folder in (*active, *(root / name for name in ENVIRONMENTS)):
         if (folder / "pyvenv.cfg").is_file() and folder.resolve() != Path(sys.prefix).resolve():
