@@ -70,4 +70,6 @@ def complain_refusal(session: Session, answer: Answer) -> None:
 def _nearest_instance(session: Session) -> str:
     name = session.options.name
     files = session.instance_files() if name and not session.is_of_agent else {}
-    return did_you_mean(name, files) if name and files and name not in files else ""
+    if not name or not files or name in files:
+        return ""
+    return session.switched_off(name) or did_you_mean(name, files)

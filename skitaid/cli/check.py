@@ -13,10 +13,12 @@ def run(session: Session) -> int:
     if session.options.name is not None:
         session.load_main()
         session.require_instance()
-    problems = found_problems(load_all(session.etc), session.options.name)
+    loaded = load_all(session.etc)
+    problems = found_problems(loaded, session.options.name)
     complain_problems(problems)
     errors = sum(not problem.is_warning for problem in problems)
-    out(verdict(session, errors, len(problems) - errors))
+    is_empty = not loaded.instances and not loaded.failures
+    out(verdict(session, errors, len(problems) - errors) + (", but servers-enabled holds no conf file" * is_empty))
     return 2 if errors else 0
 
 

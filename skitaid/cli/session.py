@@ -90,12 +90,16 @@ class Session:
 
     def no_such_instance(self, name: str, known: dict[str, Path]) -> RefusedError:
         where = self.etc / "servers-enabled"
-        nearest = did_you_mean(name, known)
-        if not nearest:
-            nearest = f"; there are: {', '.join(sorted(known))}" if known else "; that folder holds no conf file"
-        off = self.etc / "servers-available" / f"{name}.conf"
-        fix = f"; it is switched off: ln -s ../servers-available/{name}.conf {where}/" if off.is_file() else nearest
+        fix = self.switched_off(name) or did_you_mean(name, known)
+        if not fix:
+            fix = f"; there are: {', '.join(sorted(known))}" if known else "; that folder holds no conf file"
         return RefusedError(f"no instance {name!r}: {where}/{name}.conf does not exist{fix}")
+
+    def switched_off(self, name: str) -> str:
+        """How to switch on an instance whose conf is in servers-available; "" when there is none."""
+        if not (self.etc / "servers-available" / f"{name}.conf").is_file():
+            return ""
+        return f"; it is switched off: ln -s ../servers-available/{name}.conf {self.etc}/servers-enabled/"
 
 
 @cache  # asked for several times by one command, and a complaint once is enough

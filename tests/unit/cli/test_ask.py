@@ -23,3 +23,16 @@ def test_logs_are_quoted_of_what_was_begun(
     figures = {"name": "shop", "state": "fatal", "problems": problems}
     complain_refusal(session, {"message": "0 of 1 instances run; not: shop", "instances": [figures]})
     assert ("cannot listen" in capsys.readouterr().err) is told
+
+
+def test_one_that_is_switched_off_is_told_how_to_be_switched_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("servers-enabled/shop.conf", "servers-available/files.conf"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    complain_refusal(Session(parse(["-f", "files", "start"]), tmp_path), {"message": "no instance 'files'"})
+    told = f"; it is switched off: ln -s ../servers-available/files.conf {tmp_path}/servers-enabled/"
+    assert capsys.readouterr().err.rstrip().endswith(told)
+    complain_refusal(Session(parse(["-f", "shpo", "start"]), tmp_path), {"message": "no instance 'shpo'"})
+    assert capsys.readouterr().err.rstrip().endswith("; did you mean shop?")
