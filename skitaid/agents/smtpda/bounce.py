@@ -18,6 +18,7 @@ __all__ = ["Bounce", "bounce_id"]
 
 HEADER_MAX_BYTES = 32 * 1024
 _ENHANCED = re.compile(r"\b[245]\d\d[ -]([245]\.\d{1,3}\.\d{1,3})\b")
+_LINE_END = re.compile(rb"\r\n|\r|\n")
 _CODE = re.compile(r"\b[45]\d\d\b")
 
 
@@ -113,12 +114,14 @@ def header_of(message: Iterable[bytes]) -> bytes:
     data = b""
     for piece in message:
         data += piece
-        if b"\r\n\r\n" in data or len(data) > HEADER_MAX_BYTES:
+        if b"\r\n\r\n" in b"\r\n" + data or len(data) > HEADER_MAX_BYTES:
             break
-    header, _, _ = data.partition(b"\r\n\r\n")
+    header, _, _ = (b"\r\n" + data).partition(b"\r\n\r\n")
     if len(header) > HEADER_MAX_BYTES:
         header = header[:HEADER_MAX_BYTES].rpartition(b"\r\n")[0]
-    return header.removesuffix(b"\r\n") + b"\r\n"
+    # What was wrong with the mail must not be wrong with the bounce.
+    lines = _LINE_END.split(header.replace(b"\0", b"").strip(b"\r\n"))
+    return b"".join(line[:LINE_MAX] + b"\r\n" for line in lines)
 
 
 def _part(boundary: str, content_type: str, lines: Iterable[str]) -> list[str]:

@@ -59,7 +59,15 @@ def test_an_international_one() -> None:
 def test_headers_only_and_not_without_end() -> None:
     assert header_of([b"A: b\r\n", b"\r\nbody"]) == b"A: b\r\n"
     assert header_of([b"A: b\r\n"]) == b"A: b\r\n"
+    assert header_of([b"\r\nbody\r\n\r\nmore\r\n"]) == b"\r\n"
     assert len(header_of([b"A: bcdefgh\r\n" * 10_000])) <= 32 * 1024 + 2
+
+
+@pytest.mark.parametrize("message", [
+    b"A: b\nC: d\n\nbody", b"A: b\r\r\nC\0: d\r\n\r\n", b"x" * 2000 + b"\r\n\r\n", b"",
+])
+def test_a_mail_that_cannot_be_sent_has_a_bounce_that_can(message: bytes) -> None:
+    assert inspect([bounce("554 no").to_message([message])]).fault == ""
 
 
 def test_status_codes() -> None:
