@@ -145,6 +145,7 @@ class Frame:
         self._loop.turn(min(wait_s, max(0.0, self._look_at - now)))
         if time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + LOOK_EVERY_S
+            self.log.reopen_if_moved()
             self.log.rotate_daily()
 
     def _orphaned(self) -> None:

@@ -42,5 +42,6 @@ class Journal:
             self._file.rotate()
 
     def tick(self) -> None:
-        """About once a second: a new day begins a new file."""
+        """About once a second: a new day begins a new file, and so does somebody who moved or removed ours."""
+        self._file.reopen_if_moved()
         self._file.rotate_daily()

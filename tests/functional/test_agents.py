@@ -68,6 +68,9 @@ def test_an_agent_is_asked_by_its_name(daemon: Daemon) -> None:
     log = daemon("-f", "cron", "log").stdout
     assert "cron is ready" in log and "reloaded" in log
     assert "rotated: cron" in daemon("-f", "cron", "rotate").stdout
+    path = daemon.place.root / "var" / "log" / "daemons" / "cron" / "cron.log"
+    path.unlink()
+    wait_for(path.exists, "a log that was removed to be made anew")
     assert "running" in daemon("-f", "cron", "status").stdout
     assert daemon("-f", "cron", "start").returncode == 1
     assert "cron: stopped" in daemon("-f", "cron", "stop").stdout
