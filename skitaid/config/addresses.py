@@ -114,7 +114,7 @@ def parse_listen(item: str, place: Place, origin: Origin) -> Listen:
             raise UnfitError("the path of a unix socket has at most 107 bytes", "choose a shorter one")
         return Listen(port=0, path=path, origin=origin)
     if item.startswith("/"):
-        raise UnfitError(f"{item!r} is no address", f"did you mean unix:{item}?")
+        raise UnfitError(f"{item!r} is not an address", f"did you mean unix:{item}?")
     if item.isascii() and item.isdigit():
         return Listen(port=parse_port(item), origin=origin)
     host, port = split_port(item)
@@ -123,7 +123,7 @@ def parse_listen(item: str, place: Place, origin: Origin) -> Listen:
     try:
         return Listen(_parse_bind(host), parse_port(port), origin=origin)
     except UnfitError as error:
-        raise UnfitError(error.text or f"{host!r} is no address", error.fix) from None
+        raise UnfitError(error.text or f"{host!r} is not an address", error.fix) from None
 
 
 # ---------------------------------------------------------------- virtual hosts
@@ -132,18 +132,18 @@ def parse_listen(item: str, place: Place, origin: Origin) -> Listen:
 def host_name(text: str) -> str:
     """A name of a host line, lower case; `.domain` for a domain and all below it. Raises UnfitError."""
     if text.startswith("*."):
-        raise UnfitError(f"{text!r} is no host name", f"write {text[1:]} for that domain and all below it")
+        raise UnfitError(f"{text!r} is not a host name", f"write {text[1:]} for that domain and all below it")
     if "/" in text:
-        raise UnfitError(f"{text!r} is no host name", "write the name without http:// and path")
+        raise UnfitError(f"{text!r} is not a host name", "write the name without http:// and path")
     if re.fullmatch(r"[^:]+:\d+", text):
-        raise UnfitError(f"{text!r} is no host name", "write the name without a port; it is good for every port")
+        raise UnfitError(f"{text!r} is not a host name", "write the name without a port; it is good for every port")
     name = text.lower().removesuffix(".")
     if not name.isascii():
         name = _to_ascii(text, name)
     if is_ipv6(name.strip("[]")) and name[:1] == "[" and name[-1:] == "]":
         return name
     if not (_is_name(name.removeprefix(".")) or is_ipv4(name)):
-        raise UnfitError(f"{text!r} is no host name", "use letters, digits, - and dots; `default` for all others")
+        raise UnfitError(f"{text!r} is not a host name", "use letters, digits, - and dots; `default` for all others")
     return name
 
 
@@ -152,7 +152,7 @@ def _to_ascii(text: str, name: str) -> str:
     try:
         return dot + name.removeprefix(".").encode("idna").decode("ascii")
     except UnicodeError:
-        raise UnfitError(f"{text!r} is no host name") from None
+        raise UnfitError(f"{text!r} is not a host name") from None
 
 
 # ---------------------------------------------------------------- networks
@@ -173,9 +173,9 @@ def peer(text: str) -> str:
     if word == "unix":
         return word
     if word == "localhost":
-        raise UnfitError(f"{text!r} is no network", "write 127.0.0.1, ::1")
+        raise UnfitError(f"{text!r} is not a network", "write 127.0.0.1, ::1")
     if word.startswith("unix:"):
-        raise UnfitError(f"{text!r} is no network", "write unix, which stands for every unix socket in listen")
+        raise UnfitError(f"{text!r} is not a network", "write unix, which stands for every unix socket in listen")
     return network(text)
 
 
@@ -216,4 +216,4 @@ def network(text: str) -> str:
         fix = ""
         if "host bits" in str(error):
             fix = f"did you mean {ipaddress.ip_network(f'{base}/{mask}', strict=False)}?"
-        raise UnfitError(f"{text!r} is no network", fix) from None
+        raise UnfitError(f"{text!r} is not a network", fix) from None

@@ -95,7 +95,7 @@ class _Reader:
 
     def _free_name(self, name: str) -> str:
         if not _NAME(name):
-            raise UnfitError(f"JOB {name!r} is no name", "use letters, digits, _, - and .")
+            raise UnfitError(f"JOB {name!r} is not a name", "use letters, digits, _, - and .")
         if any(job.name == name for job in self.jobs):
             raise UnfitError(f"JOB {name} is the name of a job above", "give each job a name of its own")
         return name

@@ -151,7 +151,7 @@ def _number_hint(word: str) -> str:
     if " #" in word:
         return "a comment after a value starts with a blank and ;"
     if re.fullmatch(r"[0-9]+:[0-9:]+", word):
-        return "a time of day or an address is no number"
+        return "a time of day or an address is not a number"
     return ""
 
 
@@ -244,7 +244,7 @@ def choice(*known: str) -> Kind:
 def identifier(word: str, what: str) -> str:
     """`word`, if it can name a thing: a letter or _, then letters, digits, `_`, `-`, `.`. Raises UnfitError."""
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", word, re.ASCII):
-        raise UnfitError(f"{word!r} is no {what}", "use letters, digits, _ and -")
+        raise UnfitError(f"{word!r} is not the {what}", "use letters, digits, _ and -")
     return word
 
 

@@ -162,7 +162,7 @@ def _check_name(path: Path, report: Report) -> None:
     if name in AGENTS:
         report.error(0, f"{name} is the name of an agent: expected another name for an instance", "rename the file")
     elif not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name, re.ASCII):
-        text = f"{name!r} is no name for an instance: expected letters, digits, _, - and dots"
+        text = f"{name!r} is not a name for an instance: expected letters, digits, _, - and dots"
         report.error(0, text, "rename the file")
     for suffix in SUFFIXES:
         twin = path.with_suffix(suffix)

@@ -45,7 +45,8 @@ def parse_member(text: str, place: Place, *, alias_type: str, is_tls: bool = Fal
     scheme = _SCHEME.match(text)
     if scheme:
         tls = "; type = https speaks TLS" if scheme[1] == "https" else ""
-        raise UnfitError(f"{masked(text)!r}: a URL is no member", f"write host:port, without {scheme[0]} and path{tls}")
+        fix = f"write host:port, without {scheme[0]} and path{tls}"
+        raise UnfitError(f"{masked(text)!r}: a URL is not a member", fix)
     body, weight = _split_weight(text)
     if alias_type in FILE_TYPES:
         return Member("", path=str(resolve(body, place.folder)), weight=weight)
@@ -63,7 +64,8 @@ def parse_member(text: str, place: Place, *, alias_type: str, is_tls: bool = Fal
 def _host_and_port(address: str, shown: str, *, alias_type: str, is_tls: bool) -> tuple[str, int]:
     host, port = split_port(address)
     if not is_host(host):
-        raise UnfitError(f"{shown!r}: {host!r} is no host", "write host:port, user:password@host:port/db or unix:/path")
+        fix = "write host:port, user:password@host:port/db or unix:/path"
+        raise UnfitError(f"{shown!r}: {host!r} is not a host", fix)
     if port is not None:
         return host.lower(), _port(port, shown)
     return host.lower(), DEFAULT_PORTS["https" if is_tls and alias_type in ("http", "ws") else alias_type]

@@ -67,7 +67,7 @@ def _existing_folder(text: str, place: Place) -> Path:
     path = reachable(resolve(text, place.folder))
     if not path.is_dir():
         if path.exists():
-            raise UnfitError(f"{path} is no folder")
+            raise UnfitError(f"{path} is not a folder")
         raise UnfitError(f"there is no folder {path}", explain_missing(path))
     return path
 
@@ -110,11 +110,11 @@ def _find_interpreter(value: Value, place: Place) -> str:
     if path.is_dir():
         program = path / "bin" / "python"
         if not os.access(program, os.X_OK):
-            raise UnfitError(f"{path} is no virtual environment: it has no bin/python", f"python3 -m venv {path}")
+            raise UnfitError(f"{path} is not a virtual environment: it has no bin/python", f"python3 -m venv {path}")
     elif not path.exists():
         raise UnfitError(f"there is no {path}", explain_missing(path))
     elif not os.access(path, os.X_OK):
-        raise UnfitError(f"{path} is no program that can be run", "name the interpreter, such as /usr/bin/python3")
+        raise UnfitError(f"{path} is not a program that can be run", "name the interpreter, such as /usr/bin/python3")
     return str(path)
 
 

@@ -148,7 +148,7 @@ class _ConfReader:
             self._report.error(number, f"[{name}] holds lines, not keys", f"write [{name}{LINES_SUFFIX}]")
         name = name.removesuffix(LINES_SUFFIX).strip()
         if header[-1] != "]" or not name:
-            self._report.error(number, f"{_brief(header)} is no section: expected [name] or [name:line]")
+            self._report.error(number, f"{_brief(header)} is not a section: expected [name] or [name:line]")
         elif name in self._sections:
             first = self._sections[name].line
             self._report.error(number, f"section [{name}] is already at line {first}", "merge the two")

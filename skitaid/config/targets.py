@@ -27,7 +27,7 @@ def parse_target(text: str, place: Place, alias_types: Mapping[str, str]) -> Tar
     if text.startswith("@"):
         return _proxy_target(text, alias_types)
     if text.startswith(("http://", "https://")):
-        raise UnfitError("a URL is no target", "define [@name] with members = HOST:PORT and write @name here")
+        raise UnfitError("a URL is not a target", "define [@name] with members = HOST:PORT and write @name here")
     path = reachable(resolve(text, place.folder))
     if path.is_dir() and (text.endswith("/") or not _is_package(path)):
         # a package's folder is an app: served as files it would show its source to everybody
@@ -73,7 +73,7 @@ def _split_kind(text: str) -> tuple[str | None, str]:
 
 def _app_of_kind(kind: str, text: str, folder: Path) -> AppTarget:
     if text.startswith("@") or text.endswith("/") or "://" in text:
-        raise UnfitError(f"{text} is no app", f"write it without {kind}:, or write {kind}:PATH/MODULE:CALLABLE")
+        raise UnfitError(f"{text} is not an app", f"write it without {kind}:, or write {kind}:PATH/MODULE:CALLABLE")
     return replace(_app_target(text, folder), kind=kind)
 
 
@@ -82,7 +82,7 @@ def _app_target(text: str, folder: Path) -> AppTarget:
     if not colon:
         module, name = text, DEFAULT_CALLABLE
     if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", name):
-        raise UnfitError(f"{name!r} is no name of a callable", "write PATH/MODULE:CALLABLE")
+        raise UnfitError(f"{name!r} is not the name of a callable", "write PATH/MODULE:CALLABLE")
     path = reachable(resolve(module, folder))
     found = _find_module(path)
     if found is None and module in KINDS:

@@ -30,13 +30,13 @@ is not among them, and never will be."""
 def log_pattern(item: str, _place: Place) -> str:
     """`/static/` for all paths that start so, `*.css` for all that end so."""
     if not item.startswith(("/", "*")) or "*" in item[1:]:
-        raise UnfitError(f"{item!r} is no pattern")
+        raise UnfitError(f"{item!r} is not a pattern")
     return item
 
 
 def role(item: str, _place: Place) -> str:
     if not re.fullmatch(r"[\w.:@-]+", item):
-        raise UnfitError(f"{item!r} is no role", "use letters, digits, _ and -")
+        raise UnfitError(f"{item!r} is not a role", "use letters, digits, _ and -")
     return item
 
 
@@ -45,7 +45,7 @@ def algorithm(item: str, _place: Place) -> str:
     known = {name.lower(): name for name in (*SECRET_ALGORITHMS, *KEY_ALGORITHMS)}
     found = known.get(item.lower())
     if found is None:
-        raise UnfitError(f"{item!r} is no algorithm for tokens", did_you_mean(item, known.values()))
+        raise UnfitError(f"{item!r} is not an algorithm for tokens", did_you_mean(item, known.values()))
     return found
 
 
@@ -59,7 +59,7 @@ def proxy_user(item: str, _place: Place) -> tuple[str, str]:
 
 def file_name(item: str, _place: Place) -> str:
     if "/" in item or item in (".", ".."):
-        raise UnfitError(f"{item!r} is no file name", "write the name without a folder")
+        raise UnfitError(f"{item!r} is not a file name", "write the name without a folder")
     return item
 
 
@@ -131,7 +131,7 @@ def _parse_balance(text: str) -> Balance:
     if len(words) != 3 or words[1].lower() not in ("header", "cookie"):
         raise UnfitError(fix="write what is hashed: hash header NAME or hash cookie NAME")
     if not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", words[2], re.ASCII):
-        raise UnfitError(f"{words[2]!r} is no name of a header field or a cookie")
+        raise UnfitError(f"{words[2]!r} is not the name of a header field or a cookie")
     if words[1].lower() == "cookie":
         return Balance("hash", cookie=words[2])
     return Balance("hash", header=words[2].lower())  # fields mean the same in any case, cookies do not

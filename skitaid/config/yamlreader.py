@@ -31,7 +31,7 @@ def read_yaml(text: str, report: Report) -> Document:
     if node is None:
         return Document(report.path)
     if not isinstance(node, MappingNode):
-        report.error(_line(node), "is no mapping: expected sections such as `server:`")
+        report.error(_line(node), "is not a mapping: expected sections such as `server:`")
         return Document(report.path)
     return Document(report.path, _Sections(report).read(node))
 
@@ -73,7 +73,7 @@ class _Sections:
         if _is_null(node):
             return Section(name, line)
         if not isinstance(node, MappingNode):
-            self._report.error(_line(node), f"[{name}] is no mapping: expected keys and values below it")
+            self._report.error(_line(node), f"[{name}] is not a mapping: expected keys and values below it")
             return None
         return Section(name, line, entries=tuple(self._entries(node, name)))
 
@@ -164,7 +164,7 @@ class _Sections:
         return list(node.value)
 
     def _pairs(self, node: MappingNode, section: str) -> Iterator[tuple[ScalarNode, Node]]:
-        """Keys and values; a key that is no text, a merge or a duplicate is reported and left out."""
+        """Keys and values; a key that is not a text, a merge or a duplicate is reported and left out."""
         seen: dict[str, int] = {}
         where = f"[{section}] " if section else ""
         for key, value in node.value:

@@ -113,7 +113,7 @@ def refusal_record(peer: str, gtxnid: str, status: int, *, size: int, connection
 
 
 def _credentials(authorization: str) -> tuple[str | None, str | None]:
-    """User name of Basic and Digest, token of Bearer. What can't be read is no user; refusing it is not ours."""
+    """User name of Basic and Digest, token of Bearer. What can't be read is not a user; refusing it is not ours."""
     scheme, _, rest = authorization.partition(" ")
     scheme = scheme.lower()
     if scheme == "bearer":

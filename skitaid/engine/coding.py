@@ -137,7 +137,7 @@ _KINDS: Final[dict[Any, str]] = {}
 
 
 def _kind(name: Any) -> str:
-    """The name of a field that matters here, "" for the others. Raises AttributeError for what is no name."""
+    """The name of a field that matters here, "" for the others. Raises AttributeError for what is not a name."""
     try:
         return _KINDS[name]
     except KeyError:

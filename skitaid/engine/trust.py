@@ -45,7 +45,7 @@ class TrustedPeers:
         return self._unix or bool(self._networks)
 
     def holds(self, address: str) -> bool:
-        """Whether the peer at `address` is believed; "" is the peer of a unix socket. What is no address is not."""
+        """Whether the peer at `address` is believed; "" is the peer of a unix socket. What is not an address is not."""
         if not address:
             return self._unix
         try:
@@ -70,13 +70,13 @@ def _network(text: str) -> tuple[int, int, int]:
     address, _, digits = text.partition("/")
     packed = pack(address)
     if packed is None:
-        raise ValueError(f"{text!r} is no network")
+        raise ValueError(f"{text!r} is not a network")
     width = len(packed)
     full = 128 if ":" in address else 32
     # 96 bits of an IPv4 network that is written inside IPv6 are the same for all of IPv4.
     bits = int(digits or full) - (full - width * 8)
     if not 0 <= bits <= width * 8:
-        raise ValueError(f"{text!r} is no network")
+        raise ValueError(f"{text!r} is not a network")
     mask = ((1 << bits) - 1) << (width * 8 - bits)
     return width, mask, int.from_bytes(packed, "big") & mask
 

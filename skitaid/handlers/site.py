@@ -44,7 +44,7 @@ class Site:
         if line.target == "*":
             stream.respond("204 No Content", [("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")], b"")
         elif line.method == "CONNECT":
-            engine.respond_error(stream, 405, "This server is no proxy.")
+            engine.respond_error(stream, 405, "This server is not a proxy.")
         elif line.method not in ("GET", "HEAD") and any(route.kind is RouteKind.STATIC for route in routes):
             self._no_method(stream)
         else:

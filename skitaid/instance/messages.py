@@ -63,7 +63,7 @@ def _say(fd: int, message: Mapping[str, object]) -> None:
 
 
 class MessageReader:
-    """Bytes to messages. Apps run in the process that writes: what is no message is dropped."""
+    """Bytes to messages. Apps run in the process that writes: what is not a message is dropped."""
 
     def __init__(self) -> None:
         self._rest = b""

@@ -175,7 +175,7 @@ def _remove_stale(path: str) -> None:
     """Remove a socket that nobody listens on. Raises OSError: EADDRINUSE for one in use, EEXIST for another file."""
     try:
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise OSError(errno.EEXIST, "a file that is no socket has this name")
+            raise OSError(errno.EEXIST, "a file that is not a socket has this name")
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:

@@ -86,5 +86,5 @@ def _is_after(modified: int | None, moment: int | None) -> bool:
 
 
 def _date(value: bytes | None) -> int | None:
-    """None also for what is no date: such a field is ignored (sections 13.1.3 and 13.1.4)."""
+    """None also for what is not a date: such a field is ignored (sections 13.1.3 and 13.1.4)."""
     return None if value is None else parse_http_date(value.decode("latin-1"))

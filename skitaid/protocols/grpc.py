@@ -137,7 +137,7 @@ def timeout_value(seconds: float) -> bytes:
 
 
 def read_code(value: bytes) -> GrpcCode:
-    """grpc-status. Numbers that there is none of yet are UNKNOWN. Raises GrpcFormatError for what is no number."""
+    """grpc-status. Numbers that there is none of yet are UNKNOWN. Raises GrpcFormatError for what is not a number."""
     if not (value.isdigit() and len(value) <= 3):
         raise GrpcFormatError(f"grpc-status is {value!r:.40}, expected a number")
     number = int(value)

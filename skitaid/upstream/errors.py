@@ -21,7 +21,7 @@ class Failure(Enum):
     READ_TIMEOUT = (504, "nothing came for too long")
     TOTAL_TIMEOUT = (504, "the response was not complete in time")
     RESET = (502, "the connection was closed before a response")
-    INVALID = (502, "what came is no response")
+    INVALID = (502, "what came is not a response")
     TOO_LARGE = (502, "the response is larger than it may be")
     TRUNCATED = (502, "the response ended before its end")
     CANCELLED = (499, "the caller gave up")

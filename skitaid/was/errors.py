@@ -89,7 +89,7 @@ def _status_line(status: str | int) -> str:
     """`status` as the line of a response. Raises ValueError for what is none."""
     match = _STATUS(str(status))
     if match is None:
-        raise ValueError(f"{status!r} is no status, expected one such as '404 Not Found' or 404")
+        raise ValueError(f"{status!r} is not a status, expected one such as '404 Not Found' or 404")
     if match[2]:
         return match[0]
     code = int(match[1])

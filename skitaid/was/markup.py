@@ -17,7 +17,7 @@ def tojson(data: object) -> str:
 
 
 def fromjson(text: str | bytes) -> Any:
-    """The value of a JSON text. Raises ReplyError for what is no JSON."""
+    """The value of a JSON text. Raises ReplyError for what is not JSON."""
     return read_json(text.encode() if isinstance(text, str) else text)
 
 

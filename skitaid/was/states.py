@@ -34,10 +34,10 @@ class StateNameError(WasError, KeyError):
 
 def register_states(*names: str) -> Callable[[_Decorated], _Decorated]:
     """Name the states of an app, when it is imported or later. Also a decorator, of the class or function that they
-    belong to. Raises TypeError for a name that is no text, StateTableError for one that is too long, or too many."""
+    belong to. Raises TypeError for a name that is not a text, StateTableError for one that is too long, or too many."""
     for name in names:
         if not isinstance(name, str):
-            raise TypeError(f"{name!r} is no name of a state, expected a text")
+            raise TypeError(f"{name!r} is not the name of a state, expected a text")
         _registered.add(name)
         shared = worker_or_outpost()
         if shared is not None and shared.states is not None:
@@ -52,9 +52,9 @@ def registered_names() -> list[str]:
 
 def setgs(name: str, value: int, *args: Any, **named: Any) -> None:
     """Set a number, for all workers of the instance. `args` and `named` go to those who listen. Raises StateNameError,
-    TypeError for what is no whole number."""
+    TypeError for what is not a whole number."""
     if not isinstance(value, int):
-        raise TypeError(f"state {name!r}: {value!r} is no whole number")
+        raise TypeError(f"state {name!r}: {value!r} is not a whole number")
     _table(name).set_value(name, int(value))
     _tell(name, args, named)
 

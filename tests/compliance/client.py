@@ -22,7 +22,7 @@ _SIZE = re.compile(rb"[0-9a-f]+").fullmatch
 
 
 class WireError(AssertionError):
-    """The server sent what is no response, or not all of one."""
+    """The server sent what is not a response, or not all of one."""
 
 
 class Ending(Enum):

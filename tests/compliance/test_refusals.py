@@ -65,7 +65,7 @@ REQUEST_LINES: Final = [
     line("absolute target, bad port", "3986 3.2.3", b"GET http://a:x/x HTTP/1.1"),
     line("CONNECT with a path", "9112 3.2.3", b"CONNECT /x HTTP/1.1"),
     line("method with a colon", "9110 5.6.2", b"GE:T /x HTTP/1.1"),
-    line("method with a letter that is no token", "9110 5.6.2", b"G\xcaT /x HTTP/1.1"),
+    line("method with a letter that is not a token", "9110 5.6.2", b"G\xcaT /x HTTP/1.1"),
     line("version in lower case", "9112 2.3", b"GET /x http/1.1"),
     line("version of two digits", "9112 2.3", b"GET /x HTTP/1.10"),
     line("version with a comma", "9112 2.3", b"GET /x HTTP/1,1"),

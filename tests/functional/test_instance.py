@@ -763,7 +763,7 @@ def test_a_file_in_the_place_of_a_unix_socket_is_left_alone(place: Place, start:
     place.site(f"listen = unix:{path}")
     assert start(is_ready=False).ended() == 1
     assert path.read_text() == "precious"
-    assert "a file that is no socket has this name (remove it" in place.log("server")
+    assert "a file that is not a socket has this name (remove it" in place.log("server")
 
 
 def test_ipv6(place: Place, start: Start) -> None:

@@ -222,7 +222,7 @@ def test_what_others_leave_in_the_spool_holds_up_no_mail(post: Post) -> None:
         (incoming / f"{name}.mail").write_bytes(line)
     mail_id = office.send()
     wait_for(lambda: [mail.mail_id for mail in office.sink.taken] == [mail_id], "the mail behind")
-    wait_for(lambda: office.failed() == {"d-garbage", "e-odd"}, "what is no mail in failed")
+    wait_for(lambda: office.failed() == {"d-garbage", "e-odd"}, "what is not a mail in failed")
     assert office.left() == {"a-folder", "b-fifo", "c-link"} and "Traceback" not in office.log
 
 

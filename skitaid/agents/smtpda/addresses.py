@@ -51,7 +51,7 @@ def parse_mailboxes(given: object) -> tuple[Mailbox, ...]:
         return (_mailbox(given[0], given[1]),)
     if isinstance(given, Iterable) and not isinstance(given, bytes):
         return tuple(found for each in given for found in parse_mailboxes(each))
-    raise MailError(f"{given!r} is no address: expected text, (name, address) or a list of them")
+    raise MailError(f"{given!r} is not an address: expected text, (name, address) or a list of them")
 
 
 def _split(text: str) -> list[tuple[str, str]]:
@@ -62,7 +62,7 @@ def _split(text: str) -> list[tuple[str, str]]:
     while position < end:
         entry = _ENTRY.match(text, position)
         if entry is None:
-            raise MailError(f"{text!r} is no address or list of them; a name with a comma stands in quotes")
+            raise MailError(f"{text!r} is not an address or list of them; a name with a comma stands in quotes")
         quoted, plain, address, bare = entry.groups()
         name = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else plain or ""
         found.append((name, address if address is not None else bare))
@@ -82,9 +82,9 @@ def _mailbox(name: str, address: str) -> Mailbox:
     must_print(address, "an address")
     local, at, domain = address.strip().rpartition("@")
     if not at or not (_LOCAL.fullmatch(local) or _QUOTED.fullmatch(local)):
-        raise MailError(f"{address!r} is no address: expected somebody@example.com")
+        raise MailError(f"{address!r} is not an address: expected somebody@example.com")
     if len(local.encode()) > LOCAL_MAX:
-        raise MailError(f"{address!r} is no address: more than {LOCAL_MAX} octets before the @")
+        raise MailError(f"{address!r} is not an address: more than {LOCAL_MAX} octets before the @")
     return Mailbox(name.strip(), local, _domain(domain, address))
 
 
@@ -97,7 +97,7 @@ def _domain(domain: str, address: str) -> str:
     try:
         found = domain if domain.isascii() else domain.encode("idna").decode("ascii")
     except UnicodeError as error:
-        raise MailError(f"{address!r}: {domain!r} is no domain: {error}") from error
+        raise MailError(f"{address!r}: {domain!r} is not a domain: {error}") from error
     if len(found) > DOMAIN_MAX or not all(_LABEL.fullmatch(label) for label in found.split(".")):
-        raise MailError(f"{address!r}: {domain!r} is no domain")
+        raise MailError(f"{address!r}: {domain!r} is not a domain")
     return found

@@ -160,7 +160,7 @@ class MailAgent(Agent):
             self._couriers.add(Key(envelope.route or self._settings.route, envelope.sender), mail_id)
 
     def _set_aside(self, mail_id: str, error: Exception) -> None:
-        """Move a file away that is no mail, or that an agent which is not root may not read."""
+        """Move a file away that is not a mail, or that an agent which is not root may not read."""
         self._frame.log.write("error", f"set aside in {self._queue.failed}: {error}", mail_id)
         try:
             self._queue.fail(mail_id)

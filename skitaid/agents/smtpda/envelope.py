@@ -88,7 +88,7 @@ class Envelope:
         try:
             return _read(json.loads(line))
         except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-            raise MalformedMailError(f"its first line is no envelope: {error!r}") from error
+            raise MalformedMailError(f"its first line is not an envelope: {error!r}") from error
 
 
 def parse_server(text: str) -> tuple[str, int]:
@@ -96,7 +96,7 @@ def parse_server(text: str) -> tuple[str, int]:
     found = _SERVER.fullmatch(text.strip())
     port = int(found["port"] or SMTP_PORT) if found else 0
     if found is None or not 0 < port < 65536:
-        raise MailError(f"{text!r} is no mail server: expected host:port")
+        raise MailError(f"{text!r} is not a mail server: expected host:port")
     return found["v6"] or found["host"], port
 
 
@@ -129,11 +129,11 @@ def _route(found: Mapping[str, Any]) -> Route:
 
 def _time(given: object) -> float:
     if not isinstance(given, int | float) or not 0 <= (at := float(given)) < _LATEST_S:
-        raise ValueError(f"{given!r} is no time")
+        raise ValueError(f"{given!r} is not a time")
     return at
 
 
 def _address(text: object) -> str:
     if not isinstance(text, str) or _UNSAFE.search(text) or len(text) > 320:
-        raise ValueError(f"{text!r} is no address")
+        raise ValueError(f"{text!r} is not an address")
     return text

@@ -16,7 +16,7 @@ class SpoolError(SkitaidError, OSError):
 
 
 class MalformedMailError(SkitaidError):
-    """A file of the spool is no mail: it was not written by `Spool.put`."""
+    """A file of the spool is not a mail: it was not written by `Spool.put`."""
 
 
 class DeliveryError(SkitaidError):

@@ -92,8 +92,8 @@ class Queue:
     # ------------------------------------------------------------ what there is
 
     def take_in(self) -> list[str]:
-        """Move what is in `incoming` into `queue`: the ids, oldest first. What is no mail is left. Raises OSError when
-        there is something, and none of it can be moved."""
+        """Move what is in `incoming` into `queue`: the ids, oldest first. What is not a mail is left. Raises OSError
+        when there is something, and none of it can be moved."""
         taken = []
         with os.scandir(self.incoming) as entries:
             names = sorted(entry.name for entry in entries if _NAME.fullmatch(entry.name))
@@ -243,7 +243,7 @@ def read_mail(path: Path) -> Mail:
         line = file.readline(ENVELOPE_MAX_BYTES)
         size = os.fstat(file.fileno()).st_size - len(line)
     if not line.endswith(b"\n"):
-        raise MalformedMailError(f"{path}: its first line is no envelope")
+        raise MalformedMailError(f"{path}: its first line is not an envelope")
     # The name is the id, whatever the file says: records and bounces are found by it.
     envelope = replace(Envelope.from_line(line), id=path.name.removesuffix(MAIL_SUFFIX))
     return Mail(path, envelope, len(line), size)
@@ -294,9 +294,9 @@ def _opened(path: Path) -> int:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO):  # a link, a socket
-            raise MalformedMailError(f"{path} is no file") from error
+            raise MalformedMailError(f"{path} is not a file") from error
         raise
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise MalformedMailError(f"{path} is no file")
+        raise MalformedMailError(f"{path} is not a file")
     return fd

@@ -61,7 +61,7 @@ class ReplyReader:
         self._data += data
 
     def next(self) -> Reply | None:
-        """The next reply, None: more is needed. Raises DeliveryError for what is no reply."""
+        """The next reply, None: more is needed. Raises DeliveryError for what is not a reply."""
         while b"\n" in self._data:
             line, _, self._data = self._data.partition(b"\n")
             reply = self._line(line + b"\n")
@@ -74,7 +74,7 @@ class ReplyReader:
     def _line(self, line: bytes) -> Reply | None:
         found = _LINE.fullmatch(line)
         if found is None:
-            raise DeliveryError(f"the server answered {line[:80]!r}, which is no reply")
+            raise DeliveryError(f"the server answered {line[:80]!r}, which is not a reply")
         self._size += len(line)
         self._lines.append((found[3] or b"").decode("utf-8", "replace"))
         if found[2] == b"-":

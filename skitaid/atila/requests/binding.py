@@ -79,7 +79,7 @@ class Binder:
 
     def _add_body(self, taken: dict[str, Any], data: Any, values: Mapping[str, Any]) -> None:
         if not isinstance(data, Mapping):
-            # JSON that is no object has no names; the function finds it in was.request.JSON.
+            # JSON that is not an object has no names; the function finds it in was.request.JSON.
             return
         for name, value in data.items():
             if name not in values and self._takes(name):

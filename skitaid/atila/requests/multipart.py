@@ -34,7 +34,7 @@ _IS_TYPE: Final = re.compile(rb"[\w!#$&^.+-]{1,127}/[\w!#$&^.+-]{1,127}").fullma
 
 @dataclass(frozen=True)
 class Limits:
-    """In bytes, and a number of parts. `fields`: of all that is no file, together."""
+    """In bytes, and a number of parts. `fields`: of all that is not a file, together."""
 
     body: int = 20 << 20
     file: int = 20_000_000

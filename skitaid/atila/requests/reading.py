@@ -31,7 +31,7 @@ def read_body(environ: dict[str, Any], most: int) -> bytes:
     length = environ.get("CONTENT_LENGTH")
     if length:
         if not length.isdecimal():
-            raise HTTPError("400 Bad Request", "Content-Length is no number")
+            raise HTTPError("400 Bad Request", "Content-Length is not a number")
         if int(length) > most:
             raise _too_long(most)
         body: bytes = stream.read(int(length))
@@ -53,7 +53,7 @@ def read_json(body: bytes) -> Any:
     except RecursionError as error:
         raise HTTPError("400 Bad Request", "the body is JSON that is nested too deeply") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise HTTPError("400 Bad Request", f"the body is no JSON: {error}") from error
+        raise HTTPError("400 Bad Request", f"the body is not JSON: {error}") from error
     except ValueError as error:
         raise HTTPError("400 Bad Request", "the body is JSON with a number that can't be read") from error
 

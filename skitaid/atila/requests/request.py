@@ -217,7 +217,7 @@ class Request:
             try:
                 return read_urlencoded(self.body.decode("utf-8"))
             except UnicodeDecodeError as error:
-                raise HTTPError("400 Bad Request", "the form is no UTF-8") from error
+                raise HTTPError("400 Bad Request", "the form is not UTF-8") from error
         if kind == _MULTIPART:
             return Values(self.multipart)
         return Values()
@@ -246,7 +246,7 @@ dict_type: Final = dict
 
 
 def address_is_private(address: str) -> bool:
-    """Whether it is one of a private network or of this machine; False for what is no address."""
+    """Whether it is one of a private network or of this machine; False for what is not an address."""
     from ipaddress import ip_address
 
     try:

@@ -111,7 +111,8 @@ class UploadedFile:
 
 def _checked(name: str) -> str:
     if name in ("", ".", "..") or any(sign in name for sign in ("/", "\\", "\0")):
-        raise ValueError(f"{name!r} is no name of a file: name the folder as the first argument, safe_name(text) helps")
+        advice = "name the folder as the first argument, safe_name(text) helps"
+        raise ValueError(f"{name!r} is not the name of a file: {advice}")
     return name
 
 

@@ -41,7 +41,7 @@ def make_api(was: Was, *args: Any, **named: Any) -> Any:
 
 
 class Document:
-    """JSON that is no object."""
+    """JSON that is not an object."""
 
     def __init__(self, content: Any) -> None:
         self.content = content

@@ -48,7 +48,7 @@ def status_line(status: str | int) -> str:
         except ValueError:
             return f"{text} Status {text}"
     if _LINE(text) is None:
-        raise ValueError(f"{status!r} is no status, expected one such as '404 Not Found' or 404")
+        raise ValueError(f"{status!r} is not a status, expected one such as '404 Not Found' or 404")
     return text
 
 
@@ -57,7 +57,7 @@ def check_field(name: Any, value: Any) -> tuple[str, str]:
     control sign but the tab may stand in one, and its name is a token."""
     text = str(value)
     if _FORBIDDEN(text) or not _IS_NAME(str(name)):
-        raise ValueError(f"this is no field: its name is {name!s:.100}, its value {text[:1000]!r}")
+        raise ValueError(f"this is not a field: its name is {name!s:.100}, its value {text[:1000]!r}")
     if not text.isascii():
         # WSGI has the bytes of a field as latin-1.
         text = text.encode("utf-8").decode("latin-1")

@@ -44,7 +44,7 @@ class CookieOptions:
         """With what the request at hand says. Raises ValueError for what can't stand in a field."""
         same_site = self.same_site.capitalize()
         if same_site not in _SAME_SITE:
-            raise ValueError(f"{self.same_site!r} is no SameSite, expected Lax, Strict or None")
+            raise ValueError(f"{self.same_site!r} is not a value of SameSite, expected Lax, Strict or None")
         path = self.path or env.get("SCRIPT_NAME") or "/"
         for text in (path, self.domain or ""):
             if _IS_ATTRIBUTE(text) is None:
@@ -80,9 +80,9 @@ def _unescape(match: re.Match[str]) -> str:
 
 def set_cookie_field(name: str, value: str, options: CookieOptions, expires_s: float | None = None) -> str:
     """The value of a Set-Cookie field. `expires_s`: seconds from now; None: when the browser is closed; 0: at once.
-    `options` are settled ones. Raises ValueError for a name that is no token."""
+    `options` are settled ones. Raises ValueError for a name that is not a token."""
     if _IS_NAME(name) is None:
-        raise ValueError(f"{name!r} is no name of a cookie: letters, digits and -_. are")
+        raise ValueError(f"{name!r} is not the name of a cookie: letters, digits and -_. are")
     parts = [f"{name}={quote(value, safe=_SAFE)}"]
     if expires_s is not None:
         seconds = max(0, int(expires_s))

@@ -161,7 +161,7 @@ class ForwardProxy:
         heard = stream.heard
         client = stream.connection.peer if heard is None or heard.client is None else heard.client[0]
         if not self._allow.holds(client) or self._deny.holds(client):
-            raise ProtocolError(403, "This server is no proxy for you.")
+            raise ProtocolError(403, "This server is not a proxy for you.")
 
     def _check_target(self, host: str) -> None:
         if not host or not self.policy.may_name(host):

@@ -65,7 +65,7 @@ def bearer_token(authorization: bytes | None) -> bytes | None:
     if len(token) > MAX_TOKEN_BYTES:
         raise TokenError("the token is too long")
     if not _TOKEN68(token):
-        raise TokenError("this is no token")
+        raise TokenError("this is not a token")
     return token
 
 
@@ -142,7 +142,7 @@ def _quiet(jwt: Any) -> None:
 
 
 def _moment(claims: Claims, name: str) -> float:
-    """Seconds since the epoch; for ever without it. Raises TokenError for what is no number."""
+    """Seconds since the epoch; for ever without it. Raises TokenError for what is not a number."""
     value = claims.get(name)
     if value is None or (name == "expires" and value == 0 and not isinstance(value, bool)):
         # 0 is no end, in what the documents call `expires`.

@@ -234,7 +234,7 @@ class Passage:
             stream.connection.engine.loop.call_later(_PROBE_S, self._probe)
 
     def _refuse(self, error: ProtocolError) -> None:
-        """What comes is no request any more: that is answered here and now."""
+        """What comes is not a request any more: that is answered here and now."""
         stream = self.stream
         if stream.is_started:
             self._leave()

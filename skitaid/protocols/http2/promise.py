@@ -15,7 +15,8 @@ _KEPT: Final = (b"accept-encoding", b"accept-language", b"user-agent", b"cookie"
 
 
 class Promise:
-    """GET `target`, as the client of `asked` would have made it. Raises ProtocolError for a target that is no path."""
+    """GET `target`, as the client of `asked` would have made it. Raises ProtocolError for a target that is not a
+    path."""
 
     __slots__ = ("block", "head")
 

@@ -123,7 +123,8 @@ def _read(value: bytes) -> dict[bytes, list[bytes]]:
 
 
 def _seconds(given: Mapping[bytes, list[bytes]], name: bytes, *, unread: int = 0) -> int | None:
-    """None when it is not there; `unread` for what is no number, or not the same number each time (section 4.2.1)."""
+    """None when it is not there; `unread` for what is not a number, or not the same number each time (section
+    4.2.1)."""
     values = given.get(name)
     if values is None:
         return None

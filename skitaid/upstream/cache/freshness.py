@@ -87,7 +87,7 @@ def _explicit_lifetime(control: ResponseControl, fields: Mapping[bytes, bytes], 
     if expires is None:
         return None
     moment = _date(expires)
-    # What is no date, `0` above all, lies in the past (section 5.3).
+    # What is not a date, `0` above all, lies in the past (section 5.3).
     return 0.0 if moment is None else min(max(0.0, moment - made_at), float(FOREVER_S))
 
 

@@ -273,7 +273,7 @@ def members_of(worker: Worker, order: Order) -> int:
         return worker.aliases[alias]
     except KeyError:
         known = ", ".join(f"@{each}" for each in sorted(worker.aliases)) or "there are none"
-        raise CallError(f"@{alias} is no alias that speaks HTTP; those of the conf: {known}") from None
+        raise CallError(f"@{alias} is not an alias that speaks HTTP; those of the conf: {known}") from None
 
 
 def cluster_of(worker: Worker, target: Target) -> Cluster:

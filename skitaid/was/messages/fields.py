@@ -48,7 +48,7 @@ def _pair(item: object) -> tuple[bytes, bytes]:
         raise CallError(f"headers: found {item!r}, expected {{name: value}} or [(name, value), …]")
     name, value = (_text(part) for part in item)
     if not _NAME(name):
-        raise CallError(f"headers: {name!r} is no field name")
+        raise CallError(f"headers: {name!r} is not a field name")
     value = value.strip(" \t")
     if _BAD_VALUE(value):
         raise CallError(f"headers: the value of {name} has a control character")

@@ -48,7 +48,7 @@ def write_batch(calls: Sequence[JsonRpcCall]) -> bytes:
 
 
 def read_response(content: bytes, call_id: int | None) -> object:
-    """The result. Raises RpcFault for an error object, ReplyError when it is no response to that call."""
+    """The result. Raises RpcFault for an error object, ReplyError when it is not a response to that call."""
     answer = read_json(content)
     if call_id is None:
         return None
@@ -92,7 +92,7 @@ def _result_or_fault(answer: Any, call_id: int) -> object:
 
 def _result(answer: object, call_id: int | None) -> object:
     if not isinstance(answer, dict) or not answer.keys() & {"result", "error"}:
-        raise ReplyError("the response is no JSON-RPC response: expected an object with 'result' or 'error'")
+        raise ReplyError("the response is not a JSON-RPC response: expected an object with 'result' or 'error'")
     error = answer.get("error")
     if error is not None:
         raise _fault(error)

@@ -95,7 +95,7 @@ def _address(address: str, scheme: str, text: str) -> tuple[str, int]:
         if colon:
             host, port = before, after
     if port and not (_PORT(port) and 0 < int(port) < 65536):
-        raise CallError(f"{_shown(text)!r}: {port!r} is no port, expected a number from 1 to 65535")
+        raise CallError(f"{_shown(text)!r}: {port!r} is not a port, expected a number from 1 to 65535")
     return _host(host, text), int(port) if port else _PORTS[scheme]
 
 
@@ -106,7 +106,7 @@ def _host(host: str, text: str) -> str:
     is_one = name and "%" not in name and is_host(name.encode())
     # Brackets are for IPv6 alone; without them, what follows a colon would be a port.
     if not is_one or (":" in name) is (bare == name):
-        raise CallError(f"{_shown(text)!r}: {host!r} is no host name")
+        raise CallError(f"{_shown(text)!r}: {host!r} is not a host name")
     return bare
 
 
@@ -118,7 +118,7 @@ def _ascii(host: str, text: str) -> str:
     try:
         return host.encode("idna").decode("ascii")
     except UnicodeError as error:
-        raise CallError(f"{_shown(text)!r}: {host!r} is no host name: {error}") from None
+        raise CallError(f"{_shown(text)!r}: {host!r} is not a host name: {error}") from None
 
 
 def _credentials(text: str) -> tuple[str, str]:

@@ -48,7 +48,7 @@ class XmlRpcFault(RpcFault, xmlrpc.client.Fault):
 def write_call(method: str, arguments: Sequence[object]) -> bytes:
     """A methodCall. Raises CallError for a name or a value that XML-RPC cannot carry."""
     if not _METHOD(method):
-        raise CallError(f"{method!r} is no name of an XML-RPC method")
+        raise CallError(f"{method!r} is not the name of an XML-RPC method")
     text = _write(method, tuple(arguments))
     head = f"<?xml version='1.0' encoding='utf-8'?>\n<methodCall>\n<methodName>{method}</methodName>\n"
     return f"{head}{text}</methodCall>\n".encode()
@@ -73,7 +73,7 @@ def write_multicall(calls: Sequence[tuple[str, Sequence[object]]]) -> bytes:
 
 
 def read_response(content: bytes) -> object:
-    """The value that a methodResponse carries. Raises XmlRpcFault for a fault, ReplyError when it is no response."""
+    """The value that a methodResponse carries. Raises XmlRpcFault for a fault, ReplyError when it is not a response."""
     reader = _Reader()
     try:
         values = reader.read(content)
@@ -82,7 +82,7 @@ def read_response(content: bytes) -> object:
     except expat.ExpatError as error:
         raise ReplyError(f"the response says that it is XML, and is not: {error}") from error
     except (xmlrpc.client.Error, *_BAD_VALUES) as error:
-        raise ReplyError(f"the response is no XML-RPC response: {error!r}") from error
+        raise ReplyError(f"the response is not an XML-RPC response: {error!r}") from error
     if len(values) != 1:
         raise ReplyError(f"the XML-RPC response has {len(values)} values, expected one")
     return values[0]
@@ -93,7 +93,7 @@ def read_multicall(content: bytes) -> list[object]:
     `read_response`."""
     values = read_response(content)
     if not isinstance(values, list):
-        raise ReplyError("the response to system.multicall is no list")
+        raise ReplyError("the response to system.multicall is not a list")
     return [_of_multicall(value) for value in values]
 
 
@@ -125,7 +125,7 @@ def _write_int(writer: _Writer, value: int, write: _Write) -> None:
 
 def _write_float(writer: _Writer, value: float, write: _Write) -> None:
     if not isfinite(value):
-        raise ValueError(f"{value} is no number there")
+        raise ValueError(f"{value} is not a number there")
     write(f"<value><double>{value!r}</double></value>\n")
 
 
@@ -210,7 +210,7 @@ class _Reader:
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         if self._depth == 0 and tag != "methodResponse":
-            raise ReplyError(f"the response is no XML-RPC response: it is <{tag:.40}>, expected <methodResponse>")
+            raise ReplyError(f"the response is not an XML-RPC response: it is <{tag:.40}>, expected <methodResponse>")
         self._depth += 1
         if self._depth > _MAX_DEPTH:
             raise ReplyError(f"the XML-RPC response has more than {_MAX_DEPTH} elements in each other")

@@ -49,7 +49,7 @@ def site(tmp_path: Path) -> Instance:
     ("/b%20c", Address("", None, "/b c")),
     ("/%C3%A9", Address("", None, "/Ã©")),
     ("/é", Address("", None, "/Ã©")),
-    ("/\udcff", Address("", None, "/\xff")),  # a byte that is no UTF-8
+    ("/\udcff", Address("", None, "/\xff")),  # a byte that is not UTF-8
     ("http://[::1]:5000/", Address("::1", 5000, "/")),
 ])
 def test_a_url_is_read_as_people_write_it(text: str, address: Address) -> None:

@@ -102,7 +102,7 @@ def test_names() -> None:
         ("TIMEOUT=soon", "TIMEOUT 'soon': expected seconds"),
         ("OVERLAP=", "OVERLAP ''"),
         ("MAILTO=a b", "MAILTO 'a b': expected addresses"),
-        ("JOB=a b", "JOB 'a b' is no name"),
+        ("JOB=a b", "JOB 'a b' is not a name"),
         ("0 0 30 2 * x", "no such day"),
     ],
 )

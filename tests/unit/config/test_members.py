@@ -67,7 +67,7 @@ def test_what_is_no_member(alias_type: str, text: str) -> None:
 def test_a_url_is_told_what_to_write(text: str, fix: str) -> None:
     with pytest.raises(UnfitError) as info:
         parse_member(text, PLACE, alias_type="http")
-    assert (info.value.text.partition(": ")[2], info.value.fix) == ("a URL is no member", fix)
+    assert (info.value.text.partition(": ")[2], info.value.fix) == ("a URL is not a member", fix)
     assert "hush" not in info.value.text
 
 

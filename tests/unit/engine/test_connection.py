@@ -369,7 +369,7 @@ def test_head_and_first_piece_travel_together(held: Held, rig: Rig) -> None:
     stream.finish()
 
 
-# ---------------------------------------------------------------- what is no request
+# ---------------------------------------------------------------- what is not a request
 
 
 def test_nonsense_is_refused_and_not_heard_further(rig: Rig) -> None:

@@ -49,7 +49,7 @@ def test_nobody_is_trusted_when_nobody_is_named() -> None:
 
 @pytest.mark.parametrize("name", ["", "localhost", "10.0.0.0/33", "10/8", "::1/129", "::ffff:10.0.0.0/8"])
 def test_a_name_that_is_no_network_is_an_error(name: str) -> None:
-    with pytest.raises(ValueError, match="is no network"):
+    with pytest.raises(ValueError, match="is not a network"):
         TrustedPeers([name])
 
 

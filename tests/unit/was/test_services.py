@@ -59,5 +59,5 @@ def test_the_status_of_an_error(status: str | int, line: str, code: int) -> None
 
 @pytest.mark.parametrize("status", ["Not Found", "", "404 Not\r\nX: 1", 99, "1000", "404Gone"])
 def test_what_is_no_status(status: str | int) -> None:
-    with pytest.raises(ValueError, match="is no status"):
+    with pytest.raises(ValueError, match="is not a status"):
         was.Error(status)

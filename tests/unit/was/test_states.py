@@ -170,7 +170,7 @@ def test_a_state_is_a_whole_number() -> None:
     for value in (1.5, "1", None):
         with pytest.raises(TypeError, match="whole number"):
             was.setgs("nodes", value)
-    with pytest.raises(TypeError, match="no name of a state"):
+    with pytest.raises(TypeError, match="not the name of a state"):
         was.register_states(["nodes"])
 
 

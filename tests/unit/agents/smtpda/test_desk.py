@@ -47,7 +47,7 @@ def test_where_everything_is(queue: Queue) -> None:
                              "5": Place.QUEUED}
     assert [entry.last_word for entry in entries(queue)][1:4] == ["450 later", "", "550 no"]
     damaged = find(queue, "5")
-    assert damaged is not None and damaged.envelope is None and "no envelope" in damaged.last_word
+    assert damaged is not None and damaged.envelope is None and "not an envelope" in damaged.last_word
     assert find(queue, "6") is None
 
 
@@ -57,7 +57,7 @@ def test_what_others_leave_in_incoming_is_shown_and_waited_for_by_nobody(queue: 
     (queue.incoming / "2.mail").symlink_to("/etc/passwd")
     with socket.socket(socket.AF_UNIX) as channel:
         channel.bind(str(queue.incoming / "3.mail"))
-    assert [entry.fault.endswith("is no file") for entry in entries(queue)] == [True] * 4
+    assert [entry.fault.endswith("is not a file") for entry in entries(queue)] == [True] * 4
 
 
 def test_held_and_tried_again(queue: Queue) -> None:

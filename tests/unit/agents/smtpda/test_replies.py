@@ -29,7 +29,7 @@ def test_a_code_alone() -> None:
 @pytest.mark.parametrize("data", [b"xyzzy what?\r\n", b"\r\n", b"25 ok\r\n", b"2500 ok\r\n",
                                   b"199 no\r\n", b"250_a\r\n"])
 def test_what_is_no_reply(data: bytes) -> None:
-    with pytest.raises(DeliveryError, match="no reply"):
+    with pytest.raises(DeliveryError, match="not a reply"):
         read(data)
 
 

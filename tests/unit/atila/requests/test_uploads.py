@@ -282,7 +282,7 @@ def test_a_file_is_overwritten(temporary: Path, tmp_path: Path) -> None:
 def test_a_name_of_the_app_s_own(temporary: Path, tmp_path: Path) -> None:
     assert file_of(temporary).save(tmp_path, name="other.bin") == str(tmp_path / "other.bin")
     for name in ("", ".", "..", "a/b", "a\\b", "a\0b"):
-        with pytest.raises(ValueError, match="no name of a file"):
+        with pytest.raises(ValueError, match="not the name of a file"):
             file_of(temporary).save(tmp_path, name=name)
     with pytest.raises(ValueError, match="expected 'u'"):
         file_of(temporary).save(tmp_path, dup="x")

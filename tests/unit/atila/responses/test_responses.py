@@ -174,7 +174,7 @@ def test_a_field_can_not_make_another(app: Atila, how: str) -> None:
 def test_what_is_no_field(app: Atila, name: str, value: str) -> None:
     @app.route("/")
     def index(was: Any) -> Any:
-        with pytest.raises(ValueError, match="this is no field"):
+        with pytest.raises(ValueError, match="this is not a field"):
             was.response.set_header(name, value)
         return "x"
 

@@ -123,7 +123,7 @@ def test_without_a_token(guarded: Guarded) -> None:
         ("Authorization: Bearer " + jwt.encode({"user": "a"}, b"x" * 32, "HS256"), "the token is not valid"),
         ("Authorization: Bearer eyJhbGciOiJub25lIn0.eyJ1c2VyIjoiYSJ9.", "the token is not valid"),
         ("Authorization: Bearer opaque", "the token is not known here"),
-        ("Authorization: Bearer a, b", "this is no token"),
+        ("Authorization: Bearer a, b", "this is not a token"),
         ("Authorization: Bearer " + "a" * (MAX_TOKEN_BYTES + 1), "the token is too long"),
         ("Authorization: Bearer " + "a" * 60_000, "the token is too long"),
         (bearer(user="a", exp=1), "the token has expired"),

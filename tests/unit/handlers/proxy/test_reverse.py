@@ -382,7 +382,7 @@ def test_a_response_that_can_not_be_said_is_answered_all_the_same(proxied: Proxy
         asked.receiver.on_end(())
     assert client.reply().code == 502
     assert asked.done == ["cancel"]
-    assert proxied.told[0].startswith("/ @back: 10.0.0.1:80: what came is no response: the header field 'a'")
+    assert proxied.told[0].startswith("/ @back: 10.0.0.1:80: what came is not a response: the header field 'a'")
 
 
 def test_an_interim_response_that_can_not_be_said(proxied: ProxyRig) -> None:

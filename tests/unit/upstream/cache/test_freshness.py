@@ -27,7 +27,7 @@ def date(offset: float) -> bytes:
         ({b"expires": date(9), b"date": date(4)}, 5, True),
         ({b"expires": date(9)}, 9, True),
         ({b"expires": date(-9), b"date": date(0)}, 0, True),
-        # 5.3: what is no date is in the past
+        # 5.3: what is not a date is in the past
         ({b"expires": b"0"}, 0, True),
         ({b"expires": b"-1"}, 0, True),
         ({b"expires": date(9) + b", " + date(9)}, 0, True),
