@@ -65,7 +65,7 @@ def read_batch(content: bytes, ids: Sequence[int]) -> list[object]:
         # Section 6: a batch that could not be read gets a single error.
         _result(answers, None)
     if not isinstance(answers, list):
-        raise ReplyError("the response to a JSON-RPC batch is no array")
+        raise ReplyError("the response to a JSON-RPC batch is not an array")
     by_id = {json.dumps(answer.get("id")): answer for answer in answers if isinstance(answer, dict)}
     return [_result_or_fault(by_id.get(str(call_id)), call_id) for call_id in ids]
 

@@ -70,7 +70,7 @@ def _named(name: str, value: tuple[object, ...]) -> tuple[str, Piece]:
         raise CallError(f"upload: {name!r}: expected (file name, file or bytes[, content type])")
     kind = str(value[2]) if len(value) == 3 else None
     if kind is not None and not kind.isprintable():
-        raise CallError(f"upload: {name!r}: {kind!r} is no content type")
+        raise CallError(f"upload: {name!r}: {kind!r} is not a content type")
     return _head(name, str(value[0]), kind), piece_of(value[1])
 
 
