@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from shlex import quote
 
 from skitaid.agents.smtpda.listing import Entry, Place, entries
@@ -19,13 +20,24 @@ Hint = Callable[[str], str]
 def check_mail(main: Main, hint: Hint) -> Iterator[Finding]:
     """Who can read its password, its files, and what could not be delivered."""
     conf = main.smtpda
+    queue = Queue(main.global_.var_path / "daemons" / "smtpda")
     if conf is None:
+        yield from _check_forgotten(queue, main)
         return
     if conf.password and main.path is not None and os.stat(main.path).st_mode & 0o044:
         yield warning("mail", f"{main.path} holds a password, and every user can read it",
                       f"chmod go-r {quote(str(main.path))}")
     yield from _check_files(conf)
-    yield from _check_queue(Queue(main.global_.var_path / "daemons" / "smtpda"), hint)
+    yield from _check_queue(queue, hint)
+
+
+def _check_forgotten(queue: Queue, main: Main) -> Iterator[Finding]:
+    """Apps go on sending where there was a spool."""
+    with suppress(OSError):
+        waiting = sum(entry.place is not Place.FAILED for entry in entries(queue))
+        if waiting:
+            yield wrong("mail", f"{_mails(waiting)} in the queue, and no [smtpda] in skitaid.conf: nobody delivers",
+                        f"add [smtpda] to {main.etc / 'skitaid.conf'}, or remove what waits")
 
 
 def _check_files(conf: Smtpda) -> Iterator[Finding]:
@@ -53,9 +65,10 @@ def _check_access(found: Sequence[Entry], hint: Hint) -> Iterator[Finding]:
     shut_out = [entry for entry in found if entry.place is Place.DEFERRED and entry.record.is_shut_out]
     if shut_out:
         reason = printable(shut_out[-1].last_word)
-        yield wrong("mail", f"{_mails(len(shut_out))} waiting, as the mail server does not let us in: {reason}",
-                    f"correct user, password, ssl, starttls or cafile of [smtpda], then {hint('-f smtpda reload')}; "
-                    f"mail that has waited for {ACCESS_PATIENCE_S / 86400:.0f} days comes back")
+        text = f"{_mails(len(shut_out))} waiting for the mail server, which is down or does not let us in: {reason}"
+        fix = f"if it is not down: correct smtpserver, user, password, ssl, starttls or cafile of [smtpda], then " \
+              f"{hint('-f smtpda reload')}; mail that has waited for {ACCESS_PATIENCE_S / 86400:.0f} days comes back"
+        yield wrong("mail", text, fix)
 
 
 def _mails(count: int) -> str:

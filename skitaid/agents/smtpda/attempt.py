@@ -57,7 +57,7 @@ class Attempt:
             session = self._opened(route)
         except DeliveryError as error:
             self._remember(route, error)
-            return Result(dict.fromkeys(recipients, _waiting(letter, error)), None, False)
+            return Result(dict.fromkeys(recipients, _waiting(letter, error, is_about_us=True)), None, False)
         return self._over(session, letter, recipients)[0]
 
     def _opened(self, route: Route) -> Session:
@@ -87,16 +87,17 @@ class Attempt:
         except DeliveryError as error:
             session.close()
             self._remember(session.route, error)
-            answers = dict.fromkeys(recipients, _waiting(letter, error)) | transaction.answers
+            answers = dict.fromkeys(recipients, _waiting(letter, error, is_about_us=isinstance(error, AccessError)))
+            answers |= transaction.answers
             is_sure = transaction.has_begun or bool(transaction.answers)
             return Result(answers, None, not isinstance(error, SilenceError)), is_sure
         return Result(transaction.answers, _kept(session, transaction.answers), True), True
 
 
-def _waiting(letter: Letter, error: DeliveryError) -> Answer:
-    """A password of the conf that is wrong must not bring back everybody's mail. One that came with a mail is the
-    affair of that mail alone."""
-    return Answer(Status.WAITING, str(error), counts=not isinstance(error, AccessError) or bool(letter.envelope.route))
+def _waiting(letter: Letter, error: DeliveryError, *, is_about_us: bool) -> Answer:
+    """A server of the conf that is down, or does not like the password of the conf, must not bring back everybody's
+    mail: the bounces would have to go there too. One that came with a mail is the affair of that mail alone."""
+    return Answer(Status.WAITING, str(error), counts=not is_about_us or letter.envelope.route is not None)
 
 
 def _kept(session: Session, answers: dict[str, Answer]) -> Session | None:

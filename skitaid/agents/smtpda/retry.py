@@ -19,7 +19,9 @@ __all__ = ["ACCESS_PATIENCE_S", "ACCESS_TRIES_LEAST", "BACK_OFF_MOST_S", "JITTER
 BACK_OFF_MOST_S = 6 * 3600.0
 JITTER = 0.25
 ACCESS_PATIENCE_S = 5 * 86400.0
-"""So long a mail waits for somebody to mend a login or TLS (RFC 5321, section 4.5.4.1: 4 to 5 days)."""
+"""So long a mail waits for a server that is down, or for a login or TLS to be mended (RFC 5321, section 4.5.4.1)."""
+SHUT_OUT_MOST_S = 3600.0
+"""The longest wait for a server that let nobody in: it may be back at any moment, and asking costs it little."""
 ACCESS_TRIES_LEAST = 20
 """And no shorter than for so many attempts: a clock may have been put forward."""
 
@@ -112,10 +114,10 @@ class Record:
             raise MalformedMailError(f"no record of a mail: {error!r}") from error
 
 
-def back_off_s(attempts: int, policy: Policy, chance: float) -> float:
+def back_off_s(attempts: int, policy: Policy, chance: float, most_s: float = BACK_OFF_MOST_S) -> float:
     """Seconds from attempt `attempts` (1: the first) to the next. `chance` in 0..1 spreads them by a quarter, so that
     mails that failed together do not come back together."""
-    wait_s = min(BACK_OFF_MOST_S, policy.retry_after_s * 2.0 ** min(attempts - 1, 64))
+    wait_s = min(most_s, policy.retry_after_s * 2.0 ** min(attempts - 1, 64))
     return wait_s * (1 + JITTER * (2 * chance - 1))
 
 
@@ -130,7 +132,7 @@ def after_attempt(record: Record, answers: Mapping[str, Answer], policy: Policy,
     outcomes = {**record.outcomes, **{each: _outcome(answer, attempts, is_last=is_last and answer.counts)
                                       for each, answer in answers.items()}}
     return replace(record, attempts=attempts, uncounted=uncounted, is_shut_out=is_shut_out, outcomes=outcomes,
-                   due_s=now + back_off_s(tries, policy, chance))
+                   due_s=now + back_off_s(tries, policy, chance, SHUT_OUT_MOST_S if is_shut_out else BACK_OFF_MOST_S))
 
 
 def out_of_patience(record: Record, answers: Mapping[str, Answer], age_s: float) -> Mapping[str, Answer]:

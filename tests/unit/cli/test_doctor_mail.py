@@ -42,6 +42,16 @@ def test_files_that_are_missing(main: Main, tmp_path: Path) -> None:
     assert level is Level.WRONG and "cafile" in text
 
 
+def test_mails_that_nobody_delivers(main: Main) -> None:
+    main = replace(main, smtpda=None)
+    queue = Queue(main.global_.var_path / "daemons" / "smtpda")
+    queue.prepare()
+    assert found(main) == []
+    queue.put(Envelope("a", 1.0, "a@x.org", ("b@x.org",)), b"x\r\n")
+    (level, text), = found(main)
+    assert level is Level.WRONG and text.startswith("1 mail in the queue, and no [smtpda]")
+
+
 @pytest.mark.parametrize("counts", [True, False])
 def test_mails_that_wait_because_we_are_not_let_in(main: Main, counts: bool) -> None:
     queue = Queue(main.global_.var_path / "daemons" / "smtpda")
@@ -50,7 +60,7 @@ def test_mails_that_wait_because_we_are_not_let_in(main: Main, counts: bool) -> 
     answers = {"b@x.org": Answer(Status.WAITING, "535 wrong", counts=counts)}
     queue.write_record("a", after_attempt(Record(), answers, Policy(), now=1.0, chance=0.5))
     rest = [(Level.FINE, "1 mail in the queue")]
-    shut = [(Level.WRONG, "1 mail waiting, as the mail server does not let us in: 535 wrong")]
+    shut = [(Level.WRONG, "1 mail waiting for the mail server, which is down or does not let us in: 535 wrong")]
     assert found(main) == (rest if counts else shut + rest)
 
 

@@ -28,7 +28,7 @@ class Door:
 
     def try_it(self, route: Route = SMART) -> str:
         answer, = self.attempt.run(LETTER, ["b@x.org"], route, None).answers.values()
-        assert answer.counts is not isinstance(self.error, AccessError)
+        assert not answer.counts
         return answer.text
 
 

@@ -35,7 +35,7 @@ def test_given_up_after_the_retries() -> None:
 def test_what_does_not_count_is_waited_for_and_nobody_is_given_up() -> None:
     ours = Answer(Status.WAITING, "535 wrong password", counts=False)
     record = after(*[{"b": ours}] * 20)
-    assert record.waiting(("b",)) == ("b",) and record.due_s == 1000.0 + 21600
+    assert record.waiting(("b",)) == ("b",) and record.due_s == 1000.0 + 3600
     record = after(*[{"b": ours}] * 20, {"b": LATER}, {"b": LATER})
     assert record.waiting(("b",)) == ("b",)
     record = after(*[{"b": ours}] * 20, {"b": LATER}, {"b": LATER}, {"b": ours}, {"b": LATER})

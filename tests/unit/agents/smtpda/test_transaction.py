@@ -314,13 +314,14 @@ LOGIN = replace(SECURE, starttls=Starttls.NEVER)
 
 @pytest.mark.parametrize(("route", "says", "is_ours"), [
     (LOGIN, HELLO.replace(b"HELP", b"AUTH PLAIN") + b"535 wrong\r\n", True), (LOGIN, HELLO, True),
-    (LOGIN, HELLO.replace(b"HELP", b"AUTH PLAIN") + b"354 go\r\n", False),
-    (LOGIN, HELLO.replace(b"HELP", b"AUTH PLAIN") + b"454 later\r\n", False),
+    (LOGIN, HELLO.replace(b"HELP", b"AUTH PLAIN") + b"354 go\r\n", True),
+    (LOGIN, HELLO.replace(b"HELP", b"AUTH PLAIN") + b"454 later\r\n", True),
     (SECURE, HELLO, True), (SECURE, HELLO.replace(b"HELP", b"STARTTLS") + b"554 no\r\n", True),
-    (SECURE, HELLO.replace(b"HELP", b"STARTTLS") + b"454 later\r\n", False),
+    (SECURE, HELLO.replace(b"HELP", b"STARTTLS") + b"454 later\r\n", True),
     (ROUTE, HELLO + b"530 5.7.0 log in first\r\n", True),
     (ROUTE, HELLO + b"250 ok\r\n530 TLS first\r\n250 ok\r\n", True),
-    (ROUTE, b"554 go away\r\n", False),
+    (ROUTE, b"554 go away\r\n", True), (ROUTE, b"", True),
+    (ROUTE, HELLO, False), (ROUTE, HELLO + b"451 later\r\n250 rset\r\n", False),
 ])
 def test_a_server_that_does_not_let_us_in_as_the_conf_says(route: Route, says: bytes, is_ours: bool) -> None:
     """That does not count as one of the retries, unless the mail names that server itself."""
