@@ -17,8 +17,8 @@ from skitaid.protocols.errors import ProtocolError
 from skitaid.protocols.kept import Kept
 
 __all__ = [
-    "MAX_FIELDS", "FieldLine", "HeaderBlock", "find_cookie", "is_host", "parse_block", "parse_field_line",
-    "parse_lines", "tokens",
+    "MAX_FIELDS", "FieldLine", "HeaderBlock", "find_cookie", "is_host", "note_connection", "note_upgrade",
+    "parse_block", "parse_field_line", "parse_lines", "tokens",
 ]
 
 MAX_FIELDS: Final = 256
@@ -338,7 +338,8 @@ def _note_host(block: HeaderBlock, value: bytes) -> None:
     block.host = value
 
 
-def _note_connection(block: HeaderBlock, value: bytes) -> None:
+def note_connection(block: HeaderBlock, value: bytes) -> None:
+    """Of requests and responses alike (RFC 9112 section 9.3)."""
     options = tokens(value)
     block.wants_close = block.wants_close or b"close" in options
     block.wants_keep_alive = block.wants_keep_alive or b"keep-alive" in options
@@ -348,7 +349,8 @@ def _note_expect(block: HeaderBlock, value: bytes) -> None:
     block.expects_continue = block.expects_continue or b"100-continue" in tokens(value)
 
 
-def _note_upgrade(block: HeaderBlock, value: bytes) -> None:
+def note_upgrade(block: HeaderBlock, value: bytes) -> None:
+    """Of requests and responses alike; it counts when Connection names it, which is found out at the end."""
     block.upgrade = value.lower()
 
 
@@ -368,9 +370,9 @@ _NOTES: Final = {
     b"content-length": _note_content_length,
     b"transfer-encoding": _note_transfer_encoding,
     b"host": _note_host,
-    b"connection": _note_connection,
+    b"connection": note_connection,
     b"expect": _note_expect,
-    b"upgrade": _note_upgrade,
+    b"upgrade": note_upgrade,
     b"cookie": _note_cookie,
     b"accept-encoding": _note_accept_encoding,
 }

@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 from skitaid.protocols.errors import ProtocolError
-from skitaid.protocols.headers import FieldLine, HeaderBlock, parse_lines, tokens
+from skitaid.protocols.headers import FieldLine, HeaderBlock, note_connection, note_upgrade, parse_lines, tokens
 from skitaid.protocols.kept import Kept
 
 __all__ = ["ResponseFields", "ResponseHead", "parse_response_head"]
@@ -147,19 +147,9 @@ def _note_transfer_encoding(block: HeaderBlock, value: bytes) -> None:
     block.is_chunked = value.lower() == b"chunked"
 
 
-def _note_connection(block: HeaderBlock, value: bytes) -> None:
-    options = tokens(value)
-    block.wants_close = block.wants_close or b"close" in options
-    block.wants_keep_alive = block.wants_keep_alive or b"keep-alive" in options
-
-
-def _note_upgrade(block: HeaderBlock, value: bytes) -> None:
-    block.upgrade = value.lower()
-
-
 _NOTES: Final = {
     b"content-length": _note_content_length,
     b"transfer-encoding": _note_transfer_encoding,
-    b"connection": _note_connection,
-    b"upgrade": _note_upgrade,
+    b"connection": note_connection,
+    b"upgrade": note_upgrade,
 }
