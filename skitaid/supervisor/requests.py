@@ -176,8 +176,9 @@ class Turns:
 
 
 def _can_be_followed(unit: Unit) -> bool:
-    """Of an agent there must never be two: they would do the same work."""
-    return unit.state is State.RUNNING and not unit.is_agent
+    """Of an agent there must never be two: they would do the same work. One that took its place before it was ready has
+    the addresses: it is to become ready first."""
+    return not unit.is_agent and (unit.state is State.RUNNING or unit.restart.outcome.is_pending)
 
 
 def _start_anew(unit: Unit, asked_at: float) -> Wait:

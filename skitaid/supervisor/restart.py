@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from math import inf
 from signal import SIGQUIT
 
 from skitaid.supervisor.journal import Journal
@@ -69,8 +70,10 @@ class Restart:
 
     def adopt(self) -> Master | None:
         """The one that served has died: the successor, if there is one, is the unit's master before it is ready. It has
-        the addresses, so nobody is refused."""
+        the addresses, so nobody is refused. How long it may take is the unit's concern, as with every start."""
         successor, self._successor = self._successor, None
+        if successor is not None:
+            self.outcome = Renewal(RenewalStatus.PENDING, deadline=inf)
         return successor
 
     def take_over(self, old: Master | None) -> None:
