@@ -22,6 +22,8 @@ ENVELOPE_MAX_BYTES = 1 << 20
 _SERVER = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+))(?::(?P<port>[0-9]{1,5}))?", re.ASCII)
 _UNSAFE = re.compile(r"[\x00-\x20\x7f-\x9f<>\ud800-\udfff]")
 """What would end an address in a MAIL or RCPT command, or the command; what no bytes stand for."""
+_QUOTED = re.compile(r'"([^"\\\x00-\x1f\x7f-\x9f<>\ud800-\udfff]|\\[ -;=?-~])*"@[^"\x00-\x20\x7f-\x9f<>\ud800-\udfff]+')
+"""A blank in quotes ends nothing (RFC 5321, section 4.1.2)."""
 _LATEST_S = 2.0 ** 36
 """In some 2,000 years. Times behind that can't be written as dates."""
 
@@ -134,6 +136,6 @@ def _time(given: object) -> float:
 
 
 def _address(text: object) -> str:
-    if not isinstance(text, str) or _UNSAFE.search(text) or len(text) > 320:
+    if not isinstance(text, str) or len(text) > 320 or (_UNSAFE.search(text) and not _QUOTED.fullmatch(text)):
         raise ValueError(f"{text!r} is not an address")
     return text

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -65,3 +66,18 @@ def test_tls_is_required_unless_it_stays_on_this_machine() -> None:
 
 def test_the_password_is_in_no_traceback() -> None:
     assert "secret" not in repr(ENVELOPE)
+
+
+@pytest.mark.parametrize("address", ['"a b"@x.org', '"a, \\"b\\" "@x.org'])
+def test_a_blank_in_quotes_ends_nothing(address: str) -> None:
+    envelope = replace(ENVELOPE, recipients=(address,))
+    assert Envelope.from_line(envelope.to_line()) == envelope
+
+
+@pytest.mark.parametrize("address", [
+    '"a b"@x.org SIZE=1', '"a b" <c@x.org', '"a"b c"@x.org', '"a\\" b@x.org', '"a > b"@x.org', '"a\r\nb"@x.org', '"a b',
+    'a b@x.org', '"a\\\nb"@x.org',
+])
+def test_a_blank_that_would_end_the_command(address: str) -> None:
+    with pytest.raises(MalformedMailError):
+        Envelope.from_line(replace(ENVELOPE, recipients=(address,)).to_line())
