@@ -28,7 +28,8 @@ from skitaid.config.model import (
     Smtpda,
     State,
 )
-from skitaid.config.report import nearest
+from skitaid.config.paths import check_readable
+from skitaid.config.report import UnfitError, nearest
 from skitaid.config.routes import build_hosts, is_mount_section
 from skitaid.config.schema import (
     CRITICAL_POINT,
@@ -92,7 +93,19 @@ def _smtpda(context: Context) -> Smtpda | None:
         context.report.error(section.line, f"[smtpda] to sign mail, {' and '.join(missing)} must be there too")
     if found.user and found.password and not found.ssl and not _LOOPBACK.match(found.smtpserver):
         _doubt_starttls(context, given, found)
+    _doubt_files(context, given, found)
     return found
+
+
+def _doubt_files(context: Context, given: Mapping[str, Given], found: Smtpda) -> None:
+    """Not errors: sites are served without them."""
+    for key, path in (("cafile", found.cafile), ("dkim_key", found.dkim_key)):
+        if path is not None:
+            try:
+                check_readable(path)
+            except UnfitError as error:
+                text = f"[smtpda] {key} = {path}: {error.text}: no mail is delivered"
+                context.report.warn(given[key].line, text, error.fix)
 
 
 def _doubt_starttls(context: Context, given: Mapping[str, Given], found: Smtpda) -> None:

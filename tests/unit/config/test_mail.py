@@ -31,3 +31,12 @@ def test_a_password_that_others_may_read(tmp_path: Path, text: str, line: int, w
 def test_a_password_that_nobody_else_sees(tmp_path: Path, text: str) -> None:
     (tmp_path / "skitaid.conf").write_text("[smtpda]\n" + text)
     assert load_main(tmp_path).warnings == ()
+
+
+def test_files_that_are_missing(tmp_path: Path) -> None:
+    (tmp_path / "cert").mkdir()
+    (tmp_path / "cert" / "mail.key").write_text("a key")
+    (tmp_path / "skitaid.conf").write_text(
+        "[smtpda]\ncafile = ca.pem\ndkim_domain = x.org\ndkim_selector = a\ndkim_key = mail.key\n")
+    (problem,) = load_main(tmp_path).warnings
+    assert problem.line == 2 and "there is no file" in problem.text and "no mail is delivered" in problem.text
