@@ -73,6 +73,9 @@ class MailAgent(Agent):
         self._queue.prepare()
         self._queue.lock(LOCK_PATIENCE_S)
         self._ledger.open(self._queue.folder)
+        if not self._ledger.is_kept:
+            self._frame.log.write("warn", f"{self._ledger.path} cannot be used: it is another user's, or there is "
+                                  "no room; a mail may arrive twice if this agent is killed")
         self._couriers = Couriers(self._settings.limits, self._delivery().serve)
         self._recover()
         self._queue.tidy()

@@ -81,7 +81,7 @@ class Ledger:
     it is empty and forgets what it is told."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
-        self._path = folder
+        self.path = folder
         self._memory: mmap | None = None
         self._free = list(range(SLOTS))
 
@@ -89,8 +89,8 @@ class Ledger:
         """Begin to keep the marks of this spool; only the process that holds its lock may. Raises OSError when the
         spool is not there."""
         found = spool.stat()
-        self._path /= f"skitaid-smtpda-{found.st_dev:x}-{found.st_ino:x}"
-        self._memory = _open(self._path)
+        self.path /= f"skitaid-smtpda-{found.st_dev:x}-{found.st_ino:x}"
+        self._memory = _open(self.path)
 
     @property
     def is_kept(self) -> bool:
@@ -125,7 +125,7 @@ class Ledger:
     def close(self) -> None:
         """When nobody is under way: there is nothing to be told to the next agent."""
         if self._memory is not None and not self.taken() and len(self._free) == SLOTS:
-            self._path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
 
 
 def _open(path: Path) -> mmap | None:
