@@ -73,14 +73,14 @@ class Email:
         security = {None: Starttls.DEFAULT, True: Starttls.REQUIRED, False: Starttls.NEVER}[starttls]
         self._route = Route(host, port, user or None, password or None, bool(ssl), security)
 
-    def add_header(self, name: str, value: str) -> None:
+    def add_header(self, name: str, value: object) -> None:
         """A field that the mail has no attribute for."""
         lowered = name.lower()
         if not _FIELD_NAME.fullmatch(name) or lowered in _OURS or lowered.startswith("content-"):
             raise MailError(f"{name!r} cannot be added as a header" + _advice(lowered))
         if lowered in _ONCE and any(lowered == there.lower() for there, _ in self._headers):
             raise MailError(f"{name} is there already, and may be there once")
-        self._headers.append((name, must_print(value, f"the header {name}")))
+        self._headers.append((name, must_print(str(value), f"the header {name}")))
 
     def add_text(self, text: str, content_type: str = "text/plain") -> None:
         """Text or HTML. With both, the reader's program shows what it prefers; a second of one kind follows the
