@@ -207,7 +207,11 @@ class _Client:
         except PeerError as error:
             reply.finish(Answer(False, str(error), 2))
             return
-        self._on_request(request, reply)
+        try:
+            self._on_request(request, reply)
+        except Exception:
+            reply.finish(Answer(False, "skitaid failed at this: its log (skitaid.log) says how", 1))
+            raise  # to be logged with its traceback
 
     def _send(self) -> None:
         try:

@@ -39,7 +39,13 @@ class Server:
         self.run_path = run_path
         self.loop = Loop()
         self.asked: list[tuple[Request, Reply]] = []
-        self.listener = ControlListener(self.loop, run_path, lambda request, reply: self.asked.append((request, reply)))
+        self.fault: Exception | None = None
+        self.listener = ControlListener(self.loop, run_path, self._requested)
+
+    def _requested(self, request: Request, reply: Reply) -> None:
+        self.asked.append((request, reply))
+        if self.fault is not None:
+            raise self.fault
 
     def turn(self, until: Callable[[], Any]) -> None:
         deadline = time.monotonic() + 20
@@ -143,6 +149,17 @@ def test_a_line_too_long_ends_the_connection(server: Server) -> None:
         with pytest.raises((ConnectionResetError, BrokenPipeError)):
             while True:
                 client.sendall(b"x")
+
+
+def test_a_fault_of_ours_is_answered(server: Server) -> None:
+    """Else the command line would wait for ever."""
+    server.fault = ImportError("of another release")
+    with server.connect() as client:
+        client.sendall(b'{"command": "restart"}\n')
+        with pytest.raises(ImportError):
+            server.turn(lambda: False)
+        assert json.loads(client.makefile().readline()) == {
+            "ok": False, "message": "skitaid failed at this: its log (skitaid.log) says how", "exit": 1}
 
 
 def test_a_client_that_left_is_no_trouble_for_the_answer(server: Server) -> None:
