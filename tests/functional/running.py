@@ -356,6 +356,16 @@ class Master:
 _OUTCOMES = (Event.RELOADED, Event.RELOAD_FAILED)
 
 
+@contextmanager
+def running(place: Place) -> Iterator[Master]:
+    """A master that is ready, and gone afterwards."""
+    master = Master(place)
+    try:
+        yield master.ready()
+    finally:
+        master.end()
+
+
 # ---------------------------------------------------------------- the daemon
 
 

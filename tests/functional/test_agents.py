@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from signal import SIGKILL
 from typing import Any
@@ -22,13 +21,6 @@ def place(tmp_path: Path) -> Place:
     place = Place(tmp_path)
     (place.etc / "skitaid.conf").write_text(CRONTAB)
     return place
-
-
-@pytest.fixture
-def daemon(place: Place) -> Iterator[Daemon]:
-    daemon = Daemon(place)
-    yield daemon
-    daemon.end()
 
 
 def agents(daemon: Daemon) -> dict[str, dict[str, Any]]:

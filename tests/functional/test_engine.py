@@ -50,15 +50,6 @@ def serve() -> Iterator[Serve]:
         each.stop()
 
 
-@pytest.fixture
-def often() -> Iterator[None]:
-    """Threads change a hundred times as often as in a worker: what can come between two steps does."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    yield
-    sys.setswitchinterval(before)
-
-
 class Gate:
     """An app that waits at /wait until it is let go, and answers everything else with the path."""
 

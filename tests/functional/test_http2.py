@@ -8,7 +8,6 @@ import random
 import shutil
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -51,15 +50,6 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     yield start
     for each in running:
         each.stop()
-
-
-@pytest.fixture
-def often() -> Iterator[None]:
-    """Threads change a hundred times as often as in a worker: what can come between two steps does."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    yield
-    sys.setswitchinterval(before)
 
 
 class Client:

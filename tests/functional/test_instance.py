@@ -60,11 +60,6 @@ def app(environ, start_response):
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
-
-
-@pytest.fixture
 def start(place: Place) -> Iterator[Start]:
     """Start a master on the conf that is there; `is_ready=False`: without waiting for it."""
     masters: list[Master] = []

@@ -6,7 +6,6 @@ import glob
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -67,18 +66,6 @@ def pythons() -> dict[str, str]:
 PYTHONS = pythons()
 MODERN = [version for version in PYTHONS if int(version.partition(".")[2]) >= 11]
 OLD = [version for version in PYTHONS if version not in MODERN]
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
-
-
-@pytest.fixture
-def daemon(place: Place) -> Iterator[Daemon]:
-    made = Daemon(place)
-    yield made
-    made.end()
 
 
 def environment(folder: Path, python: str) -> Path:

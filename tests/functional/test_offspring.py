@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -34,11 +33,6 @@ def app(environ, start_response):
             return [str(sum(pool.map(abs, [-1, -2]))).encode()]
     return [str(os.getpid()).encode()]
 """
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
 
 
 @pytest.fixture(params=[0, 2], ids=["loop", "threads"])

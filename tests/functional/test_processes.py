@@ -8,8 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import pytest
 
 from skitaid.supervisor.control import ask
 from skitaid.supervisor.entry import Arguments
+from tests.functional.running import wait_for
 
 WAIT_S = 30.0
 APP = """
@@ -24,16 +24,6 @@ def app(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"hello"]
 """
-
-
-def wait_for(condition: Callable[[], Any], what: str) -> Any:
-    deadline = time.monotonic() + WAIT_S
-    while time.monotonic() < deadline:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"in vain for {WAIT_S:.0f} s: {what}")
 
 
 def children(pid: int) -> list[int]:

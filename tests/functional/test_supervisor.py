@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,22 +22,12 @@ import pytest
 
 from skitaid.exceptions import RefusedError
 from skitaid.supervisor.control import ask
+from tests.functional.running import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 FAKE = Path(__file__).with_name("fake") / "supervisor.py"
 WAIT_S = 30.0
 CONF = "[server]\nport = {port}\n{server}\n[environment]\nFAKE = {how}\n[routes:line]\n/ = ../static\n"
-
-
-def wait_for(condition: Callable[[], Any], what: str) -> Any:
-    """The first true value of `condition`."""
-    deadline = time.monotonic() + WAIT_S
-    while time.monotonic() < deadline:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"in vain for {WAIT_S:.0f} s: {what}")
 
 
 def is_alive(pid: int) -> bool:

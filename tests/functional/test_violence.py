@@ -6,7 +6,6 @@ import os
 import resource
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,18 +23,6 @@ from tests.functional.running import (
     text,
     wait_for,
 )
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
-
-
-@pytest.fixture
-def daemon(place: Place) -> Iterator[Daemon]:
-    made = Daemon(place)
-    yield made
-    made.end()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.functional.running import Client, Master, Place, get, text, wait_for
+from tests.functional.running import Client, Master, Place, get, running, text, wait_for
 
 BACKEND = """
 import asyncio
@@ -127,15 +127,6 @@ def app(environ, start_response):
     start_response("200 OK", [("Content-Type", "application/json")])
     return [body]
 """
-
-
-@contextmanager
-def running(place: Place) -> Iterator[Master]:
-    master = Master(place)
-    try:
-        yield master.ready()
-    finally:
-        master.end()
 
 
 @pytest.fixture(scope="module")

@@ -5,28 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from signal import SIGQUIT
 from typing import Any
 
 import pytest
 
-from tests.functional.running import Client, Master, Place, get, text, wait_for
+from tests.functional.running import Client, Master, Place, get, running, text, wait_for
 
 EXAMPLES = Path(__file__).parent / "was_examples"
 
 pytest.importorskip("flask")
-
-
-@contextmanager
-def running(place: Place) -> Iterator[Master]:
-    """A master that is ready, and gone afterwards."""
-    master = Master(place)
-    try:
-        yield master.ready()
-    finally:
-        master.end()
 
 
 @pytest.fixture(scope="module")
