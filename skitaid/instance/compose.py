@@ -42,9 +42,8 @@ def _tell_nobody(text: str) -> None:
 @dataclass(slots=True)
 class Composition:
     """What a worker's routes are made with, and what came of it: `failed` says, a line each that begins with host and
-    mount point, which apps could not be loaded. `host` is the one whose mounts are made now, `proxied` the paths of
-    those of aliases among them. `report` is told, a line each, of members of clusters that go and come back.
-    `var_folder`: the instance's own. `wants_reloader`: the conf or an app wants apps loaded anew when their files
+    mount point, which apps could not be loaded. `report` is told, a line each, of members of clusters that go and come
+    back. `var_folder`: the instance's own. `wants_reloader`: the conf or an app wants apps loaded anew when their files
     change."""
 
     engine: Engine
@@ -52,8 +51,6 @@ class Composition:
     app_log: AppLog
     loader: AppLoader = field(default_factory=AppLoader)
     failed: list[str] = field(default_factory=list)
-    host: str = ""
-    proxied: tuple[str, ...] = ()
     files: FileCache = field(default_factory=FileCache)
     lifespans: Lifespans = field(init=False)
     report: Callable[[str], None] = _tell_nobody
@@ -103,6 +100,19 @@ class Composition:
         """The worker ends: keep nothing open."""
         if self._upstreams is not None:
             self._upstreams.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A host block whose mounts are made into routes. `proxied`: the paths of those that are aliases."""
+
+    making: Composition
+    host: str
+    proxied: tuple[str, ...]
+
+    @property
+    def server(self) -> Server:
+        return self.making.instance.server
 
     def where(self, mount: Mount) -> str:
         """For people, and to know the mount again in another conf: its host and path come first."""
@@ -177,15 +187,14 @@ def make_router(making: Composition) -> Router:
 
 
 def _table(making: Composition, host: Host) -> HostTable:
-    making.host = host.names[0] if host.names else ""
-    making.proxied = tuple(route_path(mount.path) for mount in host.mounts if isinstance(mount.target, ProxyTarget))
-    routes = [_route(making, mount) for mount in host.mounts]
-    return HostTable(host.names, routes)
+    proxied = tuple(route_path(mount.path) for mount in host.mounts if isinstance(mount.target, ProxyTarget))
+    block = _Block(making, host.names[0] if host.names else "", proxied)
+    return HostTable(host.names, [_route(block, mount) for mount in host.mounts])
 
 
-def _route(making: Composition, mount: Mount) -> Route:
+def _route(block: _Block, mount: Mount) -> Route:
     kind, make = _MAKERS[type(mount.target)]
-    route = Route(route_path(mount.path), kind, make(making, mount))
+    route = Route(route_path(mount.path), kind, make(block, mount))
     return route if mount.options.log else replace(route, handler=_unlogged(route))
 
 
@@ -195,14 +204,15 @@ def _unlogged(route: Route) -> RouteHandler:
     return Unlogged(route)
 
 
-def _static(making: Composition, mount: Mount) -> RouteHandler:
+def _static(block: _Block, mount: Mount) -> RouteHandler:
     assert isinstance(mount.target, StaticTarget)
-    settings = static_settings(mount.options, making.instance.server)
-    return StaticFolder(making.engine, str(mount.target.root), settings, cache=making.files)
+    settings = static_settings(mount.options, block.server)
+    return StaticFolder(block.making.engine, str(mount.target.root), settings, cache=block.making.files)
 
 
-def _proxy(making: Composition, mount: Mount) -> RouteHandler:
-    proxy = _open_proxy(making, mount)
+def _proxy(block: _Block, mount: Mount) -> RouteHandler:
+    making = block.making
+    proxy = _open_proxy(block, mount)
     if not making.instance.gateway.enable_gateway:
         return proxy
     from skitaid.instance.gateways import GatewayError, gated
@@ -213,23 +223,25 @@ def _proxy(making: Composition, mount: Mount) -> RouteHandler:
     except GatewayError as error:
         # Closed, rather than open to all.
         making.app_log.load_failed(str(error), "")
-        making.failed.append(f"{making.where(mount)}: {error}")
+        making.failed.append(f"{block.where(mount)}: {error}")
         return Unavailable(making.engine, 500, "The gateway could not be set up. What happened is in its log.")
     assert gateway is not None
     return gated(gateway, proxy, making.instance.aliases[mount.target.alias])
 
 
-def _open_proxy(making: Composition, mount: Mount) -> RouteHandler:
+def _open_proxy(block: _Block, mount: Mount) -> RouteHandler:
+    """A proxy that lets everybody through."""
     from skitaid.handlers.proxy.reverse import ReverseProxy
     from skitaid.instance.proxies import proxy_settings
 
     assert isinstance(mount.target, ProxyTarget)
+    making = block.making
     alias = making.instance.aliases[mount.target.alias]
-    bodies = body_rules(mount.options, making.instance.server)
+    bodies = body_rules(mount.options, block.server)
     tunnel_s = making.instance.forward_proxy.tunnel_s
-    settings = proxy_settings(alias, mount.target, where=making.where(mount), bodies=bodies, tunnel_s=tunnel_s)
+    settings = proxy_settings(alias, mount.target, where=block.where(mount), bodies=bodies, tunnel_s=tunnel_s)
     path, cached = route_path(mount.path), making.cached
-    settings = replace(settings, deeper=tuple(each for each in making.proxied if each.startswith(f"{path}/")))
+    settings = replace(settings, deeper=tuple(each for each in block.proxied if each.startswith(f"{path}/")))
     if cached is None:
         cluster = making.upstreams.cluster(alias.name)
         return ReverseProxy(making.engine, path, cluster, settings, write=making.report)
@@ -241,8 +253,8 @@ def _open_proxy(making: Composition, mount: Mount) -> RouteHandler:
     return proxy
 
 
-def _app(making: Composition, mount: Mount) -> RouteHandler:
-    target = mount.target
+def _app(block: _Block, mount: Mount) -> RouteHandler:
+    making, target = block.making, mount.target
     assert isinstance(target, AppTarget)
     # Also of an app that does not load: its correction is waited for.
     making.wants_reloader = making.wants_reloader or mount.options.use_reloader
@@ -251,12 +263,12 @@ def _app(making: Composition, mount: Mount) -> RouteHandler:
         tell_mounted(loaded, mount)
     except AppLoadError as error:
         making.app_log.load_failed(f"{mount.origin}: {error}", error.traceback)
-        making.failed.append(f"{making.where(mount)}: {error}")
+        making.failed.append(f"{block.where(mount)}: {error}")
         return Unavailable(making.engine, 500, "The app could not be loaded. What happened is in its log.")
     making.wants_reloader = making.wants_reloader or wants_reloader(loaded, mount)
     if (target.kind or loaded.kind) == AppKind.ASGI:
-        return _asgi(making, mount, loaded.callable)
-    server = making.instance.server
+        return _asgi(block, mount, loaded.callable)
+    server = block.server
     settings = WsgiSettings(
         making.app_log.stream,
         making.app_log.app_failed,
@@ -267,14 +279,15 @@ def _app(making: Composition, mount: Mount) -> RouteHandler:
     return WsgiApp(making.engine, loaded.callable, settings)
 
 
-def _asgi(making: Composition, mount: Mount, app: AsgiCallable) -> RouteHandler:
-    bodies = body_rules(mount.options, making.instance.server)
+def _asgi(block: _Block, mount: Mount, app: AsgiCallable) -> RouteHandler:
+    making = block.making
+    bodies = body_rules(mount.options, block.server)
     handler = AsgiApp(making.engine, app, making.app_log.app_failed, bodies=bodies)
-    making.lifespans.add(app, handler, making.where(mount))
+    making.lifespans.add(app, handler, block.where(mount))
     return handler
 
 
-_MAKERS: dict[type, tuple[RouteKind, Callable[[Composition, Mount], RouteHandler]]] = {
+_MAKERS: dict[type, tuple[RouteKind, Callable[[_Block, Mount], RouteHandler]]] = {
     StaticTarget: (RouteKind.STATIC, _static),
     ProxyTarget: (RouteKind.PROXY, _proxy),
     AppTarget: (RouteKind.APP, _app),
