@@ -22,7 +22,8 @@ class Handler(Protocol):
 
 
 class HttpsRedirect:
-    """An engine.Handler. `ports`: of each listener whose requests are sent on, where HTTPS is spoken."""
+    """A Handler of the engine (`engine.server.Handler`). `ports`: of each listener whose requests are sent on, where
+    HTTPS is spoken."""
 
     def __init__(self, handler: Handler, ports: Mapping[Listener, int]) -> None:
         self._handler = handler

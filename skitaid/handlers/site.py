@@ -11,7 +11,8 @@ __all__ = ["Site"]
 
 
 class Site:
-    """An engine.Handler. The engine is given after both exist."""
+    """What the engine asks for every request (`engine.server.Handler`): finds the route and has its handler answer.
+    `engine` is set once both are made, since each needs the other."""
 
     def __init__(self, router: Router) -> None:
         self.router = router

@@ -71,8 +71,8 @@ class ForwardWay(Way):
 
 
 class ForwardProxy:
-    """An engine.Handler in front of the site's, and the proxy.passage.PassageProxy of its requests. `context` is for
-    tunnels: it is to resolve names as `origins` does."""
+    """An `engine.server.Handler` in front of the site's, and the `proxy.passage.PassageProxy` of its requests.
+    `context` is for tunnels: it is to resolve names as `origins` does."""
 
     def __init__(
         self, engine: Engine, site: Site, settings: ForwardSettings, *, origins: Origins, context: UpstreamContext
@@ -89,7 +89,7 @@ class ForwardProxy:
         self._timeouts = CallTimeouts(connect_s=CONNECT_S, stall_s=settings.channel_s)
         self.tunnels = Tunnels(engine, settings.tunnel_s)
 
-    # ------------------------------------------------------------ engine.Handler
+    # ------------------------------------------------------------ engine.server.Handler
 
     def dispatch(self, stream: Stream) -> None:
         """Ours if the target names a server, and not one of this instance."""
