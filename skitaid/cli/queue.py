@@ -14,11 +14,11 @@ from skitaid.cli.nearest import did_you_mean
 from skitaid.cli.options import UsageError
 from skitaid.cli.session import Session, complain_error, out, out_style
 from skitaid.cli.style import Style, Tone
-from skitaid.cli.table import Cell, Column, duration, render, size
+from skitaid.cli.table import Cell, Column, duration, number, render, size
 from skitaid.exceptions import RefusedError
 
-COLUMNS = (Column("ID"), Column("STATE"), Column("AGE", True), Column("SIZE", True), Column("FROM"), Column("TO"),
-           Column("NEXT TRY", True), Column("LAST ANSWER"))
+COLUMNS = (Column("ID"), Column("STATE"), number("AGE"), number("SIZE"), Column("FROM"), Column("TO"), number("NEXT TRY"),
+           Column("LAST ANSWER"))
 WORDS = ("list", "show", *desk.COMMANDS)
 TONES = {Place.DEFERRED: Tone.WARNING, Place.HELD: Tone.WARNING, Place.FAILED: Tone.BAD}
 ANSWER_MOST = 60

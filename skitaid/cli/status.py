@@ -11,20 +11,19 @@ from skitaid.cli.ask import ask, complain_refusal
 from skitaid.cli.log import last_complaint
 from skitaid.cli.session import Session, out, out_style
 from skitaid.cli.style import Style, Tone
-from skitaid.cli.table import Cell, Column, duration, render, size
+from skitaid.cli.table import Cell, Column, duration, number, render, size
 
 Figures = Mapping[str, Any]
 
 TONES = {"running": Tone.GOOD, "starting": Tone.WARNING, "stopping": Tone.WARNING, "backoff": Tone.BAD,
          "fatal": Tone.BAD, "exited": Tone.FAINT, "stopped": Tone.FAINT}
 
-INSTANCE_COLUMNS = (Column("NAME"), Column("STATE"), Column("PID", True), Column("WORKERS", True),
-                    Column("UPTIME", True), Column("RESTARTS", True), Column("REQ/S", True), Column("MEMORY", True),
-                    Column("ADDRESS"))
-AGENT_COLUMNS = (Column("AGENT"), Column("STATE"), Column("PID", True), Column("UPTIME", True),
-                 Column("RESTARTS", True), Column("MEMORY", True), Column("NOTE"))
-WORKER_COLUMNS = (Column("WORKER"), Column("PID", True), Column("STATE"), Column("UPTIME", True),
-                  Column("REQUESTS", True), Column("CONNECTIONS", True), Column("MEMORY", True))
+INSTANCE_COLUMNS = (Column("NAME"), Column("STATE"), number("PID"), number("WORKERS"), number("UPTIME"),
+                    number("RESTARTS"), number("REQ/S"), number("MEMORY"), Column("ADDRESS"))
+AGENT_COLUMNS = (Column("AGENT"), Column("STATE"), number("PID"), number("UPTIME"), number("RESTARTS"),
+                 number("MEMORY"), Column("NOTE"))
+WORKER_COLUMNS = (Column("WORKER"), number("PID"), Column("STATE"), number("UPTIME"), number("REQUESTS"),
+                  number("CONNECTIONS"), number("MEMORY"))
 
 
 def run(session: Session) -> int:

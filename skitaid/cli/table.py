@@ -18,10 +18,15 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A title; numbers stand to the right."""
+    """A title, and whether what stands below is numbers."""
 
     title: str
     is_number: bool = False
+
+
+def number(title: str) -> Column:
+    """A column of numbers, which stand to the right."""
+    return Column(title, is_number=True)
 
 
 def render(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], style: Style = PLAIN) -> list[str]:

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from skitaid.cli.style import PLAIN, Style, Tone
-from skitaid.cli.table import Cell, Column, duration, render, size
+from skitaid.cli.table import Cell, Column, duration, number, render, size
 
-COLUMNS = (Column("NAME"), Column("PID", is_number=True), Column("ADDRESS"))
+COLUMNS = (Column("NAME"), number("PID"), Column("ADDRESS"))
 
 
 def test_words_stand_left_and_numbers_right() -> None:
