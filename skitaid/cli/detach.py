@@ -22,8 +22,8 @@ def require_package() -> None:
     try:
         import daemon  # noqa: F401
     except ImportError as error:
-        raise RefusedError(f"start needs the package python-daemon ({error}): {sys.executable} -m pip install "
-                           "python-daemon; or stay in the foreground: start -v") from error
+        raise RefusedError(f"start needs the package python-daemon ({error}): in a checkout `make venv`, else "
+                           f"{sys.executable} -m pip install python-daemon; or stay in the foreground: start -v") from error
 
 
 def run_detached(action: Callable[[], NoReturn], keep: Sequence[int], errors_to: Path) -> None:

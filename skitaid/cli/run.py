@@ -44,7 +44,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def enabled_site(session: Session) -> Site:
-    """The instance of -f, on its own port or the next free one."""
+    """The instance of -f, on its own port or the next free one. Raises RefusedError when it runs already."""
     from skitaid.config.load import load_instance
 
     name = session.require_instance()

@@ -53,7 +53,8 @@ def parse_port(text: str, low: int = 0) -> int:
 
 
 def split_port(text: str) -> tuple[str, str | None]:
-    """`host:port` or `[v6]:port` to host (without brackets) and port, None when there is none."""
+    """`host:port` or `[v6]:port` to host (without brackets) and port, None when there is none. Raises
+    UnfitError for an IPv6 address without brackets."""
     bracketed = re.fullmatch(r"\[([^\]]*)\](?::(.*))?", text)
     if bracketed:
         return bracketed[1], bracketed[2]
@@ -204,7 +205,8 @@ def ports() -> Kind:
 
 
 def network(text: str) -> str:
-    """A network in CIDR form; `192.168.1/24` stands for 192.168.1.0/24, an address for itself alone."""
+    """A network in CIDR form; `192.168.1/24` stands for 192.168.1.0/24, an address for itself alone. Raises
+    UnfitError."""
     import ipaddress  # imported late: few confs name networks
 
     base, slash, mask = text.partition("/")

@@ -225,6 +225,7 @@ def text() -> Kind:
 
 
 def parse_text(found: str) -> str:
+    """`found`, if it is one line. Raises UnfitError."""
     if any(ord(char) < 32 or ord(char) == 127 for char in found):
         raise UnfitError("holds a control character", "write it on one line")
     return found

@@ -19,7 +19,7 @@ __all__ = [
 
 
 def resolve(text: str, folder: Path) -> Path:
-    """The absolute path that `text` means in `folder`."""
+    """The absolute path that `text` means in `folder`. Raises UnfitError for `~`, and for control characters."""
     if "\0" in text or "\n" in text:
         raise UnfitError("holds a control character")
     if text.startswith("~/"):

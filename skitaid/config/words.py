@@ -28,20 +28,21 @@ is not among them, and never will be."""
 
 
 def log_pattern(item: str, _place: Place) -> str:
-    """`/static/` for all paths that start so, `*.css` for all that end so."""
+    """`/static/` for all paths that start so, `*.css` for all that end so. Raises UnfitError, as those below do."""
     if not item.startswith(("/", "*")) or "*" in item[1:]:
         raise UnfitError(f"{item!r} is not a pattern")
     return item
 
 
 def role(item: str, _place: Place) -> str:
+    """The name of a role, as a token has it."""
     if not re.fullmatch(r"[\w.:@-]+", item):
         raise UnfitError(f"{item!r} is not a role", "use letters, digits, _ and -")
     return item
 
 
 def algorithm(item: str, _place: Place) -> str:
-    """How a token is signed."""
+    """How a token is signed: a name of RFC 7518, in any case, to its spelling there."""
     known = {name.lower(): name for name in (*SECRET_ALGORITHMS, *KEY_ALGORITHMS)}
     found = known.get(item.lower())
     if found is None:
@@ -58,12 +59,14 @@ def proxy_user(item: str, _place: Place) -> tuple[str, str]:
 
 
 def file_name(item: str, _place: Place) -> str:
+    """A name without a folder."""
     if "/" in item or item in (".", ".."):
         raise UnfitError(f"{item!r} is not a file name", "write the name without a folder")
     return item
 
 
 def try_path(text: str) -> str:
+    """A path below the mount."""
     if ".." in text.split("/"):
         raise UnfitError(f"{text!r} leaves the mount", "write it without ..")
     return text

@@ -118,7 +118,8 @@ class Scoreboard:
 
     @classmethod
     def create(cls, slots: int = MAX_SLOTS) -> Scoreboard:
-        """A new page of `slots` (1 to MAX_SLOTS) empty places. Its `fd` is not inherited unless made so."""
+        """A new page of `slots` (1 to MAX_SLOTS) empty places. Its `fd` is not inherited unless made so. Raises
+        ValueError for another number."""
         if not 1 <= slots <= MAX_SLOTS:
             raise ValueError(f"a scoreboard has 1 to {MAX_SLOTS} slots, not {slots}")
         fd = _anonymous_file()

@@ -30,7 +30,8 @@ def perform(queue: Queue, command: str, mail_id: str) -> str:
 
 
 def retry(queue: Queue, mail_id: str) -> Record:
-    """Held, deferred or given up: it is due now, with all its retries; recipients that have it do not get it again."""
+    """Held, deferred or given up: it is due now, with all its retries; recipients that have it do not get it again.
+    Raises RefusedError when there is none of that id."""
     record = anew(queue.record(mail_id))
     if queue.has(mail_id):
         queue.write_record(mail_id, record)
@@ -42,13 +43,14 @@ def retry(queue: Queue, mail_id: str) -> Record:
 
 
 def hold(queue: Queue, mail_id: str) -> None:
+    """Do not try it until it is retried or removed. Raises RefusedError when it is not waiting."""
     if not queue.has(mail_id):
         raise _unknown(mail_id)
     queue.write_record(mail_id, replace(queue.record(mail_id), is_held=True))
 
 
 def remove(queue: Queue, mail_id: str) -> None:
-    """Also one that was given up."""
+    """Throw a mail away, also one that was given up. Raises RefusedError when there is none of that id."""
     if not queue.has(mail_id) and mail_id not in queue.failed_ids():
         raise _unknown(mail_id)
     queue.remove(mail_id)

@@ -74,7 +74,8 @@ class Email:
         self._route = Route(host, port, user or None, password or None, bool(ssl), security)
 
     def add_header(self, name: str, value: object) -> None:
-        """A field that the mail has no attribute for."""
+        """A field that the mail has no attribute for. Raises MailError for one that it has, that is ours to write, or
+        that may be there once."""
         lowered = name.lower()
         if not _FIELD_NAME.fullmatch(name) or lowered in _OURS or lowered.startswith("content-"):
             raise MailError(f"{name!r} cannot be added as a header" + _advice(lowered))
@@ -84,7 +85,7 @@ class Email:
 
     def add_text(self, text: str, content_type: str = "text/plain") -> None:
         """Text or HTML. With both, the reader's program shows what it prefers; a second of one kind follows the
-        first."""
+        first. Raises MailError for anything but text/plain and text/html."""
         kind = content_type.partition(";")[0].strip().lower()
         if kind not in ("text/plain", "text/html"):
             raise MailError(f"{content_type!r}: expected text/plain or text/html; anything else is an attachment")
@@ -94,8 +95,8 @@ class Email:
 
     def add_attachment(self, file: str | PathLike[str] | bytes, cid: str | None = None, *, name: str | None = None,
                        content_type: str | None = None) -> None:
-        """A file by its path, or its bytes. `cid`: it belongs to the HTML, which shows it by `cid:…`. It is read
-        now."""
+        """A file by its path, or its bytes. `cid`: it belongs to the HTML, which shows it by `cid:…`. It is read now.
+        Raises MailError when it cannot be, or `cid` or `content_type` is malformed."""
         if cid is not None and not _CID.fullmatch(cid):
             raise MailError(f"cid {cid!r}: expected up to 200 letters, digits and signs of ASCII, but < and >")
         data, own_name = (file, None) if isinstance(file, bytes) else _load(Path(fspath(file)))

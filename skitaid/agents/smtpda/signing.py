@@ -34,7 +34,7 @@ class Signer:
     key: bytes
 
     def sign(self, message: bytes) -> bytes:
-        """The message behind its signature."""
+        """The message behind its signature. Raises SigningError for a message that cannot be signed."""
         import dkim
 
         try:

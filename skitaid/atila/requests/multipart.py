@@ -197,7 +197,7 @@ def read_multipart(pieces: Iterator[bytes], content_type: str, limits: Limits) -
 
 
 def form_of(was: Was) -> Values:
-    """`was.request.multipart`."""
+    """`was.request.multipart`. Raises HTTPError for a body that is too large or cannot be read."""
     limits = limits_of(was.app.config)
     length = was.env.get("CONTENT_LENGTH") or ""
     if length.isdecimal() and int(length) > limits.body:

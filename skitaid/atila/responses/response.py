@@ -41,7 +41,7 @@ class Response:
         return Reply(str(status), None, headers, explain=explain)
 
     def throw(self, status: str | int = "200 OK", why: str = "") -> NoReturn:
-        """End the request here, with the page of that status."""
+        """End the request here, with the page of that status: raises HTTPError."""
         raise HTTPError(status, why)
 
     def send_error(self, status: str | int, why: str = "", exc_info: Any = None) -> Reply:

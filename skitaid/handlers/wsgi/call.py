@@ -91,7 +91,7 @@ class Call(Bound):
         return self.has_more or self.stream.is_cut
 
     def end(self) -> None:
-        """The app gave everything."""
+        """The app gave everything. Raises ResponseError when that is less than it promised."""
         stream = self.stream
         if not self.is_written:
             self.check_started()

@@ -59,7 +59,7 @@ class Futures(Later):
             watch(current_worker(), self._deadline, unfinished)
 
     def make(self) -> Any:
-        """See Later: what the function of `then` gives."""
+        """See Later: what the function of `then` gives. Raises WasError when `then` was never called."""
         if self._function is None:
             raise WasError("was.Futures([…]) was returned without then(function), which makes the response")
         return self._function(self._was(), self._results(), **self._named)
