@@ -22,8 +22,9 @@ def require_package() -> None:
     try:
         import daemon  # noqa: F401
     except ImportError as error:
-        raise RefusedError(f"start needs the package python-daemon ({error}): in a checkout `make venv`, else "
-                           f"{sys.executable} -m pip install python-daemon; or stay in the foreground: start -v") from error
+        fix = f"in a checkout make venv, else {sys.executable} -m pip install python-daemon"
+        text = f"start needs the package python-daemon ({error}): {fix}; or stay in the foreground: start -v"
+        raise RefusedError(text) from error
 
 
 def run_detached(action: Callable[[], NoReturn], keep: Sequence[int], errors_to: Path) -> None:
