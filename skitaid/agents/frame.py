@@ -107,6 +107,7 @@ class Frame:
         self._loop.close()
 
     def run(self, agent: Agent) -> int:
+        """Have `agent` begin, and ask it turn after turn until it is over; the exit code of the process."""
         self._agent = agent
         self._loop.watch(self._signals.fd, lambda events: self._signalled())
         if self._parent is not None:

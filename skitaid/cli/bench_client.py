@@ -90,6 +90,7 @@ class Run:
         self.began[meta["req_id"]] = time.perf_counter()
 
     def finished(self, response: Any) -> None:
+        """Count an answer, or what became of the request instead, and how long it took."""
         took = time.perf_counter() - self.began.pop(response.meta["req_id"])
         code = int(response.status_code)
         if code >= FAILURE_CODES:

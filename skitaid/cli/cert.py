@@ -51,6 +51,7 @@ def run(session: Session) -> int:
 
 
 def show_all(session: Session, main: Main) -> int:
+    """The certificates of all instances, or how to make one; the exit code."""
     found, is_bad = [], False
     for path in session.instance_files().values():
         try:
@@ -100,6 +101,7 @@ def validity(ends_s: float, now_s: float) -> Cell:
 
 
 def make(session: Session, wanted: Wanted) -> int:
+    """Make a certificate that is signed by itself, and say what to do with it; the exit code."""
     from skitaid.cli.cert_making import make_files
 
     make_files(wanted, FOR_DAYS)
@@ -111,6 +113,7 @@ def make(session: Session, wanted: Wanted) -> int:
 
 
 def advise(session: Session, wanted: Wanted) -> None:
+    """Say what to write into the conf, and which command makes it count."""
     name = session.options.name
     if not wanted.is_named:
         out(f"Add to [server] of {short(wanted.conf)}:")

@@ -46,6 +46,7 @@ def check_conf(instance: Instance) -> Iterator[Finding]:
 
 
 def check_address(instance: Instance, listen: Listen, *, is_running: bool) -> Finding:
+    """Whether that address can be listened on. `is_running`: the instance does so itself."""
     if is_running:
         return fine(instance.name, f"{listen} is served by the running daemon")
     found = availability(listen)

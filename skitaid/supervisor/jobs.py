@@ -31,6 +31,7 @@ Summary = Callable[[Mapping[str, Outcome]], str]
 
 
 def start_outcome(unit: Unit) -> Outcome | None:
+    """What a start has come to."""
     process = unit.process
     if process.state in (State.STARTING, State.STOPPING):
         return None
@@ -42,10 +43,12 @@ def start_outcome(unit: Unit) -> Outcome | None:
 
 
 def stop_outcome(unit: Unit) -> Outcome | None:
+    """What a stop has come to."""
     return Outcome(True, f"{unit.name}: stopped") if unit.is_at_rest else None
 
 
 def reload_outcome(unit: Unit) -> Outcome | None:
+    """What a reload has come to; of a unit that was started in its stead, what the start has."""
     if unit.reload.is_pending:
         return None
     if unit.reload.status is RenewalStatus.DONE and unit.state is State.RUNNING:
@@ -58,6 +61,7 @@ def reload_outcome(unit: Unit) -> Outcome | None:
 
 
 def restart_outcome(unit: Unit) -> Outcome | None:
+    """What a restart has come to; of a unit that was started in its stead, what the start has."""
     outcome = unit.restart.outcome
     if outcome.is_pending:
         return None

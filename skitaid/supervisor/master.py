@@ -77,6 +77,7 @@ class Master:
             say(self._channel, word)
 
     def read_reports(self) -> None:
+        """Hand on what it has reported since the last call. Never waits."""
         while self._report_fd is not None:
             try:
                 data = os.read(self._report_fd, 65536)

@@ -54,6 +54,7 @@ class Requests:
         self._wait_started(units, reply)
 
     def stop(self, name: str, reply: Reply, *, fast: bool) -> None:
+        """One instance or agent; what is at rest already is refused. `fast`: without waiting for requests in flight."""
         unit = self._fleet.find(name)
         if unit is None:
             reply.finish(refusal(_no_such(name, self._fleet.units)))

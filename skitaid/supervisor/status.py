@@ -31,6 +31,7 @@ def figures_of(units: Iterable[Unit]) -> dict[str, Any]:
 
 
 def agent_figures(unit: Unit) -> dict[str, Any]:
+    """An agent, as an object of JSON."""
     process = unit.process
     return {
         "name": unit.name,
@@ -48,6 +49,7 @@ def agent_figures(unit: Unit) -> dict[str, Any]:
 
 
 def instance_figures(unit: Unit) -> dict[str, Any]:
+    """An instance with its workers, as an object of JSON."""
     views = unit.workers
     process = unit.process
     return {

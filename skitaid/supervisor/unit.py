@@ -193,6 +193,7 @@ class Unit:
         self._remains.tick(now)
 
     def tick(self, now: float) -> None:
+        """Once a second, `now` being monotonic: what is left of dead masters, figures, and whatever is late."""
         self._remains.tick(now)
         if self.state is State.RUNNING:
             self.rates.feed(now, self.workers)

@@ -58,7 +58,8 @@ class Last:
 
 
 class Records:
-    """Reading what is damaged gives what is there when there is nothing; writing raises OSError."""
+    """The files below `folder` that say when jobs were begun and how they ended. One that is damaged is read as if it
+    were not there; writing raises OSError."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -87,6 +88,7 @@ class Records:
     # ------------------------------------------------------------ jobs
 
     def due(self, key: str) -> Due:
+        """The time that the job of that key was begun for last; 0 when it never was."""
         found = _read(self._jobs / f"{key}.due")
         return Due(_number(found.get("at")) or 0.0, str(found.get("boot", "")))
 
@@ -94,6 +96,7 @@ class Records:
         self._again_if_gone(lambda: _write(self._jobs / f"{key}.due", asdict(due)))
 
     def last(self, key: str) -> Last | None:
+        """How the job of that key ran last, also while it runs; None: it never did."""
         found = _read(self._jobs / f"{key}.last")
         pid, started = _number(found.get("pid")), _number(found.get("started"))
         if pid is None or started is None:

@@ -49,6 +49,7 @@ class Bounce:
         return Envelope(bounce_id(mail.id, self.attempt), self.now, "", (mail.sender,), mail.route, self.is_utf8)
 
     def to_message(self, message: Iterable[bytes]) -> bytes:
+        """The bounce as it is sent. `message`: the mail that could not be delivered, from its beginning, in pieces."""
         boundary = f"=_{self.envelope.id}"
         returned = header_of(message)
         kind = "message/global-headers" if self.is_utf8 else "text/rfc822-headers"

@@ -55,6 +55,7 @@ class Session:
     # ------------------------------------------------------------ the beginning
 
     def begin(self) -> None:
+        """The greeting, EHLO, TLS and the login, as the route has them. Raises DeliveryError."""
         if self.route.ssl:
             self._wrap(is_verified=True)
         self._must(self.reply(), "its greeting is")

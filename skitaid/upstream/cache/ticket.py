@@ -93,6 +93,7 @@ class Ticket:
             self.exchange.resume()
 
     def cancel(self) -> None:
+        """Nobody waits for the answer any more."""
         if self.is_over:
             return
         self.is_over = True
