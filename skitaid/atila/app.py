@@ -138,7 +138,7 @@ class Atila(  # each part is one concern
                 _check_type(was)
             return answer(was, plan, values)
         except Exception as error:  # noqa: BLE001  # the root of a request
-            return failure_of(was, error)
+            return failure_of(error)
 
     def _plan(self, route: Route) -> Plan:
         marks = read_marks(route.function) or Marks()
@@ -182,7 +182,7 @@ class _DeferredReply(Deferred):
         try:
             content = self._content.make()
         except Exception as error:  # noqa: BLE001  # the root of a request
-            content = failure_of(self._context, error)
+            content = failure_of(error)
         if type(content) is Deferred:
             return _DeferredReply(self._app, self._context, content)
 

@@ -48,7 +48,7 @@ def _check_key(context: Context, given: Mapping[str, Given], values: Mapping[str
         else:
             _check_file(context, given["public_key"], path)
     elif found.algorithms and not is_secret:
-        text = f"{found.algorithms[0]} needs the public key of who signs; expected public_key = FILE.pem"
+        text = f"{found.algorithms[0]} needs the public key of whoever signs; expected public_key = FILE.pem"
         _error(context, given, "algorithms", text, f"put it into {context.place.cert}")
 
 

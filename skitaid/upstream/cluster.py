@@ -114,7 +114,7 @@ class Cluster:
 
     def answered(self, member: Member) -> None:
         """A response came."""
-        if member.health.succeeded(self.context.engine.now):
+        if member.health.succeeded():
             self.context.report(f"@{self.name}: {member.name} is back")
 
     def failed(self, member: Member, error: UpstreamError, *, is_members_fault: bool, waited_s: float = 0.0) -> None:

@@ -95,7 +95,7 @@ class MemberHealth:
             self.state = State.PROBED
             self._until = now + self._patience_s
 
-    def succeeded(self, now: float) -> bool:
+    def succeeded(self) -> bool:
         """The member answered. True when that brings it back."""
         self.fails = 0
         if self.state is State.UP:

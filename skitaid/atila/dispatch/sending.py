@@ -20,8 +20,8 @@ _BODILESS: Final = ("1", "204", "205", "304")
 _OF_BODY: Final = ("content-type", "content-length")
 
 
-def failure_of(was: Was, error: BaseException) -> Reply:
-    """The response to a request whose app raised. What is no HTTPError goes to the log."""
+def failure_of(error: BaseException) -> Reply:
+    """The response to a request whose app raised. What is not an HTTPError goes to the log."""
     if isinstance(error, HTTPError):
         if error.status_code >= 500 and error.__cause__ is not None:
             log_failure()
@@ -95,7 +95,7 @@ def _of_reply(was: Was, reply: Reply) -> tuple[str | None, Fields, Body]:
 
 def _page_of_failure(was: Was, error: Exception) -> tuple[str, Fields, Body]:
     """The page of a response that could not be made; a line, where what failed was that page."""
-    reply = failure_of(was, error)
+    reply = failure_of(error)
     # Cookies and sessions go with what the app answered; it may have been one of them that failed.
     was.at_commit = None
     try:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import islice
 from operator import attrgetter
 from typing import Final
 
@@ -53,19 +54,15 @@ class Listing:
 def read_folder(root: StaticRoot, real: bytes) -> Listing:
     """What of a folder is shown: what could be asked for. Links that lead out of the root are left out. May wait for
     the disk. Raises OSError."""
-    entries: list[Entry] = []
-    is_cut = False
     fd = root.open_folder(real)
     try:
         with os.scandir(fd) as found:
-            for each in found:
-                if len(entries) >= MAX_ENTRIES:
-                    is_cut = True
-                    break
-                if (entry := _entry(root, real, each)) is not None:
-                    entries.append(entry)
+            shown = (entry for each in found if (entry := _entry(root, real, each)) is not None)
+            entries = list(islice(shown, MAX_ENTRIES + 1))
     finally:
         os.close(fd)
+    is_cut = len(entries) > MAX_ENTRIES
+    del entries[MAX_ENTRIES:]
     entries.sort(key=attrgetter("name"))
     entries.sort(key=attrgetter("is_folder"), reverse=True)
     return Listing(entries, is_cut)

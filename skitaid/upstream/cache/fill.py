@@ -133,12 +133,12 @@ class Fill:
         return selects(recipe.variant, asked.values.get) and is_for(asked, recipe.policy.control, names)
 
     def _tell(self, ticket: Ticket, head: ResponseHead, pipe: Pipe) -> None:
-        if ticket.asked.conditions and self.is_shareable and self._is_unchanged(ticket.asked, head):
+        if ticket.asked.conditions and self.is_shareable and self._is_unchanged(ticket.asked):
             ticket.answer(not_modified(head, []))
         else:
             ticket.read(head, pipe)
 
-    def _is_unchanged(self, asked: Asked, head: ResponseHead) -> bool:
+    def _is_unchanged(self, asked: Asked) -> bool:
         """The client's conditions were not the server's to judge, as the request was made with others, or another's."""
         recipe = self._recipe
         return recipe is not None and is_unchanged(recipe.stored(b"", b"", 0), asked)

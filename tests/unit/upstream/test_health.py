@@ -26,7 +26,7 @@ class Server:
 def test_only_failures_in_a_row_eject() -> None:
     health = member()
     assert fail(health, 0.0, 2) == [False, False]
-    assert not health.succeeded(0.0)
+    assert not health.succeeded()
     assert fail(health, 0.0, 2) == [False, False]
     assert health.is_admitted(0.0)
     assert fail(health, 0.0) == [True]
@@ -58,7 +58,7 @@ def test_a_success_brings_it_back_at_full_and_forgets_the_past() -> None:
     fail(health, 0.0, 3)
     fail(health, 1.0)
     health.begin(3.0)
-    assert health.succeeded(3.0)
+    assert health.succeeded()
     assert health.state is State.UP
     assert fail(health, 4.0, 3) == [False, False, True]
     assert health.is_admitted(5.0)
@@ -101,7 +101,7 @@ def test_calls_that_were_under_way_when_it_was_ejected_do_not_keep_it_out_longer
 def test_a_late_success_of_such_a_call_brings_it_back() -> None:
     health = member()
     fail(health, 0.0, 3)
-    assert health.succeeded(0.5)
+    assert health.succeeded()
     assert health.is_admitted(0.5)
 
 
@@ -130,7 +130,7 @@ def test_of_probes_that_are_never_heard_of_there_are_fewer_and_fewer() -> None:
             health.begin(float(now))
             begun.append(now)
     assert begun == [1, 2, 4, 8, 14, 20, 26]
-    assert health.succeeded(30.0)
+    assert health.succeeded()
     assert fail(health, 30.0, 3)[-1]
     assert health.is_admitted(31.0)
 
@@ -164,7 +164,7 @@ def test_a_call_that_can_not_be_repeated_is_a_probe_only_when_no_other_came() ->
     assert admitted([up, out], 2.0, is_risky=True) == [up, out]
     out.health.begin(2.0)
     assert admitted([up, out], 2.5) == [up]
-    assert out.health.succeeded(2.5)
+    assert out.health.succeeded()
     assert admitted([up, out], 2.5, is_risky=True) == [up, out]
 
 
@@ -192,7 +192,7 @@ def test_a_success_in_panic_brings_a_member_back_before_its_time() -> None:
         fail(server.health, 0.0, 3)
     (server,) = admitted(servers, 0.1)
     server.health.begin(0.1)
-    assert server.health.succeeded(0.1)
+    assert server.health.succeeded()
     assert admitted(servers, 0.1) == [server]
 
 
@@ -215,7 +215,7 @@ def test_checks_and_calls_judge_apart() -> None:
     health = member()
     for _ in range(3):
         health.checked(False)
-    assert not health.succeeded(0.0)
+    assert not health.succeeded()
     assert not health.is_admitted(0.0)
     fail(health, 0.0, 3)
     assert health.checked(True)

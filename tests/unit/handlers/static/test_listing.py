@@ -88,6 +88,7 @@ def test_a_large_folder_is_cut(site: Path, monkeypatch: pytest.MonkeyPatch) -> N
     root = StaticRoot(str(site))
     for number in range(3):
         (site / str(number)).write_text("")
+    (site / ".hidden").write_text("")
     assert not read_folder(root, root.prefix(0)).is_cut
     (site / "3").write_text("")
     listing = read_folder(root, root.prefix(0))
