@@ -268,7 +268,7 @@ class MailAgent(Agent):
     def _follow(self, command: str, mail_id: str) -> None:
         self._schedule.drop(mail_id)
         if command == "retry":
-            self._attempt.ask_again()
+            self._attempt.refusals.forget()
         if command != "remove":
             self._enlist(mail_id)
         self._failed = len(self._queue.failed_ids())

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from skitaid.agents.smtpda.envelope import Route
 from skitaid.agents.smtpda.errors import AccessError, DeliveryError, SilenceError
+from skitaid.agents.smtpda.refusals import Refusals
 from skitaid.agents.smtpda.retry import Answer, Status
 from skitaid.agents.smtpda.session import Session, Terms, open_session
 from skitaid.agents.smtpda.transaction import Letter, Transaction
@@ -16,8 +16,6 @@ __all__ = ["Attempt", "Result"]
 
 MAILS_MAX = 100
 """Over one connection: servers have their limits."""
-REFUSED_S = 60.0
-"""Until a server that does not let us in is asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +30,11 @@ class Result:
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One attempt to deliver a mail to some of its recipients, over a session that there is or a new one. `open` makes
-    a session. `clock`: seconds."""
+    a session."""
 
     terms: Terms
     open: Callable[[Route, Terms], Session] = open_session
-    clock: Callable[[], float] = time.monotonic
-    _refusals: dict[Route, tuple[float, str]] = field(default_factory=dict, init=False)
-    """Until when a server's word counts for every mail that is to go there, and that word."""
+    refusals: Refusals = field(default_factory=Refusals)
 
     def run(self, letter: Letter, recipients: Sequence[str], route: Route, kept: Session | None) -> Result:
         """Deliver `letter` to `recipients` through `route`, over the session `kept` if that can still be used. Never
@@ -54,29 +50,19 @@ class Attempt:
 
     def _over_new(self, letter: Letter, recipients: Sequence[str], route: Route) -> Result:
         try:
+            self.refusals.check(route)
             session = self._opened(route)
         except DeliveryError as error:
-            self._remember(route, error)
             return Result(dict.fromkeys(recipients, _waiting(letter, error, is_about_us=True)), None, False)
         return self._over(session, letter, recipients)[0]
 
     def _opened(self, route: Route) -> Session:
-        until, word = self._refusals.get(route, (0.0, ""))
-        if self.clock() < until:
-            raise AccessError(word)
-        return self.open(route, self.terms)
-
-    def _remember(self, route: Route, error: DeliveryError) -> None:
-        """A wrong password that is said ten thousand times gets an account locked."""
-        now = self.clock()
-        for old in [each for each, (until, _) in self._refusals.copy().items() if until <= now]:
-            self._refusals.pop(old, None)
-        if isinstance(error, AccessError):
-            self._refusals.setdefault(route, (now + REFUSED_S, str(error)))
-
-    def ask_again(self) -> None:
-        """Forget who did not let us in: a person says that it is mended."""
-        self._refusals.clear()
+        asked_at = self.refusals.now
+        try:
+            return self.open(route, self.terms)
+        except DeliveryError as error:
+            self.refusals.note(route, error, asked_at)
+            raise
 
     def _over(self, session: Session, letter: Letter, recipients: Sequence[str]) -> tuple[Result, bool]:
         """And whether that is the last word: a kept connection that broke before any of the mail was on it says nothing
@@ -86,8 +72,10 @@ class Attempt:
             transaction.run(recipients)
         except DeliveryError as error:
             session.close()
-            self._remember(session.route, error)
-            answers = dict.fromkeys(recipients, _waiting(letter, error, is_about_us=isinstance(error, AccessError)))
+            is_about_us = isinstance(error, AccessError)
+            if is_about_us:
+                self.refusals.note(session.route, error, self.refusals.now)
+            answers = dict.fromkeys(recipients, _waiting(letter, error, is_about_us=is_about_us))
             answers |= transaction.answers
             is_sure = transaction.has_begun or bool(transaction.answers)
             return Result(answers, None, not isinstance(error, SilenceError)), is_sure

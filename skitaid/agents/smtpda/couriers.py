@@ -17,6 +17,8 @@ __all__ = ["Couriers", "Limits", "Round"]
 
 IDLE_S = 5.0
 """A connection is kept that long for the next mail; servers like it when clients do not linger."""
+UNREACHABLE_MOST = 1000
+"""Servers that are known to be so; apps may name another one with each mail."""
 STAY_MAX = 50
 """Mails for one server in a row, while others wait for a courier."""
 
@@ -148,6 +150,13 @@ class Couriers:
             stay[key.route] += 1
             return key.route, mail_id
 
+    def _learn(self, route: Route, *, is_reachable: bool) -> None:
+        self._unreachable.discard(route)
+        if not is_reachable:
+            if len(self._unreachable) == UNREACHABLE_MOST:
+                self._unreachable.clear()
+            self._unreachable.add(route)
+
     def _take(self, prefer: Route | None) -> tuple[Key, str] | None:
         return None if self._is_stopping else self._line.take(self._may, prefer)
 
@@ -162,7 +171,7 @@ class Couriers:
             # At once: whoever takes the next mail has to know of the server.
             with self._changed:
                 del self._active[mail_id]
-                (self._unreachable.discard if round_.is_reachable else self._unreachable.add)(route)
+                self._learn(route, is_reachable=round_.is_reachable)
                 self._changed.notify()
                 self._reinforce()
         return round_.session

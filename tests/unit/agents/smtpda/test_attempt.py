@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import pytest
-
-from skitaid.agents.smtpda.attempt import REFUSED_S, Attempt
+from skitaid.agents.smtpda.attempt import Attempt
 from skitaid.agents.smtpda.envelope import Envelope, Route
-from skitaid.agents.smtpda.errors import AccessError, DeliveryError
+from skitaid.agents.smtpda.errors import AccessError, DeliveryError, SilenceError
+from skitaid.agents.smtpda.refusals import BELIEVED_MOST_S, MENDED_S, Refusals
 from skitaid.agents.smtpda.session import Session, Terms
 from skitaid.agents.smtpda.transaction import Letter
 from skitaid.agents.smtpda.wire import inspect
@@ -14,16 +13,18 @@ SMART, OTHER = Route("smart"), Route("other")
 
 
 class Door:
-    """A server that opens to nobody, and counts who knocks. It is noon until `now` is set."""
+    """A server that opens to nobody, and counts who knocks. To say so takes it `takes_s`."""
 
-    def __init__(self, error: DeliveryError) -> None:
+    def __init__(self, error: DeliveryError, takes_s: float = 0.0) -> None:
         self.error = error
+        self.takes_s = takes_s
         self.knocks = 0
         self.now = 43200.0
-        self.attempt = Attempt(Terms("host.example"), self.open, lambda: self.now)
+        self.attempt = Attempt(Terms("host.example"), self.open, Refusals(lambda: self.now))
 
     def open(self, route: Route, terms: Terms) -> Session:
         self.knocks += 1
+        self.now += self.takes_s
         raise self.error
 
     def try_it(self, route: Route = SMART) -> str:
@@ -36,7 +37,7 @@ def test_a_wrong_password_is_said_once_a_minute_however_many_mails_wait() -> Non
     door = Door(AccessError("535 wrong"))
     assert [door.try_it() for _ in range(100)] == ["535 wrong"] * 100
     assert door.knocks == 1
-    door.now += REFUSED_S - 1
+    door.now += BELIEVED_MOST_S - 1
     door.try_it()
     assert door.knocks == 1
     door.now += 1
@@ -49,14 +50,24 @@ def test_a_wrong_password_is_said_once_a_minute_however_many_mails_wait() -> Non
 def test_a_person_who_has_mended_it_need_not_wait() -> None:
     door = Door(AccessError("535 wrong"))
     door.try_it()
-    door.attempt.ask_again()
+    door.now += MENDED_S
+    for _ in range(100):  # as of a command for a hundred mails
+        door.attempt.refusals.forget()
+        door.try_it()
+    assert door.knocks == 2
+
+
+def test_a_server_that_does_not_answer_takes_half_of_a_courier_s_time() -> None:
+    door = Door(SilenceError("timed out"), takes_s=30.0)
+    assert {door.try_it() for _ in range(100)} == {"timed out"}
+    assert door.knocks == 1
+    door.now += 30.0
     door.try_it()
     assert door.knocks == 2
 
 
-@pytest.mark.parametrize("route", [SMART, OTHER])
-def test_what_passes_is_asked_each_time(route: Route) -> None:
-    door = Door(DeliveryError("cannot connect"))
+def test_what_takes_no_time_is_tried_each_time() -> None:
+    door = Door(DeliveryError("connection refused"), takes_s=0.1)
     for _ in range(3):
-        door.try_it(route)
+        door.try_it()
     assert door.knocks == 3
