@@ -10,8 +10,8 @@ __all__ = ["Admission", "Quota", "QuotaSettings"]
 
 @dataclass(frozen=True, slots=True)
 class QuotaSettings:
-    """Of one worker; 0 is no limit. `per_address` counts neither unix sockets nor near addresses, where a proxy
-    passes on the connections of many."""
+    """How many connections a worker takes; 0 is no limit. `per_address` counts neither unix sockets nor near addresses,
+    where a proxy passes on the connections of many."""
 
     connections: int = 20_000
     per_address: int = 1000

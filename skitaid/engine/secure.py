@@ -9,8 +9,8 @@ __all__ = ["ClientCertificate", "SecureSocket"]
 
 @dataclass(frozen=True, slots=True)
 class ClientCertificate:
-    """Of a client whose certificate was verified. `subject` and `issuer` as RFC 4514 writes names, `name` the subject's
-    common name, `serial` in hexadecimal digits, `pem` the certificate itself."""
+    """What the certificate of a client says, once it is verified. `subject` and `issuer` as RFC 4514 writes names,
+    `name` the subject's common name, `serial` in hexadecimal digits, `pem` the certificate itself."""
 
     subject: str
     issuer: str

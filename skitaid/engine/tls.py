@@ -131,7 +131,8 @@ class TlsSocket(SecureSocket):
 
 
 class TlsServer:
-    """Of a listener. `context` says which certificate, which protocols, and whether clients are asked for theirs."""
+    """The TLS of a listener. `context` says which certificate, which protocols, and whether clients are asked for
+    theirs."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self.context = context

@@ -21,7 +21,8 @@ STOP_BEYOND_RESPONSE_S: Final = 4.0
 
 
 class Care:
-    """`say(kind, text)` writes to the instance's log."""
+    """Looks after the workers of a master: reaps the dead, fills their places, ends those that are stuck. `say` writes
+    a kind and a text to the instance's log."""
 
     def __init__(self, crew: Crew, say: Callable[[str, str], None]) -> None:
         self._crew = crew

@@ -25,7 +25,7 @@ ready would fail again: the wait doubles each time."""
 
 
 class Stage(Enum):
-    """Of a worker, as its master sees it."""
+    """How far a worker is, as its master sees it."""
 
     STARTING = "starting"
     READY = "ready"
@@ -58,8 +58,8 @@ class _Place:
 
 @dataclass(slots=True)
 class Crew:
-    """`fork(index, slot, generation)` gives the pid of a new worker, or raises OSError. `size` workers make a
-    generation."""
+    """The living workers, and the places of the generation that is kept full. `fork(index, slot, generation)` gives the
+    pid of a new worker, or raises OSError. `size` workers make a generation."""
 
     board: Scoreboard
     fork: Callable[[int, int, int], int]

@@ -50,7 +50,7 @@ class Assignment:
 
 
 class Forker:
-    """Registers the pipes of its workers in `poll`."""
+    """Forks workers and reads what they say; registers their pipes in `poll`."""
 
     def __init__(self, resources: Resources, poll: select.poll) -> None:
         self._resources = resources

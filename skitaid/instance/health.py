@@ -22,7 +22,8 @@ def is_stuck(view: SlotView, now_ns: int, timeout_s: float, *, has_threads: bool
 
 @dataclass(slots=True)
 class CpuWatch:
-    """`[critical point]`: `looks` times in a row, `interval_s` apart, at least `percent` of a processor."""
+    """Tells which workers use too much processor time, as `[critical point]` has it: `looks` times in a row,
+    `interval_s` apart, at least `percent` of a processor."""
 
     percent: float
     looks: int

@@ -32,7 +32,8 @@ class InheritanceError(SkitaidError):
 
 @dataclass(frozen=True, slots=True)
 class Inheritance:
-    """`failed`: the apps that the workers could not load, each "MOUNT (…): why"."""
+    """What a master gives to the one that takes its place. `failed`: the apps that the workers could not load, each
+    "MOUNT (…): why"."""
 
     sockets: Mapping[Listen, socket.socket]
     lock_fd: int

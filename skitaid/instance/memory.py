@@ -21,7 +21,8 @@ Order = Callable[[Callable[[], None], Callable[[], None]], None]
 
 
 class MemoryKeeper:
-    """`order(work, on_done)` has work done beside the loop. `resident` and `trim` are for tests."""
+    """Gives memory back when it has grown. `order(work, on_done)` has work done beside the loop. `resident` and `trim`
+    are for tests."""
 
     def __init__(
         self,

@@ -32,8 +32,8 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """Of the representation that would be sent: `etag` as its field has it, with quotes and a `W/` if it is weak;
-    `modified` in whole seconds since the epoch. None where it has none."""
+    """What conditions are compared with, of the representation that would be sent: `etag` as its field has it, with
+    quotes and a `W/` if it is weak; `modified` in whole seconds since the epoch. None where it has none."""
 
     etag: bytes | None
     modified: int | None

@@ -16,6 +16,8 @@ Callback = Callable[[int], None]
 
 
 class Loop:
+    """Descriptors that are watched, and who is called for each."""
+
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
 

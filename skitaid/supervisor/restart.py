@@ -32,7 +32,7 @@ for its end."""
 
 
 class Restart:
-    """Of the unit `name`. `outcome`: how the last one stands."""
+    """A restart of the unit `name` by a second master. `outcome`: how the last one stands."""
 
     def __init__(self, name: str, journal: Journal) -> None:
         self.outcome = Renewal()

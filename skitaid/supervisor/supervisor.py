@@ -70,7 +70,7 @@ def run(settings: Settings) -> int:
 
 
 class Supervisor:
-    """Whoever makes one holds the lock."""
+    """The daemon: its loop, and what it does on signals and commands. Whoever makes one holds the lock."""
 
     def __init__(self, settings: Settings, conf: Main, lock_fd: int) -> None:
         self._settings = settings

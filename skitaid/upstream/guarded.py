@@ -21,7 +21,8 @@ class TargetRefusedError(UpstreamError):
 
 
 class GuardedResolver(Resolver):
-    """`admits(host, address)` is asked for each address, each time."""
+    """A resolver that leaves out what a client must not reach. `admits(host, address)` is asked for each address, each
+    time."""
 
     def __init__(self, portal: Portal, *, clock: Callable[[], float], admits: Callable[[str, str], bool]) -> None:
         super().__init__(portal, clock=clock)

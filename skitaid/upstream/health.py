@@ -50,8 +50,8 @@ _UP: Final = State.UP
 
 
 class MemberHealth:
-    """Of one member. `jitter` gives numbers from 0 to 1: waits differ by up to a tenth to either side, so that workers
-    do not probe in step."""
+    """Whether a member gets calls, by what became of those before. `jitter` gives numbers from 0 to 1: waits differ by
+    up to a tenth to either side, so that workers do not probe in step."""
 
     __slots__ = (
         "_bad_checks", "_jitter", "_patience_s", "_settings", "_until", "_wait_s", "fails", "is_unwell",

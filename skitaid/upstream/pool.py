@@ -45,7 +45,7 @@ class Waiter(Protocol):
 
 
 class Pool:
-    """Of one member, as one version of HTTP is spoken with it or the other. On the loop thread."""
+    """The connections to a member, by either version of HTTP. On the loop thread."""
 
     def __init__(self, context: UpstreamContext, endpoint: Endpoint, settings: PoolSettings) -> None:
         self._context = context

@@ -29,8 +29,8 @@ def bounce_id(mail_id: str, attempt: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Bounce:
-    """Of `envelope`'s mail to those of `failures`; `attempt` is the last one. `host`: our name. `message`: the first
-    pieces of the mail, of which the header goes back."""
+    """The mail that tells the sender of `envelope` that it did not reach those of `failures`; `attempt` is the last
+    one. `host`: our name. `message`: the first pieces of the mail, of which the header goes back."""
 
     envelope: Envelope
     failures: Mapping[str, Outcome]

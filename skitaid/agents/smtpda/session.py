@@ -38,7 +38,8 @@ class Terms:
 
 
 class Session:
-    """Made by `open_session`. Every method raises DeliveryError when the connection is of no use any more."""
+    """A connection to a mail server, made by `open_session`. Every method raises DeliveryError when the connection is
+    of no use any more."""
 
     def __init__(self, route: Route, terms: Terms, channel: socket.socket) -> None:
         self.route = route

@@ -15,8 +15,9 @@ Guard = Callable[[Any], Any]
 
 
 class Marks:
-    """Of one function. `guards`: are asked in this order before the function is called, authentication first, then
-    permission, then parameters. `before` and `after`: run_before, run_after, conditional preworks."""
+    """What the decorators around a function say of it. `guards`: are asked in this order before the function is called,
+    authentication first, then permission, then parameters. `before` and `after`: run_before, run_after, conditional
+    preworks."""
 
     def __init__(self) -> None:
         self.authentication: list[Guard] = []

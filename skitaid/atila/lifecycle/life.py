@@ -15,7 +15,8 @@ __all__ = ["Life"]
 
 
 class Life:
-    """Of one app. Without a worker it begins with the first request, and nobody says when it ends."""
+    """The beginning and the end of an app. Without a worker it begins with the first request, and nobody says when it
+    ends."""
 
     def __init__(self, app: Any) -> None:
         self._app = app

@@ -14,7 +14,8 @@ DEFAULT: Final = 0
 
 
 class ErrorHandlers:
-    """`function(was, error)` gives the page of a status; skitaid.atila.responses.failures says what `error` has."""
+    """The pages of an app for errors, by status. `function(was, error)` gives the page of a status;
+    skitaid.atila.responses.failures says what `error` has."""
 
     def __init__(self) -> None:
         self.error_handlers: dict[int, Callable[..., Any]] = {}

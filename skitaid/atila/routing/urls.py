@@ -27,7 +27,7 @@ class NoSuchRouteError(SkitaidError, KeyError):
 
 
 class UrlBuilder:
-    """Of the routes of one app."""
+    """Makes the URLs that lead to the functions of an app."""
 
     def __init__(self) -> None:
         self._by_name: dict[str, Route] = {}

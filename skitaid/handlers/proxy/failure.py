@@ -26,8 +26,9 @@ def page_text(error: UpstreamError) -> str:
 
 
 class FailureLog:
-    """Of one mount. `where`: its host and path, for people; `write` is told a line at a time. A site whose members are
-    gone fails thousands of times a second: past a few lines they are counted."""
+    """Writes down, for a mount, which requests no member answered. `where`: its host and path, for people; `write` is
+    told a line at a time. A site whose members are gone fails thousands of times a second: past a few lines they are
+    counted."""
 
     def __init__(self, where: str, alias: str, write: Callable[[str], None]) -> None:
         self._where = where

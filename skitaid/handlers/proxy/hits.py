@@ -63,7 +63,8 @@ class Question(NamedTuple):
 
 
 class ProxyHits:
-    """Of one proxy. What it knows to be none of the cache's business is told by `Way.past_cache`."""
+    """Answers the requests of a proxy that the cache in memory has an answer to. What it knows to be none of the
+    cache's business is told by `Way.past_cache`."""
 
     def __init__(self, proxy: HitProxy, cluster: CachedCluster) -> None:
         self._proxy = proxy

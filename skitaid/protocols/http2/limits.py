@@ -16,11 +16,11 @@ __all__ = ["Budget", "Http2Limits"]
 
 @dataclass(frozen=True, slots=True)
 class Http2Limits:
-    """Of one connection. `max_streams`: at a time; `max_list_bytes`: of a head, decoded (RFC 9113 section 6.5.2);
-    `max_continuations`: frames of one header block beyond the first; `window` and `stream_window`: bytes of bodies that
-    may come before we ask for more; `max_resets` and `max_frames`: streams that fail or are given up, and frames that
-    carry nothing, before they are a flood; a tenth of each comes back every second. `is_connect_enabled`: extended
-    CONNECT is understood (RFC 8441)."""
+    """How much a connection may ask of us. `max_streams`: at a time; `max_list_bytes`: of a head, decoded (RFC 9113
+    section 6.5.2); `max_continuations`: frames of one header block beyond the first; `window` and `stream_window`:
+    bytes of bodies that may come before we ask for more; `max_resets` and `max_frames`: streams that fail or are given
+    up, and frames that carry nothing, before they are a flood; a tenth of each comes back every second.
+    `is_connect_enabled`: extended CONNECT is understood (RFC 8441)."""
 
     max_streams: int = 100
     max_list_bytes: int = 65536

@@ -53,7 +53,8 @@ class CacheSettings:
 
 
 class ResponseCache:
-    """`call_soon(function)` has a function called on the loop thread, when others had their turn."""
+    """What is stored, and what is being fetched for it. `call_soon(function)` has a function called on the loop thread,
+    when others had their turn."""
 
     def __init__(
         self,

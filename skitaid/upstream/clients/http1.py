@@ -28,7 +28,8 @@ class Http1Owner(Protocol):
 
 
 class Http1Connection(Transport):
-    """`born`, and `idle_until` when it is not in use, by the engine's clock. `calls`: so many were begun on it."""
+    """A connection that carries one call at a time. `born`, and `idle_until` when it is not in use, by the engine's
+    clock. `calls`: so many were begun on it."""
 
     __slots__ = (
         "_authorization",

@@ -56,8 +56,8 @@ class GrpcRemote:
 
 
 class GrpcStub:
-    """Of a service of one server, of one of an alias' members at each call, or of all of them (`.map`). Making one
-    raises CallError for a target whose path does not end with a service's name."""
+    """A gRPC service, whose attributes are its methods: of one server, of one of an alias' members at each call, or of
+    all of them (`.map`). Making one raises CallError for a target whose path does not end with a service's name."""
 
     __slots__ = ("_ask", "_callback", "_last", "_launch", "_service")
 

@@ -29,7 +29,8 @@ _PATIENCE_S: Final = 2.0
 
 
 class CommandGuard:
-    """Of a pool; the shell is started with the first command. From any thread."""
+    """Sees to it that the commands of a pool end with the worker; the shell is started with the first command. From any
+    thread."""
 
     def __init__(self) -> None:
         self._lock = Lock()

@@ -45,7 +45,8 @@ class Entry:
 
 
 class ResultCache:
-    """Of a worker, at most `limit` results. From any thread. `clock` is monotonic, `wall_clock` the time of day."""
+    """The results that a worker keeps, at most `limit`. From any thread. `clock` is monotonic, `wall_clock` the time of
+    day."""
 
     def __init__(
         self,

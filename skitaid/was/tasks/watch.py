@@ -18,7 +18,8 @@ SWEEP_S: Final = 0.1
 
 
 class Watch:
-    """Of a worker. `watch` and `forget` may be called from any thread; `clock` is monotonic."""
+    """Gives up the tasks of a worker whose time is over. `watch` may be called from any thread; `clock` is
+    monotonic."""
 
     def __init__(self, worker: Worker, clock: Callable[[], float] = time.monotonic) -> None:
         self._worker = worker
