@@ -21,7 +21,7 @@ def send_mail(work: Work, result: Result) -> str:
 
 
 def _queue(work: Work, result: Result, folder: Path) -> str:
-    # Not resident: the email package costs some megabytes, which only the runner of such a job is to have.
+    # Not resident: only the runner of such a job needs it.
     from skitaid.agents.smtpda.host import host_name
     from skitaid.agents.smtpda.message import Email
     from skitaid.agents.smtpda.spool import Spool
