@@ -16,6 +16,7 @@ __all__ = ["Part", "data_part", "multipart", "text_part"]
 
 BASE64_OCTETS = 57
 """Lines of 76 characters."""
+BLOCK_OCTETS = BASE64_OCTETS * 1000
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _CLEAR = re.compile(rb"[\t\r\n\x20-\x7e]*")
 
@@ -70,6 +71,12 @@ def _encoded(octets: bytes) -> tuple[str, bytes]:
 
 
 def _base64(data: bytes) -> bytes:
+    """In blocks, as a file of 50 MB has a million lines."""
     view = memoryview(data)
+    blocks = [_lines(view[start:start + BLOCK_OCTETS]) for start in range(0, len(data), BLOCK_OCTETS)]
+    return b"".join(blocks) or b"\r\n"
+
+
+def _lines(view: memoryview) -> bytes:
     return b"".join([b2a_base64(view[start:start + BASE64_OCTETS], newline=False) + b"\r\n"
-                     for start in range(0, len(data), BASE64_OCTETS)]) or b"\r\n"
+                     for start in range(0, len(view), BASE64_OCTETS)])

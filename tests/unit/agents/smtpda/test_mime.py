@@ -54,3 +54,10 @@ def test_what_needs_no_encoding_has_none(text: str, encoding: str) -> None:
 def test_one_part_needs_no_other() -> None:
     part = text_part("plain", "x")
     assert multipart("mixed", [part]) is part
+
+
+@pytest.mark.parametrize("size", [0, 57, 58, 57_000, 57_001, 200_000])
+def test_a_file_of_any_size(size: int) -> None:
+    data = bytes(range(256)) * (size // 256 + 1)
+    part = read(data_part("image/png", data[:size], "attachment", name="a.png"))
+    assert part.get_payload(decode=True) == data[:size]
