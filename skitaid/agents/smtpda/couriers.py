@@ -54,6 +54,9 @@ class Couriers:
         self._changed = threading.Condition()
         self._line = Line()
         self._active: dict[str, Route] = {}
+        self._again: dict[str, Key] = {}
+        """What is due again while a courier has it: an agent that starts meets a bounce in the queue, and hears of it
+        once more from the mail that it speaks of. It must not have two couriers."""
         self._unreachable: set[Route] = set()
         self._threads = 0
         self._idle = 0
@@ -62,9 +65,12 @@ class Couriers:
     def add(self, key: Key, mail_id: str) -> None:
         """A mail that is due."""
         with self._changed:
-            self._line.add(key, mail_id)
-            self._changed.notify()
-            self._reinforce()
+            if mail_id in self._active:
+                self._again[mail_id] = key
+            elif mail_id not in self._line:
+                self._line.add(key, mail_id)
+                self._changed.notify()
+                self._reinforce()
 
     def drop(self, mail_id: str) -> bool:
         """Take back a mail that nobody has begun with."""
@@ -80,7 +86,9 @@ class Couriers:
         elsewhere now."""
         with self._changed:
             self.limits, self._serve = limits, serve
-            return self._line.clear()
+            again = list(self._again)
+            self._again.clear()
+            return self._line.clear() + again
 
     @property
     def in_hand(self) -> int:
@@ -171,6 +179,8 @@ class Couriers:
             # At once: whoever takes the next mail has to know of the server.
             with self._changed:
                 del self._active[mail_id]
+                if mail_id in self._again:
+                    self._line.add(self._again.pop(mail_id), mail_id)
                 self._learn(route, is_reachable=round_.is_reachable)
                 self._changed.notify()
                 self._reinforce()

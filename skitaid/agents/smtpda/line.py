@@ -29,12 +29,18 @@ class Line:
     def __init__(self) -> None:
         self._queues: dict[Key, deque[str]] = {}
         self._routes: Counter[Route] = Counter()
+        self._ids: set[str] = set()
+
+    def __contains__(self, mail_id: str) -> bool:
+        return mail_id in self._ids
 
     def __len__(self) -> int:
         return self._routes.total()
 
     def add(self, key: Key, mail_id: str) -> None:
+        """Put a mail, which is not in the line, at the end."""
         self._queues.setdefault(key, deque()).append(mail_id)
+        self._ids.add(mail_id)
         self._routes[key.route] += 1
 
     def has_room_for(self, may: Callable[[Route], bool]) -> bool:
@@ -52,6 +58,7 @@ class Line:
             return None
         queue = self._queues.pop(key)
         mail_id = queue.popleft()
+        self._ids.discard(mail_id)
         if queue:
             self._queues[key] = queue
         self._took(key)
@@ -62,6 +69,7 @@ class Line:
         for key, queue in self._queues.items():
             if mail_id in queue:
                 queue.remove(mail_id)
+                self._ids.discard(mail_id)
                 if not queue:
                     del self._queues[key]
                 self._took(key)
@@ -73,6 +81,7 @@ class Line:
         left = [mail_id for queue in self._queues.values() for mail_id in queue]
         self._queues.clear()
         self._routes.clear()
+        self._ids.clear()
         return left
 
     def _took(self, key: Key) -> None:

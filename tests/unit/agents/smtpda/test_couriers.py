@@ -112,6 +112,23 @@ def test_one_courier_serves_all(work: Work, home: Route) -> None:
     couriers.stop()
 
 
+def test_a_mail_has_one_courier_at_a_time(work: Work) -> None:
+    couriers = Couriers(Limits(total=2, per_host=2), work.serve)
+    couriers.add(Key(A, "s"), "a0")
+    work.until(1)
+    couriers.add(Key(A, "s"), "a0")
+    couriers.add(Key(A, "s"), "a1")
+    assert work.until(2) == ["a0", "a1"] and couriers.in_hand == 2
+    couriers.add(Key(A, "s"), "a2")
+    couriers.add(Key(A, "s"), "a2")
+    assert couriers.in_hand == 3
+    work.go()
+    assert work.until(4) == ["a0", "a0", "a1", "a2"]
+    work.rest(couriers)
+    assert len(work.begun) == 4
+    couriers.stop()
+
+
 def test_a_mail_that_nobody_has_begun_with_can_be_taken_back(work: Work) -> None:
     couriers = Couriers(Limits(total=1, per_host=1), work.serve)
     couriers.add(Key(A, "s"), "a0")
