@@ -1,5 +1,5 @@
-"""Keeping a crew whole: dead workers are reaped and their places filled; those that are stuck, late or past the limit
-of processor time go."""
+"""Keeping a pool of workers whole: the dead are reaped and their places filled; those that are stuck, late or past the
+limit of processor time go."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Final
 
 from skitaid.config.model import Instance
-from skitaid.instance.crew import Crew, Stage, Worker
 from skitaid.instance.health import CpuWatch, is_stuck
+from skitaid.instance.worker_pool import Stage, Worker, WorkerPool
 from skitaid.supervisor.proc import cpu_seconds
 
 __all__ = ["Care", "no_process", "stop_patience_s"]
@@ -24,8 +24,8 @@ class Care:
     """Looks after the workers of a master: reaps the dead, fills their places, ends those that are stuck. `say` writes
     a kind and a text to the instance's log."""
 
-    def __init__(self, crew: Crew, say: Callable[[str, str], None]) -> None:
-        self._crew = crew
+    def __init__(self, pool: WorkerPool, say: Callable[[str, str], None]) -> None:
+        self._pool = pool
         self._say = say
         self._cpu: CpuWatch | None = None
         self._instance: Instance
@@ -46,44 +46,44 @@ class Care:
                 return lost
             if not pid:
                 return lost
-            worker = self._crew.bury(pid, now)
+            worker = self._pool.remove(pid, now)
             if worker is not None and worker.stage is not Stage.DRAINING:
                 self._say("error", f"worker #{worker.index} (pid {pid}) {_how(status)}")
                 lost.append((worker, _how(status)))
 
     def fill_places(self, now: float) -> None:
         """Replace those that are missing."""
-        for index in self._crew.due(now):
+        for index in self._pool.due(now):
             kill_at = now + self._instance.server.start_timeout_s
             try:
-                worker = self._crew.hire(index, self._crew.generation, kill_at=kill_at)
+                worker = self._pool.spawn(index, self._pool.generation, kill_at=kill_at)
             except OSError as error:
-                self._crew.postpone(index, now)
+                self._pool.postpone(index, now)
                 self._say("error", f"worker #{index} is missing: {no_process(error)}")
                 continue
-            self._crew.board.count_replaced()
+            self._pool.board.count_replaced()
             self._say("info", f"worker #{index} is replaced (pid {worker.pid})")
 
     def kill_overdue(self, now: float) -> None:
         """End the patience with those that did not become ready, or did not go."""
-        for worker in self._crew.overdue(now):
+        for worker in self._pool.overdue(now):
             what = "was not ready" if worker.stage is Stage.STARTING else "did not end"
             self._say("warn", f"worker #{worker.index} (pid {worker.pid}) {what} in time and is killed")
-            self._crew.signal(worker, signal.SIGKILL)
+            self._pool.signal(worker, signal.SIGKILL)
 
     def tick(self, now: float) -> None:
         """Once a second: kill workers that are stuck, replace those past the critical point."""
-        ready = [worker for worker in self._crew.workers.values() if worker.stage is Stage.READY]
+        ready = [worker for worker in self._pool.workers.values() if worker.stage is Stage.READY]
         for worker in ready:
             if self._is_stuck(worker):
                 self._say("error", f"worker #{worker.index} (pid {worker.pid}) gives no sign of life and is killed")
-                self._crew.signal(worker, signal.SIGKILL)
+                self._pool.signal(worker, signal.SIGKILL)
         if self._cpu is not None and self._cpu.is_due(now):
             self._replace_hot(self._cpu, ready, now)
 
     def _is_stuck(self, worker: Worker) -> bool:
         server = self._instance.server
-        view = self._crew.board.slot(worker.slot).snapshot()
+        view = self._pool.board.slot(worker.slot).snapshot()
         return is_stuck(view, time.monotonic_ns(), server.heartbeat_timeout_s, has_threads=server.threads > 0)
 
     def _replace_hot(self, watch: CpuWatch, ready: list[Worker], now: float) -> None:
@@ -91,7 +91,7 @@ class Care:
         hot = [worker for worker in ready if worker.pid in over]
         for worker in hot:
             self._say("warn", f"worker #{worker.index} (pid {worker.pid}) passed the critical point and is replaced")
-        self._crew.retire(hot, signal.SIGQUIT, now + stop_patience_s(self._instance))
+        self._pool.retire(hot, signal.SIGQUIT, now + stop_patience_s(self._instance))
 
 
 def stop_patience_s(instance: Instance) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Final, Self
 
-from skitaid.instance.crew import Worker
+from skitaid.instance.worker_pool import Worker
 
 __all__ = ["Departure"]
 

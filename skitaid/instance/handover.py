@@ -8,7 +8,7 @@ from enum import Enum
 
 from skitaid.config.model import Listen
 from skitaid.instance.arguments import Conf
-from skitaid.instance.crew import Crew
+from skitaid.instance.worker_pool import WorkerPool
 
 __all__ = ["Incoming", "Verdict", "judge", "newly_failed"]
 
@@ -41,14 +41,14 @@ class Verdict(Enum):
     GIVE_UP = "give up"
 
 
-def judge(incoming: Incoming, crew: Crew, now: float) -> tuple[Verdict, str]:
+def judge(incoming: Incoming, pool: WorkerPool, now: float) -> tuple[Verdict, str]:
     """What becomes of it at the time `now` (monotonic), and if it is given up, why."""
-    if not crew.is_ready(incoming.generation, incoming.size):
+    if not pool.is_ready(incoming.generation, incoming.size):
         if now < incoming.deadline:
             return Verdict.WAIT, ""
         start_timeout_s = incoming.conf.instance.server.start_timeout_s
         return Verdict.GIVE_UP, f"not ready within {start_timeout_s:g} s (start_timeout)"
-    failed = (text for worker in crew.of(incoming.generation) for text in worker.failed)
+    failed = (text for worker in pool.of(incoming.generation) for text in worker.failed)
     broken = newly_failed(incoming.broken_before, failed)
     if broken:
         return Verdict.GIVE_UP, f"this app cannot be loaded: {broken}"

@@ -19,7 +19,6 @@ from skitaid.exceptions import ConfError, SkitaidError
 from skitaid.instance.acquisition import acquire
 from skitaid.instance.arguments import Arguments, Conf, parse
 from skitaid.instance.care import Care, no_process, stop_patience_s
-from skitaid.instance.crew import Crew, Stage, Worker
 from skitaid.instance.departure import Departure
 from skitaid.instance.folders import Folders, FoldersError
 from skitaid.instance.forking import Assignment, Forker, Resources
@@ -31,6 +30,7 @@ from skitaid.instance.messages import Kind, WorkerMessage
 from skitaid.instance.reload_watch import ReloadWatch
 from skitaid.instance.sockets import BindError, Sockets
 from skitaid.instance.succession import Succession
+from skitaid.instance.worker_pool import Stage, Worker, WorkerPool
 from skitaid.supervisor import lifeline, report, scoreboard
 from skitaid.supervisor.lifeline import Lifeline
 from skitaid.supervisor.loop import SignalPipe
@@ -45,7 +45,12 @@ FAST_STOP_S: Final = 4.0
 DRAIN_S: Final = 300.0
 """How long a worker of an old generation may still serve the connections it has."""
 _HANDLED: Final = (
-    signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT, signal.SIGINT, signal.SIGUSR1, signal.SIGCHLD,
+    signal.SIGHUP,
+    signal.SIGTERM,
+    signal.SIGQUIT,
+    signal.SIGINT,
+    signal.SIGUSR1,
+    signal.SIGCHLD,
 )
 EXIT_FAILED: Final = 1
 EXIT_WRONG: Final = 2
@@ -77,8 +82,8 @@ class Master:
         self._reporter = report.inherited()
         self._board = scoreboard.inherited()
         self._succession = Succession()
-        self._crew = Crew(self._board, self._fork)
-        self._care = Care(self._crew, self._say)
+        self._pool = WorkerPool(self._board, self._fork)
+        self._care = Care(self._pool, self._say)
         self._poll = select.poll()
         self._generations = count()
         self._incoming: Incoming | None = None
@@ -131,7 +136,7 @@ class Master:
         gc.disable()
         gc.freeze()
         self._begin_first()
-        while self._crew.workers or not self._is_stopping:
+        while self._pool.workers or not self._is_stopping:
             self._turn()
         self._say("info", "stopped")
         self._lock.release()
@@ -143,9 +148,9 @@ class Master:
         generation = next(self._generations)
         deadline = time.monotonic() + server.start_timeout_s
         self._incoming = Incoming(self._conf, generation, deadline, broken_before=self._broken_before)
-        self._crew.promote(generation, server.processes)
+        self._pool.promote(generation, server.processes)
         try:
-            self._crew.start(generation, server.processes)
+            self._pool.start(generation, server.processes)
         except OSError as error:
             raise _StartError(f"cannot start: {no_process(error)}") from error
         self._reloads.follow(self._conf)
@@ -195,9 +200,9 @@ class Master:
             self._tick(now)
 
     def _patience_ms(self) -> int:
-        due = None if self._is_stopping else self._crew.next_due()
+        due = None if self._is_stopping else self._pool.next_due()
         told_by = None if self._departure is None else self._departure.told_by
-        until = min(at for at in (self._next_tick, due, self._crew.next_kill(), told_by) if at is not None)
+        until = min(at for at in (self._next_tick, due, self._pool.next_kill(), told_by) if at is not None)
         return max(0, int((until - time.monotonic()) * 1000) + 1)
 
     def _obey(self, number: signal.Signals) -> None:
@@ -227,9 +232,9 @@ class Master:
         self._say("info", "logs rotated")
 
     def _tell_workers(self, number: signal.Signals) -> None:
-        for worker in self._crew.workers.values():
+        for worker in self._pool.workers.values():
             if worker.stage is not Stage.STARTING:
-                self._crew.signal(worker, number)
+                self._pool.signal(worker, number)
 
     # ------------------------------------------------------------ workers
 
@@ -246,11 +251,11 @@ class Master:
             self._heed(pid, message)
 
     def _heed(self, pid: int, message: WorkerMessage) -> None:
-        worker = self._crew.workers.get(pid)
+        worker = self._pool.workers.get(pid)
         if worker is None:
             return
         if message.kind is Kind.READY:
-            self._crew.ready(pid, message.failed, time.monotonic())
+            self._pool.ready(pid, message.failed, time.monotonic())
             for text in message.failed:
                 self._say("error", f"this app is not served: {text}")
             self._reloads.await_correction(message.files)
@@ -268,7 +273,7 @@ class Master:
 
     @property
     def _newest_generation(self) -> int:
-        return self._crew.generation if self._incoming is None else self._incoming.generation
+        return self._pool.generation if self._incoming is None else self._incoming.generation
 
     def _lost(self, worker: Worker, how: str) -> None:
         """A worker died that should not have."""
@@ -279,7 +284,7 @@ class Master:
 
     def _look_after_generations(self, now: float) -> None:
         if self._incoming is not None:
-            verdict, reason = judge(self._incoming, self._crew, now)
+            verdict, reason = judge(self._incoming, self._pool, now)
             if verdict is Verdict.TAKE_OVER:
                 self._take_over(self._incoming, now)
             elif verdict is Verdict.GIVE_UP:
@@ -294,7 +299,7 @@ class Master:
     @property
     def _unserved(self) -> tuple[str, ...]:
         """What the workers could not load, each once."""
-        failed = (text for worker in self._crew.of(self._crew.generation) for text in worker.failed)
+        failed = (text for worker in self._pool.of(self._pool.generation) for text in worker.failed)
         return tuple(dict.fromkeys(failed))
 
     @property
@@ -321,17 +326,20 @@ class Master:
         # The collector is off; what reading the conf left behind is not to be inherited.
         gc.collect()
         try:
-            self._crew.start(self._incoming.generation, self._incoming.size)
+            self._pool.start(self._incoming.generation, self._incoming.size)
         except OSError as error:
             self._give_up(self._incoming, no_process(error))
 
     def _take_over(self, incoming: Incoming, now: float) -> None:
         self._incoming = None
         self._conf = incoming.conf
-        self._crew.promote(incoming.generation, incoming.size)
-        old = [worker for worker in self._crew.workers.values()
-               if worker.generation != incoming.generation and worker.stage is not Stage.DRAINING]
-        self._crew.retire(old, signal.SIGQUIT, now + DRAIN_S)
+        self._pool.promote(incoming.generation, incoming.size)
+        old = [
+            worker
+            for worker in self._pool.workers.values()
+            if worker.generation != incoming.generation and worker.stage is not Stage.DRAINING
+        ]
+        self._pool.retire(old, signal.SIGQUIT, now + DRAIN_S)
         self._sockets.own()
         self._lock.claim()
         self._sockets.keep_only(incoming.conf.instance.server.listen)
@@ -345,10 +353,10 @@ class Master:
 
     def _tell_reloaded(self, now: float) -> None:
         """A reload is done when nothing new reaches the old workers: then whoever asked for it meets new code only."""
-        if self._departure is None or not self._departure.is_over(self._crew.workers, now):
+        if self._departure is None or not self._departure.is_over(self._pool.workers, now):
             return
         self._departure = None
-        size, addresses = self._crew.size, self._sockets.addresses
+        size, addresses = self._pool.size, self._sockets.addresses
         what = "1 new worker serves" if size == 1 else f"{size} new workers serve"
         self._say("info", f"reloaded, {what} on {', '.join(addresses)}")
         self._reporter.reloaded(addresses, self._unserved)
@@ -360,7 +368,7 @@ class Master:
         self._incoming = None
         # Those that were ready may have begun with requests.
         kill_at = time.monotonic() + stop_patience_s(self._conf.instance)
-        self._crew.retire(self._crew.of(incoming.generation), signal.SIGQUIT, kill_at)
+        self._pool.retire(self._pool.of(incoming.generation), signal.SIGQUIT, kill_at)
         self._sockets.close(incoming.opened)
         self._return_to_old()
         self._reload_failed(reason)
@@ -397,21 +405,21 @@ class Master:
         self._incoming = None
         self._sockets.leave()
         self._lock.part()
-        self._departure = Departure.of(self._crew.workers.values(), now)
-        self._crew.retire(self._crew.workers.values(), signal.SIGQUIT, now + DRAIN_S)
+        self._departure = Departure.of(self._pool.workers.values(), now)
+        self._pool.retire(self._pool.workers.values(), signal.SIGQUIT, now + DRAIN_S)
 
     def _tell_relieved(self, now: float) -> None:
         """As with a reload: whoever asked for a restart meets new code only."""
-        if self._departure is not None and self._departure.is_over(self._crew.workers, now):
+        if self._departure is not None and self._departure.is_over(self._pool.workers, now):
             self._departure = None
             self._reporter.stopping()
 
     def _give_way(self) -> None:
         """We cannot take the other master's place. What our workers have begun with is finished all the same."""
-        if self._succession.inheritance is not None and self._crew.workers and not self._is_ready:
+        if self._succession.inheritance is not None and self._pool.workers and not self._is_ready:
             self._lock.part()
             self._stop(signal.SIGQUIT, stop_patience_s(self._conf.instance))
-            while self._crew.workers:
+            while self._pool.workers:
                 self._turn()
 
     # ------------------------------------------------------------ end
@@ -423,7 +431,7 @@ class Master:
             self._reporter.stopping()
             self._sockets.close_all()
             self._incoming = self._departure = None
-        self._crew.retire(self._crew.workers.values(), how, time.monotonic() + patience_s)
+        self._pool.retire(self._pool.workers.values(), how, time.monotonic() + patience_s)
 
     def _parent_is_gone(self, fd: int) -> None:
         self._poll.unregister(fd)
@@ -440,9 +448,9 @@ class Master:
     def _kill_all(self) -> None:
         """Nothing goes on: leave nobody behind."""
         self._sockets.close_all()
-        for worker in self._crew.workers.values():
-            self._crew.signal(worker, signal.SIGKILL)
-        for pid in list(self._crew.workers):
+        for worker in self._pool.workers.values():
+            self._pool.signal(worker, signal.SIGKILL)
+        for pid in list(self._pool.workers):
             os.waitpid(pid, 0)
 
     def _say(self, kind: str, text: str) -> None:

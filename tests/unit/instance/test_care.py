@@ -13,14 +13,14 @@ import pytest
 from skitaid.config.model import CriticalPoint, Instance, Server
 from skitaid.instance import care as care_module
 from skitaid.instance.care import Care, no_process, stop_patience_s
-from skitaid.instance.crew import GOOD_RUN_S, Crew, Stage
+from skitaid.instance.worker_pool import GOOD_RUN_S, Stage, WorkerPool
 from skitaid.supervisor.scoreboard import Scoreboard, WorkerState
 
 SITE = Instance("site", Path("/etc/site.conf"), Server(processes=2, start_timeout_s=7, heartbeat_timeout_s=5))
 
 
-class Yard:
-    """A crew of two ready workers, the care for it, and what was said and signalled."""
+class Rig:
+    """A pool of two ready workers, the care for it, and what was said and signalled."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.said: list[str] = []
@@ -28,13 +28,13 @@ class Yard:
         self.dead: list[tuple[int, int]] = []
         self.pids: Iterator[int] = count(100)
         self.can_fork = True
-        monkeypatch.setattr("skitaid.instance.crew.os.kill", lambda pid, number: self.sent.append((pid, number)))
-        self.crew = Crew(Scoreboard.create(), self.fork)
-        self.crew.promote(0, 2)
-        self.crew.start(0, 2)
+        monkeypatch.setattr("skitaid.instance.worker_pool.os.kill", lambda pid, number: self.sent.append((pid, number)))
+        self.pool = WorkerPool(Scoreboard.create(), self.fork)
+        self.pool.promote(0, 2)
+        self.pool.start(0, 2)
         for pid in (100, 101):
-            self.crew.ready(pid, (), 0.0)
-        self.care = Care(self.crew, lambda kind, text: self.said.append(f"[{kind}] {text}"))
+            self.pool.ready(pid, (), 0.0)
+        self.care = Care(self.pool, lambda kind, text: self.said.append(f"[{kind}] {text}"))
         self.care.follow(SITE)
 
     def fork(self, index: int, slot: int, generation: int) -> int:
@@ -44,11 +44,11 @@ class Yard:
 
 
 @pytest.fixture
-def yard(monkeypatch: pytest.MonkeyPatch) -> Yard:
-    return Yard(monkeypatch)
+def rig(monkeypatch: pytest.MonkeyPatch) -> Rig:
+    return Rig(monkeypatch)
 
 
-def reap(yard: Yard, monkeypatch: pytest.MonkeyPatch, *ends: tuple[int, int]) -> list[tuple[int, str]]:
+def reap(rig: Rig, monkeypatch: pytest.MonkeyPatch, *ends: tuple[int, int]) -> list[tuple[int, str]]:
     """Let these (pid, status) be what the system tells, and then no child more."""
     left = [*ends]
 
@@ -58,70 +58,72 @@ def reap(yard: Yard, monkeypatch: pytest.MonkeyPatch, *ends: tuple[int, int]) ->
         return left.pop(0)
 
     monkeypatch.setattr(care_module.os, "waitpid", waitpid)
-    return [(worker.pid, how) for worker, how in yard.care.reap(GOOD_RUN_S)]
+    return [(worker.pid, how) for worker, how in rig.care.reap(GOOD_RUN_S)]
 
 
-def test_the_dead_are_told_and_replaced(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert reap(yard, monkeypatch, (100, 9), (101, 3 << 8)) == [
-        (100, "was killed by signal 9 (Killed)"), (101, "ended with exit code 3")]
-    yard.care.fill_places(GOOD_RUN_S)
-    assert yard.said == [
+def test_the_dead_are_told_and_replaced(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert reap(rig, monkeypatch, (100, 9), (101, 3 << 8)) == [
+        (100, "was killed by signal 9 (Killed)"),
+        (101, "ended with exit code 3"),
+    ]
+    rig.care.fill_places(GOOD_RUN_S)
+    assert rig.said == [
         "[error] worker #0 (pid 100) was killed by signal 9 (Killed)",
         "[error] worker #1 (pid 101) ended with exit code 3",
         "[info] worker #0 is replaced (pid 102)",
         "[info] worker #1 is replaced (pid 103)",
     ]
-    assert yard.crew.board.replaced == 2
-    assert [yard.crew.workers[pid].kill_at for pid in (102, 103)] == [GOOD_RUN_S + 7] * 2
+    assert rig.pool.board.replaced == 2
+    assert [rig.pool.workers[pid].kill_at for pid in (102, 103)] == [GOOD_RUN_S + 7] * 2
 
 
-def test_who_was_told_to_go_and_strangers_are_no_loss(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
-    yard.crew.workers[100].stage = Stage.DRAINING
-    assert reap(yard, monkeypatch, (100, 0), (4711, 0)) == []
-    assert yard.said == []
+def test_who_was_told_to_go_and_strangers_are_no_loss(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.pool.workers[100].stage = Stage.DRAINING
+    assert reap(rig, monkeypatch, (100, 0), (4711, 0)) == []
+    assert rig.said == []
 
 
-def test_a_fork_that_fails_is_told_and_tried_again(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
-    reap(yard, monkeypatch, (100, 9))
-    yard.can_fork = False
-    yard.care.fill_places(GOOD_RUN_S)
-    assert yard.said[1:] == [f"[error] worker #0 is missing: {no_process(OSError(11, os.strerror(errno.EAGAIN)))}"]
-    yard.can_fork = True
-    yard.care.fill_places(GOOD_RUN_S + 0.5)
-    assert len(yard.crew.workers) == 1
-    yard.care.fill_places(GOOD_RUN_S + 1.0)
-    assert len(yard.crew.workers) == 2
+def test_a_fork_that_fails_is_told_and_tried_again(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    reap(rig, monkeypatch, (100, 9))
+    rig.can_fork = False
+    rig.care.fill_places(GOOD_RUN_S)
+    assert rig.said[1:] == [f"[error] worker #0 is missing: {no_process(OSError(11, os.strerror(errno.EAGAIN)))}"]
+    rig.can_fork = True
+    rig.care.fill_places(GOOD_RUN_S + 0.5)
+    assert len(rig.pool.workers) == 1
+    rig.care.fill_places(GOOD_RUN_S + 1.0)
+    assert len(rig.pool.workers) == 2
 
 
-def test_patience_ends(yard: Yard) -> None:
-    starting = yard.crew.hire(0, 0, kill_at=5.0)
-    yard.crew.retire([yard.crew.workers[100]], signal.SIGQUIT, 5.0)
-    yard.care.kill_overdue(5.0)
-    assert yard.sent == [(100, signal.SIGQUIT), (100, signal.SIGKILL), (starting.pid, signal.SIGKILL)]
-    assert yard.said == [
+def test_patience_ends(rig: Rig) -> None:
+    starting = rig.pool.spawn(0, 0, kill_at=5.0)
+    rig.pool.retire([rig.pool.workers[100]], signal.SIGQUIT, 5.0)
+    rig.care.kill_overdue(5.0)
+    assert rig.sent == [(100, signal.SIGQUIT), (100, signal.SIGKILL), (starting.pid, signal.SIGKILL)]
+    assert rig.said == [
         "[warn] worker #0 (pid 100) did not end in time and is killed",
         f"[warn] worker #0 (pid {starting.pid}) was not ready in time and is killed",
     ]
 
 
-def test_one_without_a_heartbeat_is_killed(yard: Yard) -> None:
+def test_one_without_a_heartbeat_is_killed(rig: Rig) -> None:
     for slot, heartbeat_ns in ((0, 1), (1, 10**18)):
-        yard.crew.board.slot(slot).update(pid=100 + slot, state=WorkerState.READY, heartbeat_ns=heartbeat_ns)
-    yard.care.tick(0.0)
-    assert yard.sent == [(100, signal.SIGKILL)]
-    assert yard.said == ["[error] worker #0 (pid 100) gives no sign of life and is killed"]
+        rig.pool.board.slot(slot).update(pid=100 + slot, state=WorkerState.READY, heartbeat_ns=heartbeat_ns)
+    rig.care.tick(0.0)
+    assert rig.sent == [(100, signal.SIGKILL)]
+    assert rig.said == ["[error] worker #0 (pid 100) gives no sign of life and is killed"]
 
 
-def test_one_past_the_critical_point_is_asked_to_go(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_past_the_critical_point_is_asked_to_go(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     used = {100: 0.0, 101: 0.0}
     monkeypatch.setattr(care_module, "cpu_seconds", used.__getitem__)
-    yard.care.follow(replace(SITE, critical_point=CriticalPoint(90.0, 1, 10.0)))
-    yard.care.tick(0.0)
+    rig.care.follow(replace(SITE, critical_point=CriticalPoint(90.0, 1, 10.0)))
+    rig.care.tick(0.0)
     used[101] = 9.5
-    yard.care.tick(10.0)
-    assert yard.sent == [(101, signal.SIGQUIT)]
-    assert yard.crew.workers[101].kill_at == 10.0 + stop_patience_s(SITE)
-    assert yard.crew.due(10.0) == [1]
+    rig.care.tick(10.0)
+    assert rig.sent == [(101, signal.SIGQUIT)]
+    assert rig.pool.workers[101].kill_at == 10.0 + stop_patience_s(SITE)
+    assert rig.pool.due(10.0) == [1]
 
 
 @pytest.mark.parametrize(("response_timeout_s", "expected"), [(1.0, 10.0), (10.0, 14.0), (60.0, 64.0)])

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from skitaid.instance.crew import Worker
 from skitaid.instance.departure import LEAVING_S, Departure
+from skitaid.instance.worker_pool import Worker
 
 
 @pytest.fixture

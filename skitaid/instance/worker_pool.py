@@ -1,5 +1,5 @@
 """The workers of a master, in generations: a reload makes a new generation, waits until all of it is ready, and only
-then lets the old one go. Decides and keeps books; forking is done by what it is given.
+then lets the old one go. Decides and remembers; forking is done by what it is given.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from enum import Enum
 
 from skitaid.supervisor.scoreboard import MAX_SLOTS, Scoreboard
 
-__all__ = ["Crew", "Stage", "Worker"]
+__all__ = ["WorkerPool", "Stage", "Worker"]
 
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 60.0
@@ -57,7 +57,7 @@ class _Place:
 
 
 @dataclass(slots=True)
-class Crew:
+class WorkerPool:
     """The living workers, and the places of the generation that is kept full. `fork(index, slot, generation)` gives the
     pid of a new worker, or raises OSError. `size` workers make a generation."""
 
@@ -75,9 +75,9 @@ class Crew:
     def start(self, generation: int, size: int) -> None:
         """Fork a whole generation. Raises OSError; those that were forked are there."""
         for index in range(size):
-            self.hire(index, generation)
+            self.spawn(index, generation)
 
-    def hire(self, index: int, generation: int, *, kill_at: float | None = None) -> Worker:
+    def spawn(self, index: int, generation: int, *, kill_at: float | None = None) -> Worker:
         """Fork one worker, which is to be ready by `kill_at`. Raises OSError."""
         slot = self._free_slot(index)
         self.board.slot(slot).clear()
@@ -95,7 +95,7 @@ class Crew:
         if worker is not None and worker.stage is Stage.STARTING:
             worker.stage, worker.ready_at, worker.failed, worker.kill_at = Stage.READY, now, failed, None
 
-    def bury(self, pid: int, now: float) -> Worker | None:
+    def remove(self, pid: int, now: float) -> Worker | None:
         """A worker is dead. If it was of the current generation its place is filled again, see `due`."""
         worker = self.workers.pop(pid, None)
         if worker is None:
