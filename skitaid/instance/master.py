@@ -18,7 +18,6 @@ from typing import Final
 from skitaid.exceptions import ConfError, SkitaidError
 from skitaid.instance.acquisition import acquire
 from skitaid.instance.arguments import Arguments, Conf, parse
-from skitaid.instance.care import Care, no_process, stop_patience_s
 from skitaid.instance.departure import Departure
 from skitaid.instance.folders import Folders, FoldersError
 from skitaid.instance.forking import Assignment, Forker, Resources
@@ -30,6 +29,7 @@ from skitaid.instance.messages import Kind, WorkerMessage
 from skitaid.instance.reload_watch import ReloadWatch
 from skitaid.instance.sockets import BindError, Sockets
 from skitaid.instance.succession import Succession
+from skitaid.instance.worker_monitor import WorkerMonitor, no_process, stop_patience_s
 from skitaid.instance.worker_pool import Stage, Worker, WorkerPool
 from skitaid.supervisor import lifeline, report, scoreboard
 from skitaid.supervisor.lifeline import Lifeline
@@ -83,7 +83,7 @@ class Master:
         self._board = scoreboard.inherited()
         self._succession = Succession()
         self._pool = WorkerPool(self._board, self._fork)
-        self._care = Care(self._pool, self._say)
+        self._monitor = WorkerMonitor(self._pool, self._say)
         self._poll = select.poll()
         self._generations = count()
         self._incoming: Incoming | None = None
@@ -130,7 +130,7 @@ class Master:
         self._lock = acquire(self._conf, self._sockets, inheritance, lambda: self._is_unwanted)
         raise_descriptor_limit()
         self._forker = Forker(self._resources(), self._poll)
-        self._care.follow(self._conf.instance)
+        self._monitor.follow(self._conf.instance)
         # What is loaded now is shared with the workers, as long as nobody writes to it: not even the collector.
         gc.collect()
         gc.disable()
@@ -188,13 +188,13 @@ class Master:
         for number in self._signals.read():
             self._obey(number)
         now = time.monotonic()
-        for worker, how in self._care.reap(now):
+        for worker, how in self._monitor.reap(now):
             self._lost(worker, how)
         if not self._is_stopping:
             self._look_after_generations(now)
         else:
             self._tell_relieved(now)
-        self._care.kill_overdue(now)
+        self._monitor.kill_overdue(now)
         if now >= self._next_tick:
             self._next_tick = now + TICK_S
             self._tick(now)
@@ -223,7 +223,7 @@ class Master:
             self._tell_workers(signal.SIGUSR1)
         elif not self._is_stopping:
             logbook.reopen_if_moved()
-        self._care.tick(now)
+        self._monitor.tick(now)
         self._reloads.tick()
 
     def _rotate(self) -> None:
@@ -293,7 +293,7 @@ class Master:
             self._reloads.is_due = False
             self._reload(now)
         if self._is_ready:
-            self._care.fill_places(now)
+            self._monitor.fill_places(now)
         self._tell_reloaded(now)
 
     @property
@@ -343,7 +343,7 @@ class Master:
         self._sockets.own()
         self._lock.claim()
         self._sockets.keep_only(incoming.conf.instance.server.listen)
-        self._care.follow(self._conf.instance)
+        self._monitor.follow(self._conf.instance)
         if self._is_ready:
             self._departure = Departure.of(old, now)
             return

@@ -14,13 +14,13 @@ from skitaid.instance.health import CpuWatch, is_stuck
 from skitaid.instance.worker_pool import Stage, Worker, WorkerPool
 from skitaid.supervisor.proc import cpu_seconds
 
-__all__ = ["Care", "no_process", "stop_patience_s"]
+__all__ = ["WorkerMonitor", "no_process", "stop_patience_s"]
 
 STOP_S: Final = 10.0
 STOP_BEYOND_RESPONSE_S: Final = 4.0
 
 
-class Care:
+class WorkerMonitor:
     """Looks after the workers of a master: reaps the dead, fills their places, ends those that are stuck. `say` writes
     a kind and a text to the instance's log."""
 
