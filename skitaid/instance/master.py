@@ -18,7 +18,6 @@ from typing import Final
 from skitaid.exceptions import ConfError, SkitaidError
 from skitaid.instance.acquisition import acquire
 from skitaid.instance.arguments import Arguments, Conf, parse
-from skitaid.instance.departure import Departure
 from skitaid.instance.folders import Folders, FoldersError
 from skitaid.instance.forking import Assignment, Forker, Resources
 from skitaid.instance.handover import Incoming, Verdict, judge
@@ -26,6 +25,7 @@ from skitaid.instance.inheritance import Inheritance
 from skitaid.instance.limits import raise_descriptor_limit
 from skitaid.instance.lock import InstanceLock
 from skitaid.instance.messages import Kind, WorkerMessage
+from skitaid.instance.quiesce import Quiesce
 from skitaid.instance.reload_watch import ReloadWatch
 from skitaid.instance.sockets import BindError, Sockets
 from skitaid.instance.succession import Succession
@@ -88,7 +88,7 @@ class Master:
         self._generations = count()
         self._incoming: Incoming | None = None
         self._reloads = ReloadWatch(self._say)
-        self._departure: Departure | None = None
+        self._quiesce: Quiesce | None = None
         self._is_stopping = False
         self._is_orphan = False
         self._is_ready = False
@@ -201,7 +201,7 @@ class Master:
 
     def _patience_ms(self) -> int:
         due = None if self._is_stopping else self._pool.next_due()
-        told_by = None if self._departure is None else self._departure.told_by
+        told_by = None if self._quiesce is None else self._quiesce.told_by
         until = min(at for at in (self._next_tick, due, self._pool.next_kill(), told_by) if at is not None)
         return max(0, int((until - time.monotonic()) * 1000) + 1)
 
@@ -260,8 +260,8 @@ class Master:
                 self._say("error", f"this app is not served: {text}")
             self._reloads.await_correction(message.files)
         elif message.kind is Kind.CLOSED:
-            if self._departure is not None:
-                self._departure.closed(pid)
+            if self._quiesce is not None:
+                self._quiesce.closed(pid)
         elif message.kind is Kind.SHUTDOWN:
             self._say("info", "an app asks for a shutdown")
             self._stop(signal.SIGQUIT, stop_patience_s(self._conf.instance))
@@ -345,7 +345,7 @@ class Master:
         self._sockets.keep_only(incoming.conf.instance.server.listen)
         self._monitor.follow(self._conf.instance)
         if self._is_ready:
-            self._departure = Departure.of(old, now)
+            self._quiesce = Quiesce.of(old, now)
             return
         self._is_ready = True
         self._say("info", f"serving on {', '.join(self._sockets.addresses)}")
@@ -353,9 +353,9 @@ class Master:
 
     def _tell_reloaded(self, now: float) -> None:
         """A reload is done when nothing new reaches the old workers: then whoever asked for it meets new code only."""
-        if self._departure is None or not self._departure.is_over(self._pool.workers, now):
+        if self._quiesce is None or not self._quiesce.is_over(self._pool.workers, now):
             return
-        self._departure = None
+        self._quiesce = None
         size, addresses = self._pool.size, self._sockets.addresses
         what = "1 new worker serves" if size == 1 else f"{size} new workers serve"
         self._say("info", f"reloaded, {what} on {', '.join(addresses)}")
@@ -405,13 +405,13 @@ class Master:
         self._incoming = None
         self._sockets.leave()
         self._lock.part()
-        self._departure = Departure.of(self._pool.workers.values(), now)
+        self._quiesce = Quiesce.of(self._pool.workers.values(), now)
         self._pool.retire(self._pool.workers.values(), signal.SIGQUIT, now + DRAIN_S)
 
     def _tell_relieved(self, now: float) -> None:
         """As with a reload: whoever asked for a restart meets new code only."""
-        if self._departure is not None and self._departure.is_over(self._pool.workers, now):
-            self._departure = None
+        if self._quiesce is not None and self._quiesce.is_over(self._pool.workers, now):
+            self._quiesce = None
             self._reporter.stopping()
 
     def _give_way(self) -> None:
@@ -430,7 +430,7 @@ class Master:
             self._say("info", "stopping")
             self._reporter.stopping()
             self._sockets.close_all()
-            self._incoming = self._departure = None
+            self._incoming = self._quiesce = None
         self._pool.retire(self._pool.workers.values(), how, time.monotonic() + patience_s)
 
     def _parent_is_gone(self, fd: int) -> None:

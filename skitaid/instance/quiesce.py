@@ -8,14 +8,14 @@ from typing import Final, Self
 
 from skitaid.instance.worker_pool import Worker
 
-__all__ = ["Departure"]
+__all__ = ["Quiesce"]
 
-LEAVING_S: Final = 2.0
+QUIESCE_S: Final = 2.0
 """How long a reload is not called done because an old worker has not yet said that it takes no more connections."""
 
 
 @dataclass(slots=True)
-class Departure:
+class Quiesce:
     """The wait for old workers to take no more connections. `accepting`: pids of those that may still take connections.
     `told_by`: whoever waits for the end is told then at the latest; monotonic."""
 
@@ -25,7 +25,7 @@ class Departure:
     @classmethod
     def of(cls, workers: Iterable[Worker], now: float) -> Self:
         """Of workers that are told to finish now."""
-        return cls({worker.pid for worker in workers}, now + LEAVING_S)
+        return cls({worker.pid for worker in workers}, now + QUIESCE_S)
 
     def closed(self, pid: int) -> None:
         """A worker says that it takes no more connections."""
