@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 
 from skitaid.supervisor.loop import Loop
-from skitaid.supervisor.remains import signal_group
+from skitaid.supervisor.orphans import signal_group
 from skitaid.supervisor.report import Report, ReportReader
 from skitaid.supervisor.scoreboard import Scoreboard, SlotView
 from skitaid.supervisor.spawn import Command, Pipes, spawn

@@ -22,9 +22,9 @@ from skitaid.supervisor.journal import Journal
 from skitaid.supervisor.lifeline import Lifeline
 from skitaid.supervisor.loop import Loop
 from skitaid.supervisor.master import Master
+from skitaid.supervisor.orphans import OrphanedGroups
 from skitaid.supervisor.process import Process
 from skitaid.supervisor.rates import RateWindow
-from skitaid.supervisor.remains import Remains
 from skitaid.supervisor.renewal import Renewal, RenewalStatus
 from skitaid.supervisor.report import Event, Report
 from skitaid.supervisor.restart import Restart
@@ -76,7 +76,7 @@ class Unit:
         self.is_retired = False
         """Its conf file is gone: it is forgotten once it has stopped."""
         self._shared = shared
-        self._remains = Remains()
+        self._orphans = OrphanedGroups()
         self._master: Master | None = None
 
     @property
@@ -178,7 +178,7 @@ class Unit:
         is_wanted_gone = self.state is not State.RUNNING
         self._bury(pid, may_linger=not is_wanted_gone)
         if is_wanted_gone:
-            self._remains.kill_all()
+            self._orphans.kill_all()
         self.rates.clear()
         self.addresses, self.note, self.counts = (), "", {}
         if self.reload.is_pending:
@@ -189,12 +189,12 @@ class Unit:
 
     def _bury(self, group: int, *, may_linger: bool) -> None:
         now = time.monotonic()
-        self._remains.add(group, now + ORPHANS_S if may_linger else now)
-        self._remains.tick(now)
+        self._orphans.add(group, now + ORPHANS_S if may_linger else now)
+        self._orphans.tick(now)
 
     def tick(self, now: float) -> None:
         """Once a second, `now` being monotonic: what is left of dead masters, figures, and whatever is late."""
-        self._remains.tick(now)
+        self._orphans.tick(now)
         if self.state is State.RUNNING:
             self.rates.feed(now, self.workers)
         if self.reload.is_late(now):
@@ -227,7 +227,7 @@ class Unit:
 
     def close(self) -> None:
         """It is at rest and will be forgotten."""
-        self._remains.kill_all()
+        self._orphans.kill_all()
         self._drop_master()
 
     # ------------------------------------------------------------ performing
@@ -239,7 +239,7 @@ class Unit:
             self._signal(action.signal, group=action.group)
 
     def _spawn(self) -> None:
-        self._remains.tick(time.monotonic())
+        self._orphans.tick(time.monotonic())
         try:
             self._master = self.restart.adopt() or self._launch()
         except SpawnError as error:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import signal
 
-from skitaid.supervisor.remains import Remains, signal_group
+from skitaid.supervisor.orphans import OrphanedGroups, signal_group
 
 
 class Groups:
@@ -23,33 +23,33 @@ class Groups:
 
 def test_a_group_that_is_gone_is_not_kept() -> None:
     groups = Groups()
-    remains = Remains(groups.send)
-    remains.add(7, kill_at=0)
+    orphans = OrphanedGroups(groups.send)
+    orphans.add(7, kill_at=0)
     groups.alive.add(7)  # the number is somebody else's now
-    assert remains.tick(10) == []
+    assert orphans.tick(10) == []
     assert groups.killed == []
 
 
 def test_killed_when_its_time_is_over() -> None:
     groups = Groups(7, 8)
-    remains = Remains(groups.send)
-    remains.add(7, kill_at=10)
-    remains.add(8, kill_at=20)
-    assert remains.tick(9) == []
-    assert remains.tick(10) == [7]
+    orphans = OrphanedGroups(groups.send)
+    orphans.add(7, kill_at=10)
+    orphans.add(8, kill_at=20)
+    assert orphans.tick(9) == []
+    assert orphans.tick(10) == [7]
     groups.alive.discard(7)
-    assert remains.tick(19) == []
-    assert remains.kill_all() == [8]
+    assert orphans.tick(19) == []
+    assert orphans.kill_all() == [8]
 
 
 def test_one_that_left_by_itself_is_forgotten() -> None:
     groups = Groups(7)
-    remains = Remains(groups.send)
-    remains.add(7, kill_at=10)
+    orphans = OrphanedGroups(groups.send)
+    orphans.add(7, kill_at=10)
     groups.alive.clear()
-    assert remains.tick(1) == []
+    assert orphans.tick(1) == []
     groups.alive.add(7)
-    assert remains.tick(11) == []
+    assert orphans.tick(11) == []
 
 
 def test_a_real_group() -> None:

@@ -11,7 +11,7 @@ import os
 import signal
 from collections.abc import Callable
 
-__all__ = ["Remains", "signal_group"]
+__all__ = ["OrphanedGroups", "signal_group"]
 
 
 def signal_group(group: int, number: int) -> bool:
@@ -25,7 +25,7 @@ def signal_group(group: int, number: int) -> bool:
     return True
 
 
-class Remains:
+class OrphanedGroups:
     """Process groups that are looked after until nobody of them is left. `send` is `signal_group`, but for tests."""
 
     def __init__(self, send: Callable[[int, int], bool] = signal_group) -> None:
