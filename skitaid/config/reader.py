@@ -8,6 +8,7 @@ means.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -24,6 +25,9 @@ LINES_SUFFIX = ":line"
 LINE_SECTIONS = frozenset({"routes", "crontab"})
 RAW_SECTIONS = frozenset({"crontab"})
 """Sections whose lines are handed on as written: a shell command may well hold ` ;`."""
+_SECRET = re.compile(r"\W*\w*(password|passphrase|secret|token)\w*", re.IGNORECASE)
+"""What a line begins with whose rest is for nobody to see, also in a file that is no conf."""
+_YAML_KEY = re.compile(r"[\w-]+:(\s|$)")
 
 
 def read_document(path: Path, report: Report) -> Document:
@@ -132,7 +136,8 @@ class _ConfReader:
             self._open(strip_comment(line), number)
         elif self._section is None:
             if not self._is_skipping:
-                self._report.error(number, f"{_brief(line)} stands before any section", "write [server] above it")
+                fix = "a file of YAML is named .yaml" if _YAML_KEY.match(line) else "write [server] above it"
+                self._report.error(number, f"{_brief(line)} stands before any section", fix)
         elif self._section.has_lines:
             is_raw = self._section.name in RAW_SECTIONS
             self._lines.append(Line(line if is_raw else strip_comment(line), number))
@@ -179,7 +184,10 @@ class _ConfReader:
 
 
 def _brief(line: str) -> str:
-    """The start of a line, enough to find it, too little to show a secret in a log."""
+    """The start of a line, enough to find it; of a secret its name alone, as problems stand in logs."""
+    secret = _SECRET.match(line)
+    if secret is not None:
+        return repr(f"{secret[0]}…")
     return repr(line if len(line) <= 24 else f"{line[:20]}…")
 
 
