@@ -1,5 +1,5 @@
-"""HTTP/2 on a connection: many requests at a time, each with a `Lane` for its connection. What comes in, time, and the
-end; all of it on the loop thread. `http2_output` says who sends.
+"""HTTP/2 on a connection: many requests at a time, each with an `Http2Stream` for its connection. What comes in, time,
+and the end; all of it on the loop thread. `http2_output` says who sends.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from skitaid.engine.channel import LOW_BYTES
 from skitaid.engine.connection import ConnectionEngine
 from skitaid.engine.http2_output import Http2Output
 from skitaid.engine.http2_prelude import Prelude
-from skitaid.engine.lane import Lane
+from skitaid.engine.http2_stream import Http2Stream
 from skitaid.engine.listener import Listener, Peer
 from skitaid.engine.phase import Phase
 from skitaid.engine.poller import READ, WRITE
@@ -69,13 +69,13 @@ class Http2Connection(Http2Output):
         """The client came by Upgrade, with these SETTINGS: its request is stream 1 (RFC 7540 section 3.2). Its body,
         which is here, comes by `prelude`."""
         self.out.frames.insert(0, _SWITCHING)
-        lane = self.open(1)
-        prelude.tell(Prelude(self, lane, prelude))
+        h2_stream = self.open(1)
+        prelude.tell(Prelude(self, h2_stream, prelude))
         self._is_feeding = True
         try:
-            self.protocol.upgrade(settings, lane)
-            lane.is_in_ended = head.content_length == 0
-            self.request(lane, head)
+            self.protocol.upgrade(settings, h2_stream)
+            h2_stream.is_in_ended = head.content_length == 0
+            self.request(h2_stream, head)
         except ConnectionFault as fault:
             self._fail(fault)
         finally:
@@ -125,18 +125,19 @@ class Http2Connection(Http2Output):
         self.protocol.accepts = self.protocol.last_id
         self.emit(goaway_frame(self.protocol.last_id, code, reason))
         if code is not ErrorCode.NO_ERROR:
-            self._lose_lanes("the client broke the protocol")
+            self._lose_streams("the client broke the protocol")
 
     def _input_ended(self) -> None:
         self.input_ended = True
         self.set_reading(False)
-        for lane in list(self.flows.values()):
-            if not lane.is_in_ended:
-                self.protocol.flows.pop(lane.stream_id, None)
-                self.lost(lane, StreamFault(lane.stream_id, ErrorCode.CANCEL, "the client closed the connection"))
-            elif lane.stream is not None and lane.stream.body is not None and lane.stream.is_on_loop:
+        for h2_stream in list(self.flows.values()):
+            if not h2_stream.is_in_ended:
+                self.protocol.flows.pop(h2_stream.stream_id, None)
+                reason = "the client closed the connection"
+                self.lost(h2_stream, StreamFault(h2_stream.stream_id, ErrorCode.CANCEL, reason))
+            elif h2_stream.stream is not None and h2_stream.stream.body is not None and h2_stream.stream.is_on_loop:
                 # An app that waits for the client to go is told.
-                lane.stream.body.fail(PeerError("the client closed its side of the connection"))
+                h2_stream.stream.body.fail(PeerError("the client closed its side of the connection"))
         self._proceed()
 
     def _flush(self) -> None:
@@ -153,8 +154,8 @@ class Http2Connection(Http2Output):
 
     # ------------------------------------------------------------ the protocol's calls (Receiver)
 
-    def open(self, stream_id: int) -> Lane:
-        return Lane(self, stream_id, self._limits.stream_window, self.out.peer.initial_window)
+    def open(self, stream_id: int) -> Http2Stream:
+        return Http2Stream(self, stream_id, self._limits.stream_window, self.out.peer.initial_window)
 
     def may_open(self) -> bool:
         most = self._limits.max_streams
@@ -162,67 +163,67 @@ class Http2Connection(Http2Output):
         # What we push is not the client's.
         return count < most or count - sum(1 for each in list(self.flows) if not each & 1) < most
 
-    def request(self, lane: Lane, head: RequestHead) -> None:
-        exchange = lane.exchange = Http2Exchange(head.line.method)
-        stream = lane.stream = Stream(lane, head, exchange)
+    def request(self, h2_stream: Http2Stream, head: RequestHead) -> None:
+        exchange = h2_stream.exchange = Http2Exchange(head.line.method)
+        stream = h2_stream.stream = Stream(h2_stream, head, exchange)
         self.served += 1
         try:
             self.engine.dispatch(stream)
         except ProtocolError as error:
-            lane.refuse_request(error)
-        if lane.is_in_ended and stream.body is not None:
+            h2_stream.refuse_request(error)
+        if h2_stream.is_in_ended and stream.body is not None:
             stream.body.end()
 
-    def refuse(self, lane: Lane, error: ProtocolError) -> None:
-        exchange = lane.exchange = Http2Exchange("GET")
+    def refuse(self, h2_stream: Http2Stream, error: ProtocolError) -> None:
+        exchange = h2_stream.exchange = Http2Exchange("GET")
         body = exchange.respond(*self.engine.refuse(None, self.peer, error), self.engine.stamp)
         with self.lock:
-            self.out.respond(lane, exchange.block, body)
-        self._release(lane)
+            self.out.respond(h2_stream, exchange.block, body)
+        self._release(h2_stream)
 
-    def body(self, lane: Lane, data: bytes) -> None:
-        lane.touched = self.engine.now
-        stream = lane.stream
+    def body(self, h2_stream: Http2Stream, data: bytes) -> None:
+        h2_stream.touched = self.engine.now
+        stream = h2_stream.stream
         if stream is not None and stream.body is not None:
             try:
                 stream.body.feed(data)
             except ProtocolError as error:
-                lane.refuse_request(error)
+                h2_stream.refuse_request(error)
             return
-        lane.discarded += len(data)
-        if lane.discarded > lane.DISCARD_BYTES and stream is None:
+        h2_stream.discarded += len(data)
+        if h2_stream.discarded > h2_stream.DISCARD_BYTES and stream is None:
             # The response is out (RFC 9113 section 8.1).
-            self.reset(lane, ErrorCode.NO_ERROR)
+            self.reset(h2_stream, ErrorCode.NO_ERROR)
 
-    def end(self, lane: Lane, trailers: list[FieldLine]) -> None:
-        stream = lane.stream
+    def end(self, h2_stream: Http2Stream, trailers: list[FieldLine]) -> None:
+        stream = h2_stream.stream
         if stream is not None and stream.body is not None:
             stream.body.end()
         if stream is None:
-            self._release(lane)
+            self._release(h2_stream)
 
-    def lost(self, lane: Lane, fault: StreamFault) -> None:
+    def lost(self, h2_stream: Http2Stream, fault: StreamFault) -> None:
         with self.lock:
-            self._drop(lane)
-            stream = lane.stream
+            self._drop(h2_stream)
+            stream = h2_stream.stream
             # If nobody is at work for it, it is over here and now.
-            is_over = stream is not None and (lane.is_finishing or not stream.is_dispatched)
+            is_over = stream is not None and (h2_stream.is_finishing or not stream.is_dispatched)
             if stream is not None and not is_over:
-                self._lost.add(lane)
-        lane.wake()
+                self._lost.add(h2_stream)
+        h2_stream.wake()
         if stream is None:
             return
         if is_over:
-            self.done(lane, stream)
+            self.done(h2_stream, stream)
             return
         if stream.body is not None:
             stream.body.fail(PeerError(fault.reason))
         if stream.is_on_loop:
             stream.resume()
 
-    def open_window(self, lane: Lane | None, increment: int) -> None:
+    def open_window(self, h2_stream: Http2Stream | None, increment: int) -> None:
         with self.lock:
-            self.out.open_window(lane, increment)
+            self.out.open_window(h2_stream, increment)
 
     def set_peer(self, peer: PeerSettings) -> None:
         with self.lock:
@@ -248,29 +249,29 @@ class Http2Connection(Http2Output):
             return
         is_moving = self.out.sent_bytes != self._swept
         self._swept = self.out.sent_bytes
-        for lane in list(self.flows.values()):
+        for h2_stream in list(self.flows.values()):
             # Whose turn did not come, though the client takes what others send, is not kept waiting by it.
-            if lane.sent != lane.noted or (is_moving and lane.out_window > 0):
-                lane.noted = lane.sent
-                lane.touched = now
-            if now - lane.touched > timeouts.stall_s:
-                self._look_at(lane)
+            if h2_stream.sent != h2_stream.noted or (is_moving and h2_stream.out_window > 0):
+                h2_stream.noted = h2_stream.sent
+                h2_stream.touched = now
+            if now - h2_stream.touched > timeouts.stall_s:
+                self._look_at(h2_stream)
 
-    def _look_at(self, lane: Lane) -> None:
+    def _look_at(self, h2_stream: Http2Stream) -> None:
         """Nothing went on with this stream for long."""
-        stream = lane.stream
-        if lane.waiting or lane.is_finishing:
-            self._give_up(lane, "the client took nothing for too long")
-        elif not lane.is_in_ended and not lane.is_paused and not lane.is_tunnel:
+        stream = h2_stream.stream
+        if h2_stream.waiting or h2_stream.is_finishing:
+            self._give_up(h2_stream, "the client took nothing for too long")
+        elif not h2_stream.is_in_ended and not h2_stream.is_paused and not h2_stream.is_tunnel:
             if stream is None:
-                self.reset(lane, ErrorCode.NO_ERROR)
+                self.reset(h2_stream, ErrorCode.NO_ERROR)
             elif stream.body is None or stream.body.before_read is None:
-                lane.refuse_request(ProtocolError(408, "the body of the request did not arrive in time"))
+                h2_stream.refuse_request(ProtocolError(408, "the body of the request did not arrive in time"))
 
-    def _give_up(self, lane: Lane, reason: str) -> None:
-        fault = StreamFault(lane.stream_id, ErrorCode.CANCEL, reason)
-        self.reset(lane, ErrorCode.CANCEL)
-        self.lost(lane, fault)
+    def _give_up(self, h2_stream: Http2Stream, reason: str) -> None:
+        fault = StreamFault(h2_stream.stream_id, ErrorCode.CANCEL, reason)
+        self.reset(h2_stream, ErrorCode.CANCEL)
+        self.lost(h2_stream, fault)
 
     def time_out(self, phase: Phase) -> None:
         if phase is Phase.SENDING:
@@ -309,13 +310,13 @@ class Http2Connection(Http2Output):
             self.is_closing = True
             self._begin_close()
 
-    def _lose_lanes(self, reason: str) -> None:
+    def _lose_streams(self, reason: str) -> None:
         """Nothing more can be sent for any of them."""
-        lanes = list(self.flows.values())
+        streams = list(self.flows.values())
         self.flows.clear()
-        for lane in lanes:
-            lane.is_in_ended = True
-            self.lost(lane, StreamFault(lane.stream_id, ErrorCode.CANCEL, reason))
+        for h2_stream in streams:
+            h2_stream.is_in_ended = True
+            self.lost(h2_stream, StreamFault(h2_stream.stream_id, ErrorCode.CANCEL, reason))
 
     def _lose(self) -> None:
         self.is_broken = True
@@ -327,13 +328,14 @@ class Http2Connection(Http2Output):
         with self.lock:
             # From here on nobody touches the socket.
             self.is_broken = True
-        self._lose_lanes("the client closed the connection")
+        self._lose_streams("the client closed the connection")
         self._close()
 
     def stop_waiting(self) -> None:
         if self._outgoing:
             self.is_broken = True
-        for lane in list(self.flows.values()):
-            lane.wake()
-            if lane.stream is not None and lane.stream.body is not None and not lane.stream.body.is_complete:
-                lane.stream.body.fail(PeerError("the server stops"))
+        for h2_stream in list(self.flows.values()):
+            h2_stream.wake()
+            body = None if h2_stream.stream is None else h2_stream.stream.body
+            if body is not None and not body.is_complete:
+                body.fail(PeerError("the server stops"))

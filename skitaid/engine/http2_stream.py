@@ -1,4 +1,4 @@
-"""One stream's way through an HTTP/2 connection: what a Stream takes for its connection."""
+"""One stream of an HTTP/2 connection: what the Stream of its request takes for a connection."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from skitaid.protocols.http2.flow import Flow
 from skitaid.protocols.http2.outflow import Outflow
 from skitaid.protocols.http2.response import Http2Exchange
 
-__all__ = ["HIGH_BYTES", "LOW_BYTES", "Lane", "LaneConnection"]
+__all__ = ["HIGH_BYTES", "LOW_BYTES", "Http2Stream", "Http2StreamConnection"]
 
 HIGH_BYTES: Final = 32768
 """A connection has many of them, so each gets less than a connection of HTTP/1."""
 LOW_BYTES: Final = 16384
 
 
-class LaneEngine(StreamEngine, ChannelEngine, Protocol):
-    """The engine, as a lane sees it."""
+class Http2StreamEngine(StreamEngine, ChannelEngine, Protocol):
+    """The engine, as a stream of HTTP/2 sees it."""
 
 
-class LaneConnection(Protocol):
-    """The connection, as its lanes see it. `lock` is for `out`, `slow` and the socket; `slow`: those that wait until
+class Http2StreamConnection(Protocol):
+    """The connection, as its streams see it. `lock` is for `out`, `slow` and the socket; `slow`: those that wait until
     less of theirs is waiting."""
 
     listener: Listener
@@ -40,26 +40,26 @@ class LaneConnection(Protocol):
     client_address: tuple[str, int] | None
     lock: threading.Lock
     out: Outflow
-    slow: set[Lane]
+    slow: set[Http2Stream]
 
     @property
-    def engine(self) -> LaneEngine: ...
+    def engine(self) -> Http2StreamEngine: ...
     @property
     def secure(self) -> SecureSocket | None: ...
     @property
     def is_broken(self) -> bool: ...
     @property
     def is_congested(self) -> bool: ...
-    def advance(self, lane: Lane) -> list[Flow]: ...
+    def advance(self, h2_stream: Http2Stream) -> list[Flow]: ...
     def settle(self, ended: list[Flow]) -> None: ...
-    def done(self, lane: Lane, stream: Stream) -> None: ...
-    def reset(self, lane: Lane, code: ErrorCode) -> None: ...
-    def push_for(self, lane: Lane, target: bytes) -> bool: ...
-    def resume_lane(self, lane: Lane) -> None: ...
-    def go_on(self, lane: Lane) -> None: ...
+    def done(self, h2_stream: Http2Stream, stream: Stream) -> None: ...
+    def reset(self, h2_stream: Http2Stream, code: ErrorCode) -> None: ...
+    def push_for(self, h2_stream: Http2Stream, target: bytes) -> bool: ...
+    def resume_stream(self, h2_stream: Http2Stream) -> None: ...
+    def go_on(self, h2_stream: Http2Stream) -> None: ...
 
 
-class Lane(Flow):
+class Http2Stream(Flow):
     """One stream of an HTTP/2 connection, as the connection of its request. `stream`: the request, as long as its
     response is neither complete nor given up; `is_lost`: nothing more can be sent for it; `is_finishing`: its end is
     queued; `noted`: how much of it was sent when its time-out was last looked at. The rest is as Connection has it."""
@@ -71,7 +71,7 @@ class Lane(Flow):
         "is_lost", "is_tunnel", "listener", "noted", "peer", "peer_port", "stream", "touched",
     )
 
-    def __init__(self, connection: LaneConnection, stream_id: int, window: int, out_window: int) -> None:
+    def __init__(self, connection: Http2StreamConnection, stream_id: int, window: int, out_window: int) -> None:
         super().__init__(stream_id, window, out_window)
         self._connection = connection
         self.engine = engine = connection.engine
@@ -138,7 +138,7 @@ class Lane(Flow):
 
     def _resume(self) -> None:
         self.touched = self.engine.now
-        self._connection.resume_lane(self)
+        self._connection.resume_stream(self)
 
     def refuse_request(self, error: ProtocolError) -> None:
         """On the loop: the request can't be taken."""
