@@ -3,7 +3,7 @@ which transaction. From anybody else nothing of it is believed, and apps do not 
 
 A proxy writes at the right end of a list, after what was there when the request came to it. So the walk begins there
 and goes on as long as the hop is itself trusted: the first that is not is the client, and what stands left of it is
-that client's own invention. Pure; engine.hearing asks.
+that client's own invention. Pure; engine.proxy_headers asks.
 """
 
 from __future__ import annotations

@@ -15,11 +15,11 @@ from skitaid.engine.body import RequestBody
 from skitaid.engine.connection import Connection
 from skitaid.engine.disk import DiskThreads
 from skitaid.engine.guest import Guest
-from skitaid.engine.hearing import Hearing
 from skitaid.engine.http1_connection import Http1Connection
 from skitaid.engine.listener import Listener, Peer, Security
 from skitaid.engine.phase import Phase
 from skitaid.engine.portal import Portal
+from skitaid.engine.proxy_headers import ProxyHeaders
 from skitaid.engine.quota import Admission, Quota
 from skitaid.engine.secure import SecureSocket
 from skitaid.engine.selector import EngineLoop, EngineSelector
@@ -97,7 +97,7 @@ class Engine:
             self._note, self._note_record = _recorder(log), log
         self._is_unlogged = settings.is_unlogged
         self.next_gtxnid = gtxnid_source()
-        self.hearing = Hearing(settings.trusted)
+        self.proxy_headers = ProxyHeaders(settings.trusted)
         self._connections: set[Guest] = set()
         self._spared_until: dict[Guest, float] = {}
         self._of_http2: set[Http2Connection] = set()
@@ -125,7 +125,7 @@ class Engine:
     def accepted(self, listener: Listener, sock: socket.socket, peer: Peer) -> Guest | None:
         """A listener's new connection, which does not block. None: it is not let in."""
         address = peer[0]
-        is_counted = not self.hearing.may_pass_on(address)
+        is_counted = not self.proxy_headers.may_pass_on(address)
         if self._quota.enter(address, is_counted=is_counted) is not Admission.WELCOME:
             sock.close()
             return None
@@ -181,7 +181,7 @@ class Engine:
         ALPN for it (RFC 7540 section 3.3)."""
         from skitaid.protocols.http2.upgrade import upgrade_settings
 
-        is_direct = connection.listener.security is None and self.hearing.is_direct(connection.peer, head.fields)
+        is_direct = connection.listener.security is None and self.proxy_headers.is_direct(connection.peer, head.fields)
         if self.settings.http2 is None or not is_direct:
             return False
         settings = upgrade_settings(head, parser.buffered)
@@ -237,7 +237,7 @@ class Engine:
     def dispatch(self, stream: Stream) -> None:
         """A head is complete. Raises ProtocolError."""
         if stream.head.fields.has_hearsay:
-            self.hearing.take(stream)
+            self.proxy_headers.apply(stream)
         try:
             self.handler.dispatch(stream)
         except ProtocolError:

@@ -11,7 +11,7 @@ __all__ = ["untrusted_proxy_teller"]
 
 
 def untrusted_proxy_teller(log: LogFile) -> Callable[[Stream], None]:
-    """For `Hearing.on_doubt`: one line, for the first request that looks as if it came through a proxy."""
+    """For `ProxyHeaders.on_doubt`: one line, for the first request that looks as if it came through a proxy."""
 
     def tell(stream: Stream) -> None:
         peer = stream.connection.peer

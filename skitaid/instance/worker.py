@@ -167,7 +167,7 @@ class _Worker:
         self._site = Site(Router([]))
         self._engine = Engine(engine_settings(conf.instance, conf.var_folder), self._site, log=log)
         self._site.engine = self._engine
-        self._engine.hearing.on_doubt = untrusted_proxy_teller(task.logbook.server)
+        self._engine.proxy_headers.on_doubt = untrusted_proxy_teller(task.logbook.server)
         if self._engine.spool is not None:
             self._engine.spool.on_trouble = partial(task.logbook.server.write, "error")
         self._started_at = time.time()

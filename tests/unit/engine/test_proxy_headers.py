@@ -23,7 +23,7 @@ class Trusting:
         self.seen: list[dict[str, Any]] = []
         self.doubts: list[Stream] = []
         self.rig.app(self._app)
-        self.rig.engine.hearing.on_doubt = self.doubts.append
+        self.rig.engine.proxy_headers.on_doubt = self.doubts.append
 
     def _app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         self.seen.append(environ)

@@ -11,14 +11,14 @@ from skitaid.engine.trust import NEAR, TrustedPeers
 from skitaid.protocols.headers import HeaderBlock
 from skitaid.protocols.http1.head import RequestHead
 
-__all__ = ["Hearing"]
+__all__ = ["ProxyHeaders"]
 
 _TELLING: Final = (b"x-forwarded-for", b"x-forwarded-proto", b"forwarded")
 """A peer that sends one of these is likely to be a proxy."""
 _PASSING_ON: Final = (*_TELLING, b"x-forwarded-host", b"x-real-ip", b"via")
 
 
-class Hearing:
+class ProxyHeaders:
     """Decides for each request with such fields whether its peer is believed. `on_doubt` is called for the first that
     comes from nearby and is not: there a proxy is likely that nobody has named."""
 
@@ -37,7 +37,7 @@ class Hearing:
             return False
         return all(fields.get(name) is None for name in _PASSING_ON)
 
-    def take(self, stream: Stream) -> None:
+    def apply(self, stream: Stream) -> None:
         """To be called before anything else looks at a stream whose fields have hearsay. Raises ProtocolError 400."""
         if not self._trusted.holds(stream.connection.peer):
             if self.on_doubt is not None:
