@@ -7,7 +7,7 @@ import socket
 from contextlib import suppress
 from typing import Final, Protocol
 
-from skitaid.engine.guest import Guest
+from skitaid.engine.accepted import AcceptedSocket
 from skitaid.engine.poller import EXCLUSIVE, READ
 from skitaid.engine.secure import SecureSocket
 from skitaid.engine.selector import EngineSelector
@@ -45,10 +45,10 @@ class SecurityEngine(Protocol):
     batch: int
     selector: EngineSelector
 
-    def secured(self, guest: Guest, listener: Listener, sock: SecureSocket, peer: Peer) -> None:
-        """TLS is agreed on: `guest` gives its place to a connection."""
+    def secured(self, accepted: AcceptedSocket, listener: Listener, sock: SecureSocket, peer: Peer) -> None:
+        """TLS is agreed on: the handshake `accepted` gives its place to a connection."""
 
-    def closed(self, connection: Guest) -> None:
+    def closed(self, connection: AcceptedSocket) -> None:
         """`connection` is closed, and not to be looked after any more."""
 
 
@@ -57,7 +57,7 @@ class Security(Protocol):
 
     asks_for_certificates: bool
 
-    def begin(self, engine: SecurityEngine, listener: Listener, sock: socket.socket, peer: Peer) -> Guest: ...
+    def begin(self, engine: SecurityEngine, listener: Listener, sock: socket.socket, peer: Peer) -> AcceptedSocket: ...
 
 
 class Listener:

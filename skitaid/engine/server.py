@@ -10,11 +10,11 @@ from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING, Final, Protocol
 
+from skitaid.engine.accepted import AcceptedSocket
 from skitaid.engine.access import AccessLog, record_of, refusal_record
 from skitaid.engine.body import RequestBody
 from skitaid.engine.connection import Connection
 from skitaid.engine.disk import DiskThreads
-from skitaid.engine.guest import Guest
 from skitaid.engine.http1_connection import Http1Connection
 from skitaid.engine.listener import Listener, Peer, Security
 from skitaid.engine.phase import Phase
@@ -98,8 +98,8 @@ class Engine:
         self._is_unlogged = settings.is_unlogged
         self.next_gtxnid = gtxnid_source()
         self.proxy_headers = ProxyHeaders(settings.trusted)
-        self._connections: set[Guest] = set()
-        self._spared_until: dict[Guest, float] = {}
+        self._connections: set[AcceptedSocket] = set()
+        self._spared_until: dict[AcceptedSocket, float] = {}
         self._of_http2: set[Http2Connection] = set()
         self._quota = Quota(settings.quota)
         self._listeners: list[Listener] = []
@@ -122,29 +122,29 @@ class Engine:
         """Connections open now."""
         return len(self._connections)
 
-    def accepted(self, listener: Listener, sock: socket.socket, peer: Peer) -> Guest | None:
+    def accepted(self, listener: Listener, sock: socket.socket, peer: Peer) -> AcceptedSocket | None:
         """A listener's new connection, which does not block. None: it is not let in."""
         address = peer[0]
         is_counted = not self.proxy_headers.may_pass_on(address)
         if self._quota.enter(address, is_counted=is_counted) is not Admission.WELCOME:
             sock.close()
             return None
-        guest: Guest
+        accepted: AcceptedSocket
         if listener.security is None:
-            guest = self._connect(listener, sock, peer)
+            accepted = self._connect(listener, sock, peer)
         else:
-            guest = listener.security.begin(self, listener, sock, peer)
-        self.selector.serve(guest.fd, guest)
-        self._connections.add(guest)
+            accepted = listener.security.begin(self, listener, sock, peer)
+        self.selector.serve(accepted.fd, accepted)
+        self._connections.add(accepted)
         if self._quota.is_full:
             self._make_room()
-        return guest
+        return accepted
 
-    def secured(self, guest: Guest, listener: Listener, sock: SecureSocket, peer: Peer) -> None:
+    def secured(self, accepted: AcceptedSocket, listener: Listener, sock: SecureSocket, peer: Peer) -> None:
         """A handshake is done: in its place stands the connection that it was for."""
         connection = self._connect(listener, sock, peer)
         self.selector.hand_over(connection.fd, connection)
-        self._connections.discard(guest)
+        self._connections.discard(accepted)
         self._connections.add(connection)
         connection.begin(b"")
         if self.is_draining:
@@ -207,7 +207,7 @@ class Engine:
         self._of_http2.add(connection)
         return connection
 
-    def closed(self, connection: Guest) -> None:
+    def closed(self, connection: AcceptedSocket) -> None:
         """A connection's last word."""
         self._connections.discard(connection)
         if self._of_http2:
@@ -345,7 +345,7 @@ class Engine:
         """Look for connections that waited too long. 0.3 µs each."""
         timeouts = self.settings.timeouts
         now = self.now
-        late: list[tuple[Guest, Phase]] = []
+        late: list[tuple[AcceptedSocket, Phase]] = []
         for connection in self._connections:
             # The shortest time-out there is: most connections need no closer look.
             if now - connection.touched > 1.0 or now - connection.head_at > timeouts.head_s:

@@ -58,19 +58,19 @@ def test_a_request_that_comes_with_the_end_of_the_handshake_is_not_lost(site: Si
 def test_a_client_that_says_nothing_has_no_ssl_object_and_its_time_is_that_of_an_idle_one(site: Site) -> None:
     site.dial()
     site.rig.settle()
-    [guest] = site.guests
-    assert guest.phase is Phase.IDLE
-    assert guest._secure is None
+    [accepted] = site.accepted
+    assert accepted.phase is Phase.IDLE
+    assert accepted._secure is None
     site.rig.advance(11)
-    assert site.guests == []
+    assert site.accepted == []
 
 
 def test_a_handshake_that_is_not_brought_to_its_end_is_given_up(site: Site) -> None:
     raw = site.dial()
     raw.send(b"\x16\x03\x01\x02\x00\x01")
     site.rig.settle()
-    [guest] = site.guests
-    assert guest.phase is Phase.HEAD
+    [accepted] = site.accepted
+    assert accepted.phase is Phase.HEAD
     for _ in range(4):
         # A byte now and then buys no time beyond that of a head.
         site.rig.advance(8)
@@ -79,7 +79,7 @@ def test_a_handshake_that_is_not_brought_to_its_end_is_given_up(site: Site) -> N
         except ConnectionError:
             break
         site.rig.settle()
-    assert site.guests == []
+    assert site.accepted == []
 
 
 def test_a_client_that_goes_away_in_the_middle_leaves_nothing(site: Site) -> None:
@@ -87,23 +87,23 @@ def test_a_client_that_goes_away_in_the_middle_leaves_nothing(site: Site) -> Non
     raw.send(b"\x16\x03\x01\x02\x00\x01")
     site.rig.settle()
     raw.close()
-    site.rig.until(lambda: not site.guests)
+    site.rig.until(lambda: not site.accepted)
     gone = site.dial()
     gone.close()
-    site.rig.until(lambda: not site.guests)
+    site.rig.until(lambda: not site.accepted)
 
 
 @pytest.mark.parametrize("said", [b"\0" * 400, b"\x80" * 400, b"SSH-2.0-OpenSSH_9.2\r\n" * 20])
 def test_what_is_no_tls_ends_the_connection(site: Site, said: bytes) -> None:
     raw = site.dial()
     raw.send(said)
-    site.rig.until(lambda: not site.guests)
+    site.rig.until(lambda: not site.accepted)
 
 
 def test_plain_http_is_told_what_is_wrong(site: Site) -> None:
     raw = site.dial()
     raw.send(request_bytes())
-    site.rig.until(lambda: not site.guests)
+    site.rig.until(lambda: not site.accepted)
     reply = parse_reply(raw.recv(4096), is_end=True)
     assert reply is not None
     assert reply[0].code == 400
@@ -140,7 +140,7 @@ def test_a_connection_that_can_t_be_made_is_closed(
     client = TlsClient(site, site.dial())
     client.shake_hands()
     assert client.end() in ("cut", "reset")
-    assert site.guests == []
+    assert site.accepted == []
     assert "a package of the protocol's" in capsys.readouterr().err
 
 
@@ -318,7 +318,7 @@ def test_a_client_that_says_goodbye_is_answered_and_let_go(site: Site) -> None:
     with pytest.raises(ssl.SSLWantReadError):
         client.tls.unwrap()
     client.pump()
-    site.rig.until(lambda: not site.guests)
+    site.rig.until(lambda: not site.accepted)
 
 
 def test_a_client_that_closes_without_a_goodbye_gets_its_answer(site: Site) -> None:
@@ -327,7 +327,7 @@ def test_a_client_that_closes_without_a_goodbye_gets_its_answer(site: Site) -> N
     client.send(request_bytes())
     client.raw.shutdown(socket.SHUT_WR)
     assert client.reply().body == b"hello"
-    site.rig.until(lambda: not site.guests)
+    site.rig.until(lambda: not site.accepted)
 
 
 def test_a_body_that_is_cut_off_is_not_taken_for_whole(site: Site) -> None:
@@ -342,7 +342,7 @@ def test_a_body_that_is_cut_off_is_not_taken_for_whole(site: Site) -> None:
     client = site.client()
     client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345")
     client.raw.shutdown(socket.SHUT_WR)
-    site.rig.until(lambda: not site.guests)
+    site.rig.until(lambda: not site.accepted)
     assert seen == []
 
 
@@ -380,7 +380,7 @@ def test_a_silent_client_is_let_go_when_draining(site: Site) -> None:
     site.rig.settle()
     site.rig.engine.drain()
     site.rig.engine.close_idle()
-    assert site.guests == []
+    assert site.accepted == []
 
 
 # ---------------------------------------------------------------- what is offered
@@ -403,7 +403,7 @@ def test_nothing_weak_is_offered(
     client = TlsClient(site, site.dial())
     with pytest.raises(ssl.SSLError):
         client.shake_hands()
-    site.rig.until(lambda: not site.guests)
+    site.rig.until(lambda: not site.accepted)
     recwarn.clear()
 
 

@@ -74,7 +74,7 @@ class Site:
         return client
 
     @property
-    def guests(self) -> list[Any]:
+    def accepted(self) -> list[Any]:
         return list(self.rig.engine._connections)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Whatever an accepted socket is at the moment: a handshake, or a connection."""
+"""An accepted socket, whatever it is at the moment: a handshake, or a connection."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Protocol
 
 from skitaid.engine.phase import Phase
 
-__all__ = ["Guest"]
+__all__ = ["AcceptedSocket"]
 
 
-class Guest(Protocol):
+class AcceptedSocket(Protocol):
     """As the engine looks after it; see `engine.connection`. `touched`: when something last went on; `head_at`: when
     what it has to say now began; `served`: requests so far."""
 
