@@ -39,16 +39,16 @@ class AccessLog:
         head = stream.head
         shared = head.frame or head
         asked, others = shared.log_texts or _texts(shared)
-        heard, body = stream.heard, stream.body
+        forwarded, body = stream.forwarded, stream.body
         now, started = time.time(), stream.started_at
         handled = stream.handled_at or now
         second = int(started)
         stamp = self._stamp
         if stamp[0] != second:
             stamp = self._stamp = (second, stamp_of(second))
-        client = stream.connection.peer if heard is None or heard.client is None else plain(heard.client[0])
+        client = stream.connection.peer if forwarded is None or forwarded.client is None else plain(forwarded.client[0])
         size = body.received if body is not None else head.content_length or 0
-        ltxnid = FIRST_LTXNID if heard is None else heard.ltxnid
+        ltxnid = FIRST_LTXNID if forwarded is None else forwarded.ltxnid
         if now - started < _NO_TIME_S:
             times = "0 0"
         else:
@@ -77,9 +77,9 @@ def _field_texts(fields: HeaderBlock) -> tuple[str, str]:
     if fields.stable is not None:
         fields.log_texts = fields.stable.log_texts or _field_texts(fields.stable)
         return fields.log_texts
-    host, authorization, referer, agent, forwarded = fields.log_fields
+    host, authorization, referer, agent, forwarded_for = fields.log_fields
     user, token = _credentials(authorization) if authorization else (None, None)
-    others = f"{quoted(user)} {plain(token)} {quoted(referer)} {quoted(agent)} {plain(forwarded)}"
+    others = f"{quoted(user)} {plain(token)} {quoted(referer)} {quoted(agent)} {plain(forwarded_for)}"
     fields.log_texts = plain(host), others
     return fields.log_texts
 
@@ -88,18 +88,18 @@ def record_of(stream: Stream, connections: int) -> Record:
     """The record of a stream whose response is done. The client is the one that is believed; X-Forwarded-For is shown
     as it came, whoever sent it. Cost: 1 µs."""
     line = stream.head.line
-    host, authorization, referer, agent, forwarded = stream.head.fields.log_fields
+    host, authorization, referer, agent, forwarded_for = stream.head.fields.log_fields
     user, token = _credentials(authorization) if authorization else (None, None)
     now = time.time()
     handled = stream.handled_at or now
     body = stream.body
-    heard = stream.heard
-    client = stream.connection.peer if heard is None or heard.client is None else heard.client[0]
+    forwarded = stream.forwarded
+    client = stream.connection.peer if forwarded is None or forwarded.client is None else forwarded.client[0]
     return (
         stream.started_at, client or "unix", host, line.method, line.target,
         line.version, body.received if body is not None else stream.head.content_length or 0,
         int(stream.status or 499), stream.reply_bytes, stream.gtxnid,
-        FIRST_LTXNID if heard is None else heard.ltxnid, user, token, referer, agent, forwarded,
+        FIRST_LTXNID if forwarded is None else forwarded.ltxnid, user, token, referer, agent, forwarded_for,
         connections, (handled - stream.started_at) * 1000.0, (now - handled) * 1000.0,
     )  # fmt: skip
 

@@ -17,7 +17,7 @@ from skitaid.engine.trust import TrustedPeers, plain_address
 from skitaid.protocols.forwarded import parse_forwarded, parse_node, split_list
 from skitaid.protocols.headers import FieldLine, HeaderBlock, is_host
 
-__all__ = ["Heard", "hear"]
+__all__ = ["Forwarded", "read_forwarded"]
 
 _FOR: Final = b"x-forwarded-for"
 _PROTO: Final = b"x-forwarded-proto"
@@ -28,7 +28,7 @@ _SCHEMES: Final = {b"http": "http", b"https": "https", b"ws": "http", b"wss": "h
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Forwarded:
     """What became of a header block: the `fields` that apps see, and the rest of what was said. `client`: address and
     port as text, the port "" when it is not known; None: the peer itself. `scheme` as the client used it, "" when the
     peer does not say. `gtxnid` None: the request begins a transaction."""
@@ -45,7 +45,7 @@ class Heard:
         return None if self.client is None else (self.client[0], int(self.client[1] or 0))
 
 
-def hear(fields: HeaderBlock, trusted: TrustedPeers, *, may_move: bool = True) -> Heard:
+def read_forwarded(fields: HeaderBlock, trusted: TrustedPeers, *, may_move: bool = True) -> Forwarded:
     """What a trusted peer says by `fields`. Raises ProtocolError 400 for a Forwarded that can't be read.
 
     X-Forwarded-* goes before Forwarded: most proxies write the former and pass on a Forwarded that a client made up.
@@ -68,7 +68,7 @@ def hear(fields: HeaderBlock, trusted: TrustedPeers, *, may_move: bool = True) -
     lines += _believed(words, shown)
     gtxnid, ltxnid = _transaction(words)
     block = HeaderBlock(lines, forwarded_for=words.get(_FOR))
-    return Heard(block, said.client, scheme or "", gtxnid, ltxnid)
+    return Forwarded(block, said.client, scheme or "", gtxnid, ltxnid)
 
 
 Words = dict[bytes, bytes]

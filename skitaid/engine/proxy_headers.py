@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from skitaid.engine.forwarded import Heard, hear
+from skitaid.engine.forwarded import Forwarded, read_forwarded
 from skitaid.engine.stream import Stream
 from skitaid.engine.trust import NEAR, TrustedPeers
 from skitaid.protocols.headers import HeaderBlock
@@ -45,24 +45,24 @@ class ProxyHeaders:
             return
         head = stream.head
         if head.line.authority is None:
-            heard = self._hear(head.fields)
+            forwarded = self._read_forwarded(head.fields)
         else:
-            heard = hear(head.fields, self._trusted, may_move=False)
-        stream.head = RequestHead(head.line, heard.fields, head.is_persistent, head.content_length)
-        stream.heard = heard
-        if heard.gtxnid is not None:
-            stream.gtxnid = heard.gtxnid
+            forwarded = read_forwarded(head.fields, self._trusted, may_move=False)
+        stream.head = RequestHead(head.line, forwarded.fields, head.is_persistent, head.content_length)
+        stream.forwarded = forwarded
+        if forwarded.gtxnid is not None:
+            stream.gtxnid = forwarded.gtxnid
 
-    def _hear(self, fields: HeaderBlock) -> Heard:
+    def _read_forwarded(self, fields: HeaderBlock) -> Forwarded:
         """Kept with the block, which may come again."""
-        kept = fields.heard
+        kept = fields.forwarded
         # Blocks outlive engines only in tests, but there they do.
         if isinstance(kept, tuple) and kept[0] is self:
-            heard: Heard = kept[1]
-            return heard
-        heard = hear(fields, self._trusted)
-        fields.heard = (self, heard)
-        return heard
+            forwarded: Forwarded = kept[1]
+            return forwarded
+        forwarded = read_forwarded(fields, self._trusted)
+        fields.forwarded = (self, forwarded)
+        return forwarded
 
     def _doubt(self, stream: Stream) -> None:
         get = stream.head.fields.get

@@ -14,7 +14,7 @@ from skitaid.engine.coding import Choice
 from skitaid.engine.errors import ClientGoneError
 from skitaid.engine.exchange import Exchange, Fields
 from skitaid.engine.file_segment import FileSegment
-from skitaid.engine.forwarded import Heard
+from skitaid.engine.forwarded import Forwarded
 from skitaid.engine.listener import Listener
 from skitaid.engine.portal import Portal
 from skitaid.engine.secure import SecureSocket
@@ -93,13 +93,13 @@ class Stream:
     after `start`. One thread at a time; the thread that runs the request, or the loop.
 
     `job` is what an app thread runs for this stream. `is_on_loop`: the response is made on the loop thread, where
-    nothing may block. `gtxnid`: see engine.transaction. `heard`: what a trusted peer says about the request; None: it
-    is the peer's own. `may_code`: the response is compressed if that pays and the client can read it;
+    nothing may block. `gtxnid`: see engine.transaction. `forwarded`: what a trusted peer says about the request; None:
+    it is the peer's own. `may_code`: the response is compressed if that pays and the client can read it;
     `coded` is its body then. `is_logged`: it gets a line in the request log.
     """
 
     __slots__ = (
-        "body", "coded", "connection", "exchange", "gtxnid", "handled_at", "head", "heard", "is_dispatched",
+        "body", "coded", "connection", "exchange", "forwarded", "gtxnid", "handled_at", "head", "is_dispatched",
         "is_logged", "is_on_loop", "job", "may_code", "note", "reply_bytes", "started_at", "status",
     )
 
@@ -112,7 +112,7 @@ class Stream:
         self.is_dispatched = False
         self.is_logged = True
         self.gtxnid = connection.engine.next_gtxnid()
-        self.heard: Heard | None = None
+        self.forwarded: Forwarded | None = None
         self.started_at = time.time()
         self.handled_at = 0.0
         self.status = ""
@@ -158,13 +158,13 @@ class Stream:
     @property
     def scheme(self) -> str:
         """As the client used it: "http" or "https"."""
-        heard = self.heard
-        return self.connection.listener.scheme if heard is None or not heard.scheme else heard.scheme
+        forwarded = self.forwarded
+        return self.connection.listener.scheme if forwarded is None or not forwarded.scheme else forwarded.scheme
 
     @property
     def ltxnid(self) -> str:
         """See engine.transaction."""
-        return FIRST_LTXNID if self.heard is None else self.heard.ltxnid
+        return FIRST_LTXNID if self.forwarded is None else self.forwarded.ltxnid
 
     @property
     def is_started(self) -> bool:

@@ -89,7 +89,7 @@ class HeaderBlock:
 
     `host` and `accept_encoding` are the fields of these names, `content_length` is in bytes; None when absent.
     `upgrade` is the lower-case Upgrade field when Connection names it. `has_hearsay`: a field is hearsay (see
-    FieldLine). `heard`: what engine.forwarded makes of that is kept here, as is what the request log makes in
+    FieldLine). `forwarded`: what engine.forwarded makes of that is kept here, as is what the request log makes in
     `log_texts`. `forwarded_for`: X-Forwarded-For as it came, for a block whose `lines` have another. `passed`: the
     lines that a proxy passes on, which it keeps here. `stable`: the same block without its Cookie line, which is shared
     with requests that have another cookie, and `cookie` that line; None if that is not known.
@@ -97,8 +97,8 @@ class HeaderBlock:
 
     __slots__ = (
         "_environ", "_forwarded_for", "_log", "_pairs", "accept_encoding", "content_length", "cookie",
-        "expects_continue", "fields", "has_cookie", "has_hearsay", "heard", "host", "is_chunked", "log_texts", "passed",
-        "stable", "transfer_encoding", "upgrade", "wants_close", "wants_keep_alive",
+        "expects_continue", "fields", "forwarded", "has_cookie", "has_hearsay", "host", "is_chunked", "log_texts",
+        "passed", "stable", "transfer_encoding", "upgrade", "wants_close", "wants_keep_alive",
     )
 
     def __init__(self, lines: list[FieldLine], *, forwarded_for: bytes | None = None) -> None:
@@ -107,7 +107,7 @@ class HeaderBlock:
         self.has_hearsay = self.has_cookie = False
         self.stable: HeaderBlock | None = None
         self.cookie: FieldLine | None = None
-        self.heard: object = None
+        self.forwarded: object = None
         self.passed: bytes | None = None
         self.log_texts: tuple[str, str] | None = None
         self.accept_encoding: bytes | None = None
@@ -138,7 +138,7 @@ class HeaderBlock:
         block.has_hearsay = self.has_hearsay
         block.has_cookie = True
         block.stable, block.cookie = self, cookie
-        block.heard = block.passed = None
+        block.forwarded = block.passed = None
         # They tell of no cookie.
         block.log_texts, block._log = self.log_texts, self._log
         block.accept_encoding = self.accept_encoding

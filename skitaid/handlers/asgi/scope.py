@@ -48,15 +48,15 @@ class ScopeMaker:
         scope["raw_path"] = line.raw_path
         scope["query_string"] = line.raw_query
         scope["root_path"] = route.path if route.path.isascii() else _text(route.path)
-        heard = stream.heard
-        ltxnid = _FIRST_LTXNID if heard is None else (b"x-ltxn-id", heard.ltxnid.encode())
+        forwarded = stream.forwarded
+        ltxnid = _FIRST_LTXNID if forwarded is None else (b"x-ltxn-id", forwarded.ltxnid.encode())
         scope["headers"] = [*head.fields.pairs, (b"x-gtxn-id", stream.gtxnid.encode()), ltxnid]
-        if heard is None:
+        if forwarded is None:
             scope["client"] = connection.client_address
         else:
-            scope["client"] = heard.client_address or connection.client_address
-            if heard.scheme:
-                scope["scheme"] = heard.scheme
+            scope["client"] = forwarded.client_address or connection.client_address
+            if forwarded.scheme:
+                scope["scheme"] = forwarded.scheme
         scope["state"] = state.copy()
         scope["extensions"] = {}
         if connection.listener.asks_for_certificates:

@@ -158,8 +158,8 @@ class ForwardProxy:
         Connecting(self, stream, self._context).begin(host, port)
 
     def _check_client(self, stream: Stream) -> None:
-        heard = stream.heard
-        client = stream.connection.peer if heard is None or heard.client is None else heard.client[0]
+        forwarded = stream.forwarded
+        client = stream.connection.peer if forwarded is None or forwarded.client is None else forwarded.client[0]
         if not self._allow.holds(client) or self._deny.holds(client):
             raise ProtocolError(403, "This server is not a proxy for you.")
 

@@ -116,8 +116,8 @@ class RefusalLog:
 
 def client_of(stream: Stream) -> str:
     """The client's address, as far as it is believed; "" by a unix socket."""
-    heard = stream.heard
-    return stream.connection.peer if heard is None or heard.client is None else heard.client[0]
+    forwarded = stream.forwarded
+    return stream.connection.peer if forwarded is None or forwarded.client is None else forwarded.client[0]
 
 
 def _nobody() -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from skitaid.engine.forwarded import Heard
+from skitaid.engine.forwarded import Forwarded
 from skitaid.engine.transaction import FIRST_LTXNID, next_ltxnid
 from skitaid.protocols.headers import FieldLine, HeaderBlock, tokens
 
@@ -62,13 +62,13 @@ LTXNID_LINE: Final = b"x-ltxn-id: %b\r\n" % _LTXNID
 @dataclass(frozen=True, slots=True)
 class Hop:
     """The hop before us. `peer`: its address, "" by a unix socket. `scheme` as the client used it, `minor` of the
-    version that it speaks. `heard`: what the peer says of those before it, None when it is not believed, or says
+    version that it speaks. `forwarded`: what the peer says of those before it, None when it is not believed, or says
     nothing."""
 
     peer: str
     scheme: str = "http"
     minor: int = 1
-    heard: Heard | None = None
+    forwarded: Forwarded | None = None
 
 
 def passed_lines(fields: HeaderBlock) -> bytes:
@@ -141,7 +141,7 @@ def told_lines(fields: HeaderBlock, hop: Hop) -> bytes:
     if host:
         lines.append(b"x-forwarded-host: %b\r\n" % host)
     lines.append(b"x-forwarded-port: %b\r\n" % _port(fields, hop, host))
-    before = None if hop.heard is None else fields.get(b"forwarded")
+    before = None if hop.forwarded is None else fields.get(b"forwarded")
     if before is not None:
         lines.append(b"forwarded: %b, %b\r\n" % (before, _element(hop, host)))
     return b"".join(lines)
@@ -186,18 +186,18 @@ def _hops(hop: Hop) -> bytes:
 
 
 def _known_hops(hop: Hop) -> list[bytes]:
-    heard = hop.heard
-    if heard is None:
+    forwarded = hop.forwarded
+    if forwarded is None:
         return []
-    told = heard.fields.get(b"x-forwarded-for")
+    told = forwarded.fields.get(b"x-forwarded-for")
     if told is not None:
         return [told]
-    return [] if heard.client is None else [heard.client[0].encode("latin-1")]
+    return [] if forwarded.client is None else [forwarded.client[0].encode("latin-1")]
 
 
 def _port(fields: HeaderBlock, hop: Hop, host: bytes) -> bytes:
     """The port that the client asked: as a believed peer says, else as the host names it."""
-    told = None if hop.heard is None else fields.get(b"x-forwarded-port")
+    told = None if hop.forwarded is None else fields.get(b"x-forwarded-port")
     if told is not None:
         return told
     _, colon, port = host.rpartition(b":")

@@ -123,8 +123,8 @@ class ReverseProxy:
     @staticmethod
     def _check_source(source: TrustedPeers, stream: Stream) -> None:
         """Raises ProtocolError for a client that may not ask here."""
-        heard = stream.heard
-        client = stream.connection.peer if heard is None or heard.client is None else heard.client[0]
+        forwarded = stream.forwarded
+        client = stream.connection.peer if forwarded is None or forwarded.client is None else forwarded.client[0]
         if not source.holds(client):
             raise ProtocolError(403, "This address may not be asked from where you are.")
 

@@ -48,10 +48,10 @@ class Way:
 
     def lines(self, stream: Stream) -> bytes:
         """All field lines that a member gets, but for those that its connection needs."""
-        head, peer, heard = stream.head, stream.connection.peer, stream.heard
-        if heard is not None:
-            hop = Hop(peer, stream.scheme, head.line.minor, heard)
-            return passed_lines(head.fields) + told_lines(head.fields, hop) + id_lines(stream.gtxnid, heard.ltxnid)
+        head, peer, forwarded = stream.head, stream.connection.peer, stream.forwarded
+        if forwarded is not None:
+            hop = Hop(peer, stream.scheme, head.line.minor, forwarded)
+            return passed_lines(head.fields) + told_lines(head.fields, hop) + id_lines(stream.gtxnid, forwarded.ltxnid)
         frame = head.frame
         scheme = stream.connection.listener.scheme
         lines = self._by_peer[scheme].get(peer) or self._make_lines(peer, scheme, frame or head)

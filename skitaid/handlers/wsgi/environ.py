@@ -10,7 +10,7 @@ from io import TextIOBase
 from typing import Any, Final, NamedTuple
 
 from skitaid.engine.body import RequestBody
-from skitaid.engine.forwarded import Heard
+from skitaid.engine.forwarded import Forwarded
 from skitaid.engine.stream import Stream
 from skitaid.engine.transaction import FIRST_LTXNID
 from skitaid.handlers.client_certificate import client_variables
@@ -57,8 +57,8 @@ class EnvironMaker:
         environ["REMOTE_ADDR"] = connection.peer
         environ["REMOTE_PORT"] = connection.peer_port
         environ["HTTP_X_GTXN_ID"] = stream.gtxnid
-        if stream.heard is not None:
-            _tell_heard(environ, stream.heard)
+        if stream.forwarded is not None:
+            _tell_forwarded(environ, stream.forwarded)
         if connection.listener.asks_for_certificates:
             environ.update(client_variables(connection.secure))
         body = stream.body
@@ -122,17 +122,17 @@ class EnvironMaker:
         return base
 
 
-def _tell_heard(environ: Environ, heard: Heard) -> None:
+def _tell_forwarded(environ: Environ, forwarded: Forwarded) -> None:
     """What a trusted peer said goes before what we see ourselves."""
-    environ["HTTP_X_LTXN_ID"] = heard.ltxnid
-    if heard.scheme:
-        environ["wsgi.url_scheme"] = heard.scheme
-        if heard.scheme == "https":
+    environ["HTTP_X_LTXN_ID"] = forwarded.ltxnid
+    if forwarded.scheme:
+        environ["wsgi.url_scheme"] = forwarded.scheme
+        if forwarded.scheme == "https":
             environ["HTTPS"] = "on"
         else:
             environ.pop("HTTPS", None)
-    if heard.client is not None:
-        environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = heard.client
+    if forwarded.client is not None:
+        environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = forwarded.client
 
 
 class _EmptyInput:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from skitaid.engine import forwarded
-from skitaid.engine.forwarded import Heard, hear
+from skitaid.engine.forwarded import Forwarded, read_forwarded
 from skitaid.engine.trust import TrustedPeers
 from skitaid.protocols.errors import ProtocolError
 from skitaid.protocols.headers import parse_block
@@ -14,13 +14,13 @@ TRUSTED = TrustedPeers(("10.0.0.0/8", "2001:db8:1::/48"))
 CLIENT = "203.0.113.7"
 
 
-def heard(*lines: str) -> Heard:
+def read(*lines: str) -> Forwarded:
     """What is made of a request of a trusted peer."""
-    return hear(parse_block("\r\n".join(("Host: inner", *lines)).encode("latin-1")), TRUSTED)
+    return read_forwarded(parse_block("\r\n".join(("Host: inner", *lines)).encode("latin-1")), TRUSTED)
 
 
 def client_of(*lines: str) -> tuple[str, str] | None:
-    return heard(*lines).client
+    return read(*lines).client
 
 
 # ---------------------------------------------------------------- who asked
@@ -93,7 +93,7 @@ def test_who_says_nothing_about_a_client_is_the_client() -> None:
 def test_a_forwarded_beside_x_forwarded_is_the_clients_invention() -> None:
     """Most proxies write X-Forwarded-* and pass on a Forwarded as it came."""
     for line in (f"X-Forwarded-For: {CLIENT}", "X-Forwarded-Proto: http", "X-Forwarded-Host: example.com"):
-        found = heard("Forwarded: for=6.6.6.6;proto=https;host=evil", line)
+        found = read("Forwarded: for=6.6.6.6;proto=https;host=evil", line)
         assert (found.client or ("",))[0] != "6.6.6.6"
         assert found.scheme in ("", "http")
         assert found.fields.host != b"evil"
@@ -102,7 +102,7 @@ def test_a_forwarded_beside_x_forwarded_is_the_clients_invention() -> None:
 
 def test_a_forwarded_that_can_be_read_in_two_ways_is_refused() -> None:
     with pytest.raises(ProtocolError) as caught:
-        heard(f'Forwarded: for="6.6.6.6, for={CLIENT}')
+        read(f'Forwarded: for="6.6.6.6, for={CLIENT}')
     assert caught.value.status == 400
 
 
@@ -129,7 +129,7 @@ def test_a_forwarded_that_can_be_read_in_two_ways_is_refused() -> None:
     ],
 )
 def test_the_scheme_is_what_the_proxy_saw(line: str, scheme: str) -> None:
-    assert heard(line).scheme == scheme
+    assert read(line).scheme == scheme
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_the_scheme_is_what_the_proxy_saw(line: str, scheme: str) -> None:
     ],
 )
 def test_the_host_is_what_the_client_asked_for(line: str, host: str) -> None:
-    fields = heard(line).fields
+    fields = read(line).fields
     assert fields.host == host.encode()
     assert fields.environ["HTTP_HOST"] == host
     assert [value for name, value in fields.pairs if name == b"host"] == [host.encode()]
@@ -156,7 +156,7 @@ def test_the_host_is_what_the_client_asked_for(line: str, host: str) -> None:
 def test_a_target_that_names_a_host_goes_before_what_a_proxy_says() -> None:
     """RFC 9112 section 3.2.2."""
     block = parse_block(b"Host: inner\r\nX-Forwarded-Host: example.com")
-    found = hear(block, TRUSTED, may_move=False)
+    found = read_forwarded(block, TRUSTED, may_move=False)
     assert found.fields.environ == {"HTTP_HOST": "inner"}
 
 
@@ -177,7 +177,7 @@ def test_a_target_that_names_a_host_goes_before_what_a_proxy_says() -> None:
     ],
 )
 def test_ids_of_a_trusted_peer_are_taken(lines: list[str], expected: tuple[str | None, str]) -> None:
-    found = heard(*lines)
+    found = read(*lines)
     assert (found.gtxnid, found.ltxnid) == expected
     # They are given to apps beside the fields, always.
     assert found.fields.environ == {"HTTP_HOST": "inner"}
@@ -221,20 +221,20 @@ class Shown:
     ],
 )  # fmt: skip
 def test_apps_see_what_is_believed_and_nothing_else(shown: Shown) -> None:
-    fields = heard(*shown.lines).fields
+    fields = read(*shown.lines).fields
     assert fields.environ == {"HTTP_HOST": "inner", **shown.environ}
     keys = {"HTTP_" + name.decode().upper().replace("-", "_"): value.decode() for name, value in fields.pairs}
     assert keys == fields.environ
 
 
 def test_the_log_shows_x_forwarded_for_as_it_came() -> None:
-    fields = heard(f"X-Forwarded-For: 6.6.6.6, {CLIENT}", "X-Forwarded-Host: example.com").fields
+    fields = read(f"X-Forwarded-For: 6.6.6.6, {CLIENT}", "X-Forwarded-Host: example.com").fields
     assert fields.log_fields[0] == "example.com"
     assert fields.log_fields[-1] == f"6.6.6.6, {CLIENT}"
 
 
 def test_what_the_fields_say_about_framing_stays() -> None:
-    block = hear(parse_block(
+    block = read_forwarded(parse_block(
         b"Host: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\nConnection: close, upgrade\r\nUpgrade: h2c\r\n"
         b"X-Forwarded-For: 203.0.113.7"
     ), TRUSTED).fields  # fmt: skip
@@ -244,5 +244,5 @@ def test_what_the_fields_say_about_framing_stays() -> None:
 def test_what_is_kept_of_clients_is_bounded() -> None:
     for number in range(2000):
         address = f"203.0.{number // 256}.{number % 256}"
-        assert heard(f"X-Forwarded-For: {address}").fields.environ["HTTP_X_FORWARDED_FOR"] == address
+        assert read(f"X-Forwarded-For: {address}").fields.environ["HTTP_X_FORWARDED_FOR"] == address
     assert len(forwarded._LINES) <= 512

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from skitaid.engine.forwarded import Heard, hear
+from skitaid.engine.forwarded import Forwarded, read_forwarded
 from skitaid.engine.trust import TrustedPeers
 from skitaid.handlers.proxy.fields import Hop, client_fields, count_hops, id_lines, passed_lines, told_lines
 from skitaid.protocols.headers import HeaderBlock, parse_block
@@ -28,14 +28,14 @@ def told(fields: HeaderBlock, hop: Hop) -> dict[str, str]:
     return found
 
 
-def heard(*lines: str) -> Heard:
-    return hear(block(*lines), TrustedPeers((FRONT, "10.0.0.0/24")))
+def forwarded(*lines: str) -> Forwarded:
+    return read_forwarded(block(*lines), TrustedPeers((FRONT, "10.0.0.0/24")))
 
 
 def by_front(*lines: str) -> dict[str, str]:
     """What a member is told of a request that a trusted proxy passed on."""
-    what = heard(*lines)
-    return told(what.fields, Hop(FRONT, what.scheme, heard=what))
+    what = forwarded(*lines)
+    return told(what.fields, Hop(FRONT, what.scheme, forwarded=what))
 
 
 # ---------------------------------------------------------------- the client's words
@@ -152,12 +152,12 @@ def test_forwarded_of_a_trusted_proxy_goes_on_beside_x_forwarded_for() -> None:
 
 
 def test_an_ipv6_peer_is_quoted_in_forwarded() -> None:
-    what = hear(block("Host: a", "Forwarded: for=203.0.113.5"), TrustedPeers(("::1",)))
-    assert told(what.fields, Hop("::1", heard=what))["forwarded"].endswith(', for="[::1]";host="a";proto=http')
+    what = read_forwarded(block("Host: a", "Forwarded: for=203.0.113.5"), TrustedPeers(("::1",)))
+    assert told(what.fields, Hop("::1", forwarded=what))["forwarded"].endswith(', for="[::1]";host="a";proto=http')
 
 
 def test_other_words_of_a_trusted_proxy_pass() -> None:
-    what = heard("Host: a", "X-Forwarded-For: 203.0.113.5", "X-Forwarded-Prefix: /p", "X-Real-IP: 203.0.113.5")
+    what = forwarded("Host: a", "X-Forwarded-For: 203.0.113.5", "X-Forwarded-Prefix: /p", "X-Real-IP: 203.0.113.5")
     assert passed_lines(what.fields) == b"x-forwarded-prefix: /p\r\nx-real-ip: 203.0.113.5\r\n"
 
 
