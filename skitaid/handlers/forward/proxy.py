@@ -19,9 +19,9 @@ from skitaid.handlers.forward.connect import CONNECT_S, Connecting
 from skitaid.handlers.forward.policy import ForwardSettings, TargetPolicy, is_this_machine, may_be_asked
 from skitaid.handlers.proxy.fields import MAX_HOPS, client_fields, count_hops, may_go_on, passed_lines, via_line
 from skitaid.handlers.proxy.passage import Passage
+from skitaid.handlers.proxy.rewrite import Reply, Rewrite
 from skitaid.handlers.proxy.tunnel import Tunnels
 from skitaid.handlers.proxy.upload import Keeping, Upload
-from skitaid.handlers.proxy.way import Reply, Way
 from skitaid.handlers.site import Site
 from skitaid.handlers.status import status_line
 from skitaid.protocols.errors import ProtocolError
@@ -55,7 +55,7 @@ class Origins(Protocol):
         """What makes calls to that server. Raises UpstreamError."""
 
 
-class ForwardWay(Way):
+class ForwardRewrite(Rewrite):
     """To a server that the client named: `name`, without brackets."""
 
     __slots__ = ("name", "port", "scheme")
@@ -136,15 +136,15 @@ class ForwardProxy:
         if not may_go_on(head.line.method, head.fields):
             stream.respond("204 No Content", [], b"")
             return
-        way = ForwardWay(self, head, "https" if head.line.target[:5].lower() == "https" else "http")
-        self._check_target(way.name)
-        if not may_be_asked(way.port):
-            raise ProtocolError(403, f"This proxy asks nobody at port {way.port}.")
+        rewrite = ForwardRewrite(self, head, "https" if head.line.target[:5].lower() == "https" else "http")
+        self._check_target(rewrite.name)
+        if not may_be_asked(rewrite.port):
+            raise ProtocolError(403, f"This proxy asks nobody at port {rewrite.port}.")
         if head.content_length == 0:
-            Passage(self, stream, way).begin()
+            Passage(self, stream, rewrite).begin()
         else:
             keeping = Keeping(None, _BODIES.is_streamed, self._engine.spool, self._engine.disk)
-            Upload(self, stream, way, keeping).start()
+            Upload(self, stream, rewrite, keeping).start()
 
     def _connect(self, stream: Stream) -> None:
         head = stream.head
@@ -185,12 +185,12 @@ class ForwardProxy:
 
     def request(self, passage: Passage, body: bytes | None, length: int | None) -> Exchange:
         """See PassageProxy."""
-        stream, way = passage.stream, passage.way
-        assert isinstance(way, ForwardWay)
-        origin = self._origins.origin(way.scheme, way.name, way.port)
+        stream, rewrite = passage.stream, passage.rewrite
+        assert isinstance(rewrite, ForwardRewrite)
+        origin = self._origins.origin(rewrite.scheme, rewrite.name, rewrite.port)
         call = Call(
-            way.method, way.target, (), way.host, body, content_length=length, upgrade=way.upgrade,
-            timeouts=self._timeouts, lines=way.lines(stream),
+            rewrite.method, rewrite.target, (), rewrite.host, body, content_length=length, upgrade=rewrite.upgrade,
+            timeouts=self._timeouts, lines=rewrite.lines(stream),
         )  # fmt: skip
         if passage.before_read is not None:
             call.lines += b"expect: 100-continue\r\n"

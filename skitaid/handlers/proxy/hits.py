@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, Protocol
 
 from skitaid.engine.coding import choose, encode
 from skitaid.engine.stream import Stream
-from skitaid.handlers.proxy.way import Reply, Way
+from skitaid.handlers.proxy.rewrite import Reply, Rewrite
 from skitaid.protocols.http1.response import Stamp, render_head
 from skitaid.protocols.response_head import ResponseHead
 from skitaid.upstream.cache.asked import PROBING, Asked, asked_of
@@ -54,7 +54,7 @@ class Prepared:
 
 
 class Question(NamedTuple):
-    """What the fields of a request say to the cache, and by which key it looks. Kept with the Way. `scheme`: of the
+    """What the fields of a request say to the cache, and by which key it looks. Kept with the Rewrite. `scheme`: of the
     listener it came by."""
 
     asked: Asked
@@ -64,7 +64,7 @@ class Question(NamedTuple):
 
 class ProxyHits:
     """Answers the requests of a proxy that the cache in memory has an answer to. What it knows to be none of the
-    cache's business is told by `Way.past_cache`."""
+    cache's business is told by `Rewrite.past_cache`."""
 
     def __init__(self, proxy: HitProxy, cluster: CachedCluster) -> None:
         self._proxy = proxy
@@ -73,14 +73,14 @@ class ProxyHits:
         self._cache = cluster.cache
         self._fresh = cluster.cache.fresh
 
-    def serve(self, stream: Stream, way: Way, host: bytes | None) -> bool:
+    def serve(self, stream: Stream, rewrite: Rewrite, host: bytes | None) -> bool:
         """Answer, if there is something to answer with at once."""
         head = stream.head
-        question = way.asked
+        question = rewrite.asked
         if type(question) is not Question or question.scheme != stream.connection.listener.scheme:
-            asked = asked_of(head.line.method, [(line.name, line.value) for line in way.frame_lines])
-            key = self._key(host, way.target, stream.scheme.encode("ascii"))
-            question = way.asked = Question(asked, key, stream.connection.listener.scheme)
+            asked = asked_of(head.line.method, [(line.name, line.value) for line in rewrite.frame_lines])
+            key = self._key(host, rewrite.target, stream.scheme.encode("ascii"))
+            question = rewrite.asked = Question(asked, key, stream.connection.listener.scheme)
         asked = question.asked
         if not asked.is_plain or asked.method not in _METHODS or head.fields.upgrade is not None:
             return False
@@ -88,7 +88,7 @@ class ProxyHits:
         stored = self._fresh(question.key, asked, now, has_cookie=head.frame is not None)
         if stored is None:
             is_anonymous = asked.is_anonymous and head.frame is None
-            way.past_cache = self._is_past(question.key, is_anonymous=is_anonymous)
+            rewrite.past_cache = self._is_past(question.key, is_anonymous=is_anonymous)
             return False
         age = int(now - stored.made_at)
         return self._judge(stream, stored, asked, age) if asked.conditions else self._send(stream, stored, asked, age)

@@ -14,8 +14,8 @@ from typing import Final, Protocol
 from skitaid.engine.errors import ClientGoneError
 from skitaid.engine.stream import Stream
 from skitaid.exceptions import PeerError
+from skitaid.handlers.proxy.rewrite import Reply, Rewrite
 from skitaid.handlers.proxy.tunnel import SwitchHead, Tunnels
-from skitaid.handlers.proxy.way import Reply, Way
 from skitaid.protocols.errors import ProtocolError, ResponseError
 from skitaid.protocols.response_head import ResponseHead
 from skitaid.upstream.call import Exchange, Fields, Tunnel
@@ -67,13 +67,13 @@ class Passage:
 
     __slots__ = (
         "_exchange", "_is_paused", "_piece", "_proxy", "_reply", "_stage", "before_read", "is_complete", "received",
-        "stream", "way",
+        "rewrite", "stream",
     )  # fmt: skip
 
-    def __init__(self, proxy: PassageProxy, stream: Stream, way: Way) -> None:
+    def __init__(self, proxy: PassageProxy, stream: Stream, rewrite: Rewrite) -> None:
         self._proxy = proxy
         self.stream = stream
-        self.way = way
+        self.rewrite = rewrite
         self._stage = _WAITING
         self._exchange: Exchange | None = None
         self._is_paused = False

@@ -13,10 +13,10 @@ from skitaid.handlers.body_rules import NO_RULES, BodyRules
 from skitaid.handlers.proxy.failure import FailureLog, page_text
 from skitaid.handlers.proxy.fields import MAX_HOPS, client_fields, count_hops, may_go_on
 from skitaid.handlers.proxy.passage import Passage
+from skitaid.handlers.proxy.rewrite import Reply, Rewrite
 from skitaid.handlers.proxy.target import Remap
 from skitaid.handlers.proxy.tunnel import Tunnels
 from skitaid.handlers.proxy.upload import Keeping, Upload
-from skitaid.handlers.proxy.way import Reply, Way
 from skitaid.handlers.router import Route
 from skitaid.handlers.status import status_line
 from skitaid.protocols.errors import ProtocolError
@@ -61,7 +61,7 @@ class ProxySettings:
 class Hits(Protocol):
     """Responses that are there already."""
 
-    def serve(self, stream: Stream, way: Way, host: bytes | None) -> bool:
+    def serve(self, stream: Stream, rewrite: Rewrite, host: bytes | None) -> bool:
         """Answer at once; False when that can't be done."""
 
 
@@ -89,24 +89,24 @@ class ReverseProxy:
         head = stream.head
         stream.may_code = self._may_code
         try:
-            way = (head.frame or head).kept
-            if type(way) is not Way or way.owner is not self:
+            rewrite = (head.frame or head).kept
+            if type(rewrite) is not Rewrite or rewrite.owner is not self:
                 if not may_go_on(head.line.method, head.fields):
                     stream.respond("204 No Content", [], b"")
                     return True
-                way = self._find_way(stream)
+                rewrite = self._find_rewrite(stream)
             if self._source is not None:
                 self._check_source(self._source, stream)
             if head.content_length == 0:
-                if self.hits is None or not self.hits.serve(stream, way, way.host):
-                    Passage(self, stream, way).begin()
+                if self.hits is None or not self.hits.serve(stream, rewrite, rewrite.host):
+                    Passage(self, stream, rewrite).begin()
             else:
-                Upload(self, stream, way, self._keeping(stream)).start()
+                Upload(self, stream, rewrite, self._keeping(stream)).start()
         except ProtocolError as error:
             self._engine.respond_error(stream, error.status, error.reason)
         return True
 
-    def _find_way(self, stream: Stream) -> Way:
+    def _find_rewrite(self, stream: Stream) -> Rewrite:
         """For a request that did not come before. Raises ProtocolError for one that is not passed on."""
         head = stream.head
         if head.line.method == "TRACE":
@@ -117,8 +117,8 @@ class ReverseProxy:
         frame = head.frame or head
         settings = self._settings
         host = settings.host or (head.host if settings.passes_host else None)
-        frame.kept = way = Way(self, self._remap.target(head.line), frame, host)
-        return way
+        frame.kept = rewrite = Rewrite(self, self._remap.target(head.line), frame, host)
+        return rewrite
 
     @staticmethod
     def _check_source(source: TrustedPeers, stream: Stream) -> None:
@@ -140,16 +140,16 @@ class ReverseProxy:
 
     def request(self, passage: Passage, body: bytes | None, length: int | None) -> Exchange:
         """See PassageProxy."""
-        stream, way = passage.stream, passage.way
-        lines = way.lines(stream)
+        stream, rewrite = passage.stream, passage.rewrite
+        lines = rewrite.lines(stream)
         if stream.note is not None:
             lines += stream.note
         if passage.before_read is not None:
             lines += b"expect: 100-continue\r\n"
         # By position: by name it takes twice as long.
         call = Call(
-            way.method, way.target, (), way.host, body, length, None, False, way.upgrade, self._timeouts, lines,
-            way.past_cache,
+            rewrite.method, rewrite.target, (), rewrite.host, body, length, None, False, rewrite.upgrade,
+            self._timeouts, lines, rewrite.past_cache,
         )  # fmt: skip
         if self._affinity is not None:
             call.affinity = self._affinity.key_of(stream.head.fields)

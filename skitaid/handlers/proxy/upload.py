@@ -17,7 +17,7 @@ from skitaid.engine.errors import ClientGoneError
 from skitaid.engine.spool import Spool, SpoolFile
 from skitaid.engine.stream import Stream
 from skitaid.handlers.proxy.passage import Passage, PassageProxy
-from skitaid.handlers.proxy.way import Way
+from skitaid.handlers.proxy.rewrite import Rewrite
 from skitaid.protocols.errors import ProtocolError
 
 __all__ = ["Keeping", "Upload"]
@@ -48,8 +48,8 @@ class Upload(Passage):
         "_pieces", "_waiting",
     )  # fmt: skip
 
-    def __init__(self, proxy: PassageProxy, stream: Stream, way: Way, keeping: Keeping) -> None:
-        super().__init__(proxy, stream, way)
+    def __init__(self, proxy: PassageProxy, stream: Stream, rewrite: Rewrite, keeping: Keeping) -> None:
+        super().__init__(proxy, stream, rewrite)
         self._keeping = keeping
         self._pieces: deque[bytes] = deque()
         self._waiting = 0

@@ -13,7 +13,7 @@ from skitaid.engine.settings import EngineSettings
 from skitaid.engine.stream import Stream
 from skitaid.engine.tls import TlsServer
 from skitaid.handlers.asgi.scope import ScopeMaker
-from skitaid.handlers.proxy.way import Way
+from skitaid.handlers.proxy.rewrite import Rewrite
 from skitaid.handlers.router import Route, RouteKind
 from tests.certificates import Made, make
 from tests.unit.engine.rig import Rig, hello
@@ -118,12 +118,12 @@ def test_an_asgi_app_is_told_the_scheme_and_the_certificate(asking: Site, author
 
 def test_a_member_is_told_the_scheme_of_each_listener(site: Site) -> None:
     lines: list[bytes] = []
-    ways: list[Way] = []
+    rewrites: list[Rewrite] = []
 
     def serve(stream: Stream) -> None:
-        if not ways:
-            ways.append(Way(None, b"/", stream.head, None))
-        lines.append(ways[0].lines(stream))
+        if not rewrites:
+            rewrites.append(Rewrite(None, b"/", stream.head, None))
+        lines.append(rewrites[0].lines(stream))
         stream.respond("200 OK", [], b"")
 
     site.rig.handler(serve)

@@ -12,7 +12,7 @@ from skitaid.handlers.proxy.fields import LTXNID_LINE, Hop, id_lines, named_by_c
 from skitaid.protocols.http1.head import RequestHead
 from skitaid.protocols.http1.response import Stamp, render_head
 
-__all__ = ["Reply", "Way"]
+__all__ = ["Reply", "Rewrite"]
 
 _SWITCHES: Final = frozenset({b"websocket"})
 """h2c is not among them: behind an upgrade to it, requests would pass that nobody looks at."""
@@ -21,7 +21,7 @@ _MAX_RENDERED_BYTES: Final = 2048
 _STAMP: Final = Stamp()
 
 
-class Way:
+class Rewrite:
     """What a request becomes. Kept with its head, or with that head's frame, which has no cookie. `owner`: the proxy
     that made it. `target`: what a member is asked for. `host`: what it is told as Host, None: its own name. `upgrade`:
     the protocol that is to be switched to, if a member wants to. `frame_lines`: the fields, without a cookie where
