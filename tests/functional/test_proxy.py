@@ -236,7 +236,7 @@ def test_events_arrive_as_they_are_sent() -> None:
 
 def test_a_client_that_leaves_takes_its_call_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its goodbye could be that of one that still listens; the kernel knows better once it is told something."""
-    monkeypatch.setattr("skitaid.handlers.proxy.passage._PROBE_S", 0.1)
+    monkeypatch.setattr("skitaid.handlers.proxy.proxied_request._PROBE_S", 0.1)
     left = threading.Event()
 
     def handle(sock: socket.socket) -> None:

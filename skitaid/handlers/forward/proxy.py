@@ -18,7 +18,7 @@ from skitaid.handlers.body_rules import BodyRules
 from skitaid.handlers.forward.connect import CONNECT_S, Connecting
 from skitaid.handlers.forward.policy import ForwardSettings, TargetPolicy, is_this_machine, may_be_asked
 from skitaid.handlers.proxy.fields import MAX_HOPS, client_fields, count_hops, may_go_on, passed_lines, via_line
-from skitaid.handlers.proxy.passage import Passage
+from skitaid.handlers.proxy.proxied_request import ProxiedRequest
 from skitaid.handlers.proxy.rewrite import Reply, Rewrite
 from skitaid.handlers.proxy.tunnel import Tunnels
 from skitaid.handlers.proxy.upload import Keeping, Upload
@@ -71,7 +71,7 @@ class ForwardRewrite(Rewrite):
 
 
 class ForwardProxy:
-    """An `engine.server.Handler` in front of the site's, and the `proxy.passage.PassageProxy` of its requests.
+    """An `engine.server.Handler` in front of the site's, and the `proxy.proxied_request.Proxy` of its requests.
     `context` is for tunnels: it is to resolve names as `origins` does."""
 
     def __init__(
@@ -141,7 +141,7 @@ class ForwardProxy:
         if not may_be_asked(rewrite.port):
             raise ProtocolError(403, f"This proxy asks nobody at port {rewrite.port}.")
         if head.content_length == 0:
-            Passage(self, stream, rewrite).begin()
+            ProxiedRequest(self, stream, rewrite).begin()
         else:
             keeping = Keeping(None, _BODIES.is_streamed, self._engine.spool, self._engine.disk)
             Upload(self, stream, rewrite, keeping).start()
@@ -183,27 +183,27 @@ class ForwardProxy:
 
     # ------------------------------------------------------------ what passages ask
 
-    def request(self, passage: Passage, body: bytes | None, length: int | None) -> Exchange:
-        """See PassageProxy."""
-        stream, rewrite = passage.stream, passage.rewrite
+    def request(self, proxied: ProxiedRequest, body: bytes | None, length: int | None) -> Exchange:
+        """See Proxy."""
+        stream, rewrite = proxied.stream, proxied.rewrite
         assert isinstance(rewrite, ForwardRewrite)
         origin = self._origins.origin(rewrite.scheme, rewrite.name, rewrite.port)
         call = Call(
             rewrite.method, rewrite.target, (), rewrite.host, body, content_length=length, upgrade=rewrite.upgrade,
             timeouts=self._timeouts, lines=rewrite.lines(stream),
         )  # fmt: skip
-        if passage.before_read is not None:
+        if proxied.before_read is not None:
             call.lines += b"expect: 100-continue\r\n"
-        return origin.request(call, passage)
+        return origin.request(call, proxied)
 
     def reply(self, head: ResponseHead) -> Reply:
-        """See PassageProxy."""
+        """See Proxy."""
         reason = head.reason.decode("latin-1")
         status = f"{head.status} {reason}" if reason else status_line(head.status)
         return Reply(self, status, client_fields(head.fields, minor=head.minor))
 
     def answer_failure(self, stream: Stream, error: UpstreamError) -> None:
-        """See PassageProxy. The client named the server, so it may know what is wrong with it."""
+        """See Proxy. The client named the server, so it may know what is wrong with it."""
         if isinstance(error, TargetRefusedError):
             self._engine.respond_error(stream, 403, "This proxy does not lead there.")
         elif error.failure is Failure.UNRESOLVED:
@@ -212,7 +212,7 @@ class ForwardProxy:
             self._engine.respond_error(stream, error.status, f"{error.failure.value[1].capitalize()}.")
 
     def note_break(self, stream: Stream, error: UpstreamError) -> None:
-        """See PassageProxy. The request log tells that its client did not get all of it."""
+        """See Proxy. The request log tells that its client did not get all of it."""
 
 
 def _target(line: RequestLine) -> bytes:

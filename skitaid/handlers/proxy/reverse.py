@@ -12,7 +12,7 @@ from skitaid.engine.trust import TrustedPeers
 from skitaid.handlers.body_rules import NO_RULES, BodyRules
 from skitaid.handlers.proxy.failure import FailureLog, page_text
 from skitaid.handlers.proxy.fields import MAX_HOPS, client_fields, count_hops, may_go_on
-from skitaid.handlers.proxy.passage import Passage
+from skitaid.handlers.proxy.proxied_request import ProxiedRequest
 from skitaid.handlers.proxy.rewrite import Reply, Rewrite
 from skitaid.handlers.proxy.target import Remap
 from skitaid.handlers.proxy.tunnel import Tunnels
@@ -66,7 +66,7 @@ class Hits(Protocol):
 
 
 class ReverseProxy:
-    """A router.RouteHandler, and the passage.PassageProxy of its requests. `mount`: the path of its Route. A
+    """A router.RouteHandler, and the proxied_request.Proxy of its requests. `mount`: the path of its Route. A
     stream's `note` is lines for the member from whoever let it in (handlers.gateway). `write` is told a line for each
     failure. `hits`: asked first, where there is a cache."""
 
@@ -99,7 +99,7 @@ class ReverseProxy:
                 self._check_source(self._source, stream)
             if head.content_length == 0:
                 if self.hits is None or not self.hits.serve(stream, rewrite, rewrite.host):
-                    Passage(self, stream, rewrite).begin()
+                    ProxiedRequest(self, stream, rewrite).begin()
             else:
                 Upload(self, stream, rewrite, self._keeping(stream)).start()
         except ProtocolError as error:
@@ -138,13 +138,13 @@ class ReverseProxy:
 
     # ------------------------------------------------------------ what passages ask
 
-    def request(self, passage: Passage, body: bytes | None, length: int | None) -> Exchange:
-        """See PassageProxy."""
-        stream, rewrite = passage.stream, passage.rewrite
+    def request(self, proxied: ProxiedRequest, body: bytes | None, length: int | None) -> Exchange:
+        """See Proxy."""
+        stream, rewrite = proxied.stream, proxied.rewrite
         lines = rewrite.lines(stream)
         if stream.note is not None:
             lines += stream.note
-        if passage.before_read is not None:
+        if proxied.before_read is not None:
             lines += b"expect: 100-continue\r\n"
         # By position: by name it takes twice as long.
         call = Call(
@@ -153,10 +153,10 @@ class ReverseProxy:
         )  # fmt: skip
         if self._affinity is not None:
             call.affinity = self._affinity.key_of(stream.head.fields)
-        return self._requester.request(call, passage)
+        return self._requester.request(call, proxied)
 
     def reply(self, head: ResponseHead) -> Reply:
-        """See PassageProxy."""
+        """See Proxy."""
         reply = head.kept
         if type(reply) is Reply and reply.owner is self:
             reply.is_kept = True
@@ -173,10 +173,10 @@ class ReverseProxy:
         return reply
 
     def answer_failure(self, stream: Stream, error: UpstreamError) -> None:
-        """See PassageProxy."""
+        """See Proxy."""
         self._failures.note(stream, error, outcome=f"answered {error.status}")
         self._engine.respond_error(stream, error.status, page_text(error), retry=error.status == 503)
 
     def note_break(self, stream: Stream, error: UpstreamError) -> None:
-        """See PassageProxy."""
+        """See Proxy."""
         self._failures.note(stream, error, outcome="broken off")

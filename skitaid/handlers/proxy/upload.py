@@ -16,7 +16,7 @@ from skitaid.engine.disk import DiskThreads
 from skitaid.engine.errors import ClientGoneError
 from skitaid.engine.spool import Spool, SpoolFile
 from skitaid.engine.stream import Stream
-from skitaid.handlers.proxy.passage import Passage, PassageProxy
+from skitaid.handlers.proxy.proxied_request import ProxiedRequest, Proxy
 from skitaid.handlers.proxy.rewrite import Rewrite
 from skitaid.protocols.errors import ProtocolError
 
@@ -40,15 +40,15 @@ class Keeping:
     disk: DiskThreads
 
 
-class Upload(Passage):
-    """A Passage for a request with a body."""
+class Upload(ProxiedRequest):
+    """A ProxiedRequest for a request with a body."""
 
     __slots__ = (
         "_file", "_is_blocked", "_is_busy", "_is_reading_paused", "_is_sending", "_is_sent", "_keeping", "_offset",
         "_pieces", "_waiting",
     )  # fmt: skip
 
-    def __init__(self, proxy: PassageProxy, stream: Stream, rewrite: Rewrite, keeping: Keeping) -> None:
+    def __init__(self, proxy: Proxy, stream: Stream, rewrite: Rewrite, keeping: Keeping) -> None:
         super().__init__(proxy, stream, rewrite)
         self._keeping = keeping
         self._pieces: deque[bytes] = deque()

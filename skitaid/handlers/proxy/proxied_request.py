@@ -21,18 +21,18 @@ from skitaid.protocols.response_head import ResponseHead
 from skitaid.upstream.call import Exchange, Fields, Tunnel
 from skitaid.upstream.errors import Failure, UpstreamError
 
-__all__ = ["Passage", "PassageProxy"]
+__all__ = ["ProxiedRequest", "Proxy"]
 
 _PROBE_S: Final = 2.0
 """A client that closed its side of the connection may still listen; after so long it is found out."""
 
 
-class PassageProxy(Protocol):
+class Proxy(Protocol):
     """A proxy, as the requests on their way see it."""
 
     tunnels: Tunnels
 
-    def request(self, passage: Passage, body: bytes | None, length: int | None) -> Exchange:
+    def request(self, proxied: ProxiedRequest, body: bytes | None, length: int | None) -> Exchange:
         """Call a member. `body` None: it comes in pieces, `length` bytes if that is known. Raises UpstreamError."""
 
     def reply(self, head: ResponseHead) -> Reply:
@@ -61,7 +61,7 @@ _STREAMING: Final = _Stage.STREAMING
 _OVER: Final = _Stage.OVER
 
 
-class Passage:
+class ProxiedRequest:
     """Both ends of it: upstream.call.Receiver for the member, engine.body.BodySink for the client. This one is for
     requests without a body."""
 
@@ -70,7 +70,7 @@ class Passage:
         "rewrite", "stream",
     )  # fmt: skip
 
-    def __init__(self, proxy: PassageProxy, stream: Stream, rewrite: Rewrite) -> None:
+    def __init__(self, proxy: Proxy, stream: Stream, rewrite: Rewrite) -> None:
         self._proxy = proxy
         self.stream = stream
         self.rewrite = rewrite
@@ -278,7 +278,7 @@ class Passage:
             exchange.cancel()
 
     def _let_go(self) -> None:
-        """Stream, exchange and passage know each other: without this each request would be garbage that only a
+        """Stream, exchange and this know each other: without this each request would be garbage that only a
         collection finds."""
         self._stage = _OVER
         self._exchange = None
