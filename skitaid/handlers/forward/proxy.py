@@ -21,7 +21,7 @@ from skitaid.handlers.proxy.fields import MAX_HOPS, client_fields, count_hops, m
 from skitaid.handlers.proxy.proxied_request import ProxiedRequest
 from skitaid.handlers.proxy.rewrite import Reply, Rewrite
 from skitaid.handlers.proxy.tunnel import Tunnels
-from skitaid.handlers.proxy.upload import Keeping, Upload
+from skitaid.handlers.proxy.upload import BodyBuffering, Upload
 from skitaid.handlers.site import Site
 from skitaid.handlers.status import status_line
 from skitaid.protocols.errors import ProtocolError
@@ -143,8 +143,8 @@ class ForwardProxy:
         if head.content_length == 0:
             ProxiedRequest(self, stream, rewrite).begin()
         else:
-            keeping = Keeping(None, _BODIES.is_streamed, self._engine.spool, self._engine.disk)
-            Upload(self, stream, rewrite, keeping).start()
+            buffering = BodyBuffering(None, _BODIES.is_streamed, self._engine.spool, self._engine.disk)
+            Upload(self, stream, rewrite, buffering).start()
 
     def _connect(self, stream: Stream) -> None:
         head = stream.head

@@ -16,7 +16,7 @@ from skitaid.handlers.proxy.proxied_request import ProxiedRequest
 from skitaid.handlers.proxy.rewrite import Reply, Rewrite
 from skitaid.handlers.proxy.target import Remap
 from skitaid.handlers.proxy.tunnel import Tunnels
-from skitaid.handlers.proxy.upload import Keeping, Upload
+from skitaid.handlers.proxy.upload import BodyBuffering, Upload
 from skitaid.handlers.router import Route
 from skitaid.handlers.status import status_line
 from skitaid.protocols.errors import ProtocolError
@@ -101,7 +101,7 @@ class ReverseProxy:
                 if self.hits is None or not self.hits.serve(stream, rewrite, rewrite.host):
                     ProxiedRequest(self, stream, rewrite).begin()
             else:
-                Upload(self, stream, rewrite, self._keeping(stream)).start()
+                Upload(self, stream, rewrite, self._buffering(stream)).start()
         except ProtocolError as error:
             self._engine.respond_error(stream, error.status, error.reason)
         return True
@@ -128,13 +128,13 @@ class ReverseProxy:
         if not source.holds(client):
             raise ProtocolError(403, "This address may not be asked from where you are.")
 
-    def _keeping(self, stream: Stream) -> Keeping:
+    def _buffering(self, stream: Stream) -> BodyBuffering:
         """Raises ProtocolError for a body that is too long."""
         bodies, engine, length = self._settings.bodies, self._engine, stream.head.content_length
         limit = bodies.limit(stream.head)
         if limit is not None and length is not None and length > limit:
             raise ProtocolError(413, f"The body may be {limit} bytes long at most.")
-        return Keeping(limit, bodies.is_streamed, engine.spool, engine.disk)
+        return BodyBuffering(limit, bodies.is_streamed, engine.spool, engine.disk)
 
     # ------------------------------------------------------------ what passages ask
 

@@ -20,7 +20,7 @@ from skitaid.handlers.proxy.proxied_request import ProxiedRequest, Proxy
 from skitaid.handlers.proxy.rewrite import Rewrite
 from skitaid.protocols.errors import ProtocolError
 
-__all__ = ["Keeping", "Upload"]
+__all__ = ["BodyBuffering", "Upload"]
 
 _WRITE_BYTES: Final = 32768
 _BLOCK_BYTES: Final = 262144
@@ -30,7 +30,7 @@ _EXPECT_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Keeping:
+class BodyBuffering:
     """What holds for the bodies of a mount. `limit`: in bytes, None for none. `is_streamed`: members get them as they
     come. `spool` None: long ones are streamed too."""
 
@@ -44,13 +44,13 @@ class Upload(ProxiedRequest):
     """A ProxiedRequest for a request with a body."""
 
     __slots__ = (
-        "_file", "_is_blocked", "_is_busy", "_is_reading_paused", "_is_sending", "_is_sent", "_keeping", "_offset",
+        "_buffering", "_file", "_is_blocked", "_is_busy", "_is_reading_paused", "_is_sending", "_is_sent", "_offset",
         "_pieces", "_waiting",
     )  # fmt: skip
 
-    def __init__(self, proxy: Proxy, stream: Stream, rewrite: Rewrite, keeping: Keeping) -> None:
+    def __init__(self, proxy: Proxy, stream: Stream, rewrite: Rewrite, buffering: BodyBuffering) -> None:
         super().__init__(proxy, stream, rewrite)
-        self._keeping = keeping
+        self._buffering = buffering
         self._pieces: deque[bytes] = deque()
         self._waiting = 0
         self._file: SpoolFile | None = None
@@ -60,12 +60,12 @@ class Upload(ProxiedRequest):
 
     def start(self) -> None:
         """The head is there."""
-        stream, keeping = self.stream, self._keeping
+        stream, buffering = self.stream, self._buffering
         stream.is_dispatched = True
         stream.job = self.go_on
         if stream.head.fields.expects_continue and stream.head.line.minor:
             self.before_read = stream.send_continue
-        if keeping.is_streamed:
+        if buffering.is_streamed:
             self._send()
             if self.before_read is not None:
                 stream.connection.engine.loop.call_later(_EXPECT_S, self._ask)
@@ -93,7 +93,7 @@ class Upload(ProxiedRequest):
         self.received += len(data)
         # Nobody needs to be asked for what comes by itself.
         self.before_read = None
-        limit = self._keeping.limit
+        limit = self._buffering.limit
         if limit is not None and self.received > limit:
             raise ProtocolError(413, f"the body is longer than {limit} bytes")
         if self.is_over:
@@ -152,15 +152,15 @@ class Upload(ProxiedRequest):
             self._pieces = deque((b"".join(self._pieces),))
 
     def _takes(self) -> bool:
-        spool = self._keeping.spool
+        spool = self._buffering.spool
         return spool is not None and spool.takes(self.stream.head.content_length, is_whole=False)
 
     def _outgrows(self, file: SpoolFile) -> bool:
-        spool = self._keeping.spool
+        spool = self._buffering.spool
         return spool is not None and file.size > spool.settings.limit_bytes
 
     def _put_on_disk(self) -> None:
-        spool = self._keeping.spool
+        spool = self._buffering.spool
         assert spool is not None
         if self._file is None:
             self._file = spool.make_file()
@@ -238,7 +238,7 @@ class Upload(ProxiedRequest):
                 return
 
         self._is_busy = True
-        self._keeping.disk.do(work, lambda: self._block_read(buffer, counts))
+        self._buffering.disk.do(work, lambda: self._block_read(buffer, counts))
 
     def _block_read(self, buffer: bytearray, counts: list[int]) -> None:
         self._is_busy = False
