@@ -21,8 +21,8 @@ from signal import SIGHUP, SIGKILL, SIGQUIT, SIGTERM, Signals
 import pytest
 
 from skitaid.agents.smtpda.bounce import bounce_id
+from skitaid.agents.smtpda.delivery_journal import DeliveryJournal
 from skitaid.agents.smtpda.envelope import Envelope
-from skitaid.agents.smtpda.ledger import Ledger
 from skitaid.agents.smtpda.message import Email
 from skitaid.agents.smtpda.spool import Spool, new_id
 from skitaid.supervisor.agents import BOOT
@@ -94,7 +94,7 @@ class Office:
                 process.kill()
             process.wait(30)
         self.sink.close()
-        left = Ledger()  # what agents that were killed leave in memory
+        left = DeliveryJournal()  # what agents that were killed leave in memory
         left.open(self.folder)
         left.clear()
         left.close()
@@ -448,12 +448,12 @@ def test_what_the_killed_agent_had_heard_is_not_sent_again(post: Post) -> None:
     office.stop()
     mail_id = office.send(["b@x.org", "c@x.org"])
     (office.folder / "incoming" / f"{mail_id}.mail").rename(office.folder / "queue" / f"{mail_id}.mail")
-    ledger = Ledger()
-    ledger.open(office.folder)
-    assert ledger.is_kept
-    with ledger.slip(mail_id, ["b@x.org", "c@x.org"]) as slip:
-        slip.arm(["b@x.org"])
-        slip.mark()
+    journal = DeliveryJournal()
+    journal.open(office.folder)
+    assert journal.is_kept
+    with journal.entry(mail_id, ["b@x.org", "c@x.org"]) as entry:
+        entry.arm(["b@x.org"])
+        entry.mark()
         office.start()
     office.drained()
     assert office.sink.recipients() == ["c@x.org"]

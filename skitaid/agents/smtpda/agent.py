@@ -18,9 +18,9 @@ from skitaid.agents.smtpda.attempt import Attempt
 from skitaid.agents.smtpda.control import ControlSocket
 from skitaid.agents.smtpda.couriers import Couriers
 from skitaid.agents.smtpda.delivery import Delivery
+from skitaid.agents.smtpda.delivery_journal import DeliveryJournal
 from skitaid.agents.smtpda.doorbell import Doorbell, Nudge
 from skitaid.agents.smtpda.errors import MalformedMailError
-from skitaid.agents.smtpda.ledger import Ledger
 from skitaid.agents.smtpda.line import Key
 from skitaid.agents.smtpda.memory import give_back, share_heap
 from skitaid.agents.smtpda.queue import Queue
@@ -54,7 +54,7 @@ class MailAgent(Agent):
         self._settings = settings
         self._queue = Queue(settings.spool)
         self._books = Books(self._queue, settings.policy, settings.terms.hello, frame.log.write)
-        self._ledger = Ledger()
+        self._journal = DeliveryJournal()
         self._schedule = Schedule()
         self._settled: deque[Settled] = deque()
         self._nudge = Nudge()
@@ -72,9 +72,9 @@ class MailAgent(Agent):
     def begin(self) -> None:
         self._queue.prepare()
         self._queue.lock(LOCK_PATIENCE_S)
-        self._ledger.open(self._queue.folder)
-        if not self._ledger.is_kept:
-            self._frame.log.write("warn", f"{self._ledger.path} cannot be used: it is another user's, or there is "
+        self._journal.open(self._queue.folder)
+        if not self._journal.is_kept:
+            self._frame.log.write("warn", f"{self._journal.path} cannot be used: it is another user's, or there is "
                                   "no room; a mail may arrive twice if this agent is killed")
         self._couriers = Couriers(self._settings.limits, self._delivery().serve)
         self._recover()
@@ -90,14 +90,14 @@ class MailAgent(Agent):
 
     def _recover(self) -> None:
         """Write down what the agent before had heard when it was killed."""
-        for mail_id, indexes in self._ledger.taken():
+        for mail_id, indexes in self._journal.taken():
             self._books.recover(mail_id, indexes)
-        self._ledger.clear()
+        self._journal.clear()
 
     def _delivery(self) -> Delivery:
         """What couriers do by the settings. Raises SigningError."""
         self._attempt, signer = Attempt(self._settings.terms), self._settings.signer()
-        return Delivery(self._queue, self._ledger, self._books, self._attempt, signer, self._frame.log, self._hear)
+        return Delivery(self._queue, self._journal, self._books, self._attempt, signer, self._frame.log, self._hear)
 
     # ------------------------------------------------------------ what is due
 
@@ -300,7 +300,7 @@ class MailAgent(Agent):
         for each in (self._doorbell, self._control):
             if each is not None:
                 each.close()
-        self._ledger.close()
+        self._journal.close()
         self._queue.unlock()
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from skitaid.agents.smtpda.attempt import Attempt
 from skitaid.agents.smtpda.couriers import Round
+from skitaid.agents.smtpda.delivery_journal import DeliveryJournal, JournalEntry
 from skitaid.agents.smtpda.envelope import Route
 from skitaid.agents.smtpda.errors import MalformedMailError
-from skitaid.agents.smtpda.ledger import Ledger, Slip
 from skitaid.agents.smtpda.queue import Mail, Queue
 from skitaid.agents.smtpda.retry import Answer, Record, Status
 from skitaid.agents.smtpda.session import Session
@@ -32,7 +32,7 @@ class Delivery:
     to; it may be called in any thread."""
 
     queue: Queue
-    ledger: Ledger
+    journal: DeliveryJournal
     books: Books
     attempt: Attempt
     signer: Signer | None
@@ -62,15 +62,15 @@ class Delivery:
         if not recipients:
             self.tell(self.books.catch_up(mail, record))
             return Round(session, is_reachable=True)
-        with self.ledger.slip(mail_id, mail.envelope.recipients) as slip:
-            result = self.attempt.run(self._letter(mail, slip), recipients, route, session)
+        with self.journal.entry(mail_id, mail.envelope.recipients) as entry:
+            result = self.attempt.run(self._letter(mail, entry), recipients, route, session)
             settled = self.books.enter(mail, record, result.answers)
         self._note(mail, record, result.answers, settled)
         self.tell(settled)
         return Round(result.session, result.is_reachable)
 
-    def _letter(self, mail: Mail, slip: Slip) -> Letter:
-        letter = Letter(mail.envelope, inspect(mail.read()), mail.read, slip)
+    def _letter(self, mail: Mail, entry: JournalEntry) -> Letter:
+        letter = Letter(mail.envelope, inspect(mail.read()), mail.read, entry)
         if self.signer is None or letter.traits.fault:
             return letter
         try:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from skitaid.agents.smtpda.delivery_journal import JournalEntry
 from skitaid.agents.smtpda.envelope import Envelope
 from skitaid.agents.smtpda.errors import AccessError, DeliveryError
-from skitaid.agents.smtpda.ledger import Slip
 from skitaid.agents.smtpda.replies import Abilities, Reply
 from skitaid.agents.smtpda.retry import Answer, Status
 from skitaid.agents.smtpda.session import FINAL_TIMEOUT_S, Session
@@ -27,13 +27,13 @@ MUST_LOG_IN = 530
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What goes to the server. `read` gives the message from its beginning, in pieces. `slip` is marked when the
+    """What goes to the server. `read` gives the message from its beginning, in pieces. `entry` is marked when the
     server has it."""
 
     envelope: Envelope
     traits: Traits
     read: Callable[[], Iterable[bytes]] = field(repr=False)
-    slip: Slip = field(default_factory=Slip, repr=False)
+    entry: JournalEntry = field(default_factory=JournalEntry, repr=False)
 
 
 class Transaction:
@@ -66,11 +66,11 @@ class Transaction:
         reply = self._session.command("DATA")
         if reply.code == 354:
             self.has_begun = True
-            self._letter.slip.arm(accepted)
+            self._letter.entry.arm(accepted)
             self._session.send(stuffed(self._letter.read()))
             reply = self._session.reply(FINAL_TIMEOUT_S)
             if reply.code < 300:
-                self._letter.slip.mark()
+                self._letter.entry.mark()
             self._settle(accepted, judge(reply))
         elif reply.code < 400:
             raise self._nonsense("DATA", reply)

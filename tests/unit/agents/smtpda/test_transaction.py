@@ -10,9 +10,9 @@ from typing import cast
 import pytest
 
 from skitaid.agents.smtpda.attempt import Attempt
+from skitaid.agents.smtpda.delivery_journal import JournalEntry
 from skitaid.agents.smtpda.envelope import Envelope, Route, Starttls
 from skitaid.agents.smtpda.errors import DeliveryError
-from skitaid.agents.smtpda.ledger import Slip
 from skitaid.agents.smtpda.retry import Status
 from skitaid.agents.smtpda.session import Session, Terms
 from skitaid.agents.smtpda.transaction import Letter, Transaction
@@ -103,7 +103,7 @@ class Script:
         return self._server.heard
 
 
-class Witness(Slip):
+class Witness(JournalEntry):
     """Notes what was sent when it was armed, and that it was marked."""
 
     def __init__(self) -> None:
@@ -121,7 +121,7 @@ class Witness(Slip):
 def test_it_is_marked_when_the_server_has_it(last: bytes, marked: list[str]) -> None:
     witness = Witness()
     found = Script(HELLO + b"250 ok\r\n550 no\r\n250 ok\r\n354 go\r\n" + last + b"\r\n")
-    carried(found, replace(letter(), slip=witness))
+    carried(found, replace(letter(), entry=witness))
     assert witness.calls == [("c@x.org",), *marked]
 
 
@@ -210,7 +210,7 @@ def test_what_comes_before_it_was_asked_for_is_no_answer(at: int, way: str) -> N
     part[at] = said + OK if way == "in one packet" else (said, OK)
     found, witness = Script(part, stays=True), Witness()
     with pytest.raises(DeliveryError, match="without being asked: '250 ok'"):
-        carried(found, replace(letter(), slip=witness))
+        carried(found, replace(letter(), entry=witness))
     assert not found.session.is_open and "marked" not in witness.calls
     assert not found.heard().endswith(b"\r\n.\r\n")
 

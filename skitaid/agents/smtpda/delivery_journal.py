@@ -15,7 +15,7 @@ from mmap import mmap
 from pathlib import Path
 from struct import Struct
 
-__all__ = ["Ledger", "Slip"]
+__all__ = ["DeliveryJournal", "JournalEntry"]
 
 FOLDER = Path("/dev/shm")
 """Anybody's, so what is there has to be ours."""
@@ -32,7 +32,7 @@ BITS_MAX = (HALF_BYTES - _HEAD.size) * 8
 """More find no room, and a hundred thousand bits are a gigabyte, one by one."""
 
 
-class Slip:
+class JournalEntry:
     """One courier's place, for a mail to these recipients. Without memory it does nothing."""
 
     def __init__(self, memory: mmap | None = None, number: int = 0, mail_id: str = "",
@@ -76,8 +76,8 @@ class Slip:
             self._armed = self._taken = self._mark = 0
 
 
-class Ledger:
-    """The slips of an agent. Before `open`, and where there is no shared memory, or somebody else has taken the name,
+class DeliveryJournal:
+    """The entries of an agent. Before `open`, and where there is no shared memory, or somebody else has taken the name,
     it is empty and forgets what it is told."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
@@ -108,18 +108,18 @@ class Ledger:
 
     def clear(self) -> None:
         for number in range(SLOTS):
-            Slip(self._memory, number).clear()
+            JournalEntry(self._memory, number).clear()
 
     @contextmanager
-    def slip(self, mail_id: str, recipients: Sequence[str]) -> Iterator[Slip]:
+    def entry(self, mail_id: str, recipients: Sequence[str]) -> Iterator[JournalEntry]:
         """For one attempt at a mail whose envelope names these, and until what came of it is written down. Any
         thread's."""
         number = self._free.pop()  # the last one that was free again: few pages are touched
-        slip = Slip(self._memory, number, mail_id, recipients)
+        entry = JournalEntry(self._memory, number, mail_id, recipients)
         try:
-            yield slip
+            yield entry
         finally:
-            slip.clear()
+            entry.clear()
             self._free.append(number)
 
     def close(self) -> None:
