@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from skitaid.agents.smtpda.envelope import Route
-from skitaid.agents.smtpda.line import Key, Line
+from skitaid.agents.smtpda.ready_queue import Key, ReadyQueue
 from skitaid.agents.smtpda.session import Session
 
 __all__ = ["Couriers", "Limits", "Round"]
@@ -46,13 +46,13 @@ Serve = Callable[[str, Route, Session | None], Round]
 
 
 class Couriers:
-    """The threads, and the line of mails that wait for them."""
+    """The threads, and the queue of mails that wait for them."""
 
     def __init__(self, limits: Limits, serve: Serve) -> None:
         self.limits = limits
         self._serve = serve
         self._changed = threading.Condition()
-        self._line = Line()
+        self._ready = ReadyQueue()
         self._active: dict[str, Route] = {}
         self._again: dict[str, Key] = {}
         """What is due again while a courier has it: an agent that starts meets a bounce in the queue, and hears of it
@@ -67,15 +67,15 @@ class Couriers:
         with self._changed:
             if mail_id in self._active:
                 self._again[mail_id] = key
-            elif mail_id not in self._line:
-                self._line.add(key, mail_id)
+            elif mail_id not in self._ready:
+                self._ready.add(key, mail_id)
                 self._changed.notify()
                 self._reinforce()
 
     def drop(self, mail_id: str) -> bool:
         """Take back a mail that nobody has begun with."""
         with self._changed:
-            return self._line.drop(mail_id)
+            return self._ready.drop(mail_id)
 
     def is_active(self, mail_id: str) -> bool:
         with self._changed:
@@ -88,13 +88,13 @@ class Couriers:
             self.limits, self._serve = limits, serve
             again = list(self._again)
             self._again.clear()
-            return self._line.clear() + again
+            return self._ready.clear() + again
 
     @property
     def in_hand(self) -> int:
         """Mails that are due, begun with or not."""
         with self._changed:
-            return len(self._line) + len(self._active)
+            return len(self._ready) + len(self._active)
 
     @property
     def is_over(self) -> bool:
@@ -109,9 +109,9 @@ class Couriers:
             self._changed.notify_all()
 
     def _reinforce(self) -> None:
-        if self._is_stopping or self._threads >= self.limits.total or self._idle >= len(self._line):
+        if self._is_stopping or self._threads >= self.limits.total or self._idle >= len(self._ready):
             return
-        if self._line.has_room_for(self._may):
+        if self._ready.has_room_for(self._may):
             self._threads += 1
             threading.Thread(target=self._run, name="courier", daemon=True).start()
 
@@ -146,7 +146,7 @@ class Couriers:
             taken = self._take(prefer)
             if taken is None and not self._is_stopping:
                 self._idle += 1
-                self._changed.wait_for(lambda: self._is_stopping or self._line.has_room_for(self._may), IDLE_S)
+                self._changed.wait_for(lambda: self._is_stopping or self._ready.has_room_for(self._may), IDLE_S)
                 self._idle -= 1
                 taken = self._take(prefer)
             if taken is None:
@@ -166,7 +166,7 @@ class Couriers:
             self._unreachable.add(route)
 
     def _take(self, prefer: Route | None) -> tuple[Key, str] | None:
-        return None if self._is_stopping else self._line.take(self._may, prefer)
+        return None if self._is_stopping else self._ready.take(self._may, prefer)
 
     def _carry(self, route: Route, mail_id: str, session: Session | None) -> Session | None:
         if session is not None and session.route != route:
@@ -180,7 +180,7 @@ class Couriers:
             with self._changed:
                 del self._active[mail_id]
                 if mail_id in self._again:
-                    self._line.add(self._again.pop(mail_id), mail_id)
+                    self._ready.add(self._again.pop(mail_id), mail_id)
                 self._learn(route, is_reachable=round_.is_reachable)
                 self._changed.notify()
                 self._reinforce()

@@ -8,7 +8,7 @@ import pytest
 
 from skitaid.agents.smtpda.couriers import Couriers, Limits, Round
 from skitaid.agents.smtpda.envelope import Route
-from skitaid.agents.smtpda.line import Key
+from skitaid.agents.smtpda.ready_queue import Key
 from skitaid.agents.smtpda.session import Session
 
 A, B = Route("a"), Route("b")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from skitaid.agents.smtpda.envelope import Route
 
-__all__ = ["Key", "Line"]
+__all__ = ["Key", "ReadyQueue"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,8 @@ class Key:
     sender: str
 
 
-class Line:
-    """Ids of mails that are due."""
+class ReadyQueue:
+    """Ids of mails that are due, and wait for a courier."""
 
     def __init__(self) -> None:
         self._queues: dict[Key, deque[str]] = {}
@@ -38,7 +38,7 @@ class Line:
         return self._routes.total()
 
     def add(self, key: Key, mail_id: str) -> None:
-        """Put a mail, which is not in the line, at the end."""
+        """Put a mail, which is not in the queue, at the end."""
         self._queues.setdefault(key, deque()).append(mail_id)
         self._ids.add(mail_id)
         self._routes[key.route] += 1
@@ -65,7 +65,7 @@ class Line:
         return key, mail_id
 
     def drop(self, mail_id: str) -> bool:
-        """Take a mail out of the line; whether it was in it."""
+        """Take a mail out of the queue; whether it was in it."""
         for key, queue in self._queues.items():
             if mail_id in queue:
                 queue.remove(mail_id)
