@@ -27,7 +27,7 @@ from skitaid.agents.smtpda.ready_queue import Key
 from skitaid.agents.smtpda.retry import BACK_OFF_MOST_S, JITTER
 from skitaid.agents.smtpda.schedule import Schedule
 from skitaid.agents.smtpda.settings import Settings
-from skitaid.agents.smtpda.settlement import Books, Settled
+from skitaid.agents.smtpda.settlement import Recorder, Settled
 from skitaid.config.load import load_main
 from skitaid.config.model import Main
 from skitaid.exceptions import SkitaidError
@@ -53,7 +53,7 @@ class MailAgent(Agent):
         self._frame = frame
         self._settings = settings
         self._queue = Queue(settings.spool)
-        self._books = Books(self._queue, settings.policy, settings.terms.hello, frame.log.write)
+        self._recorder = Recorder(self._queue, settings.policy, settings.terms.hello, frame.log.write)
         self._journal = DeliveryJournal()
         self._schedule = Schedule()
         self._settled: deque[Settled] = deque()
@@ -91,13 +91,13 @@ class MailAgent(Agent):
     def _recover(self) -> None:
         """Write down what the agent before had heard when it was killed."""
         for mail_id, indexes in self._journal.taken():
-            self._books.recover(mail_id, indexes)
+            self._recorder.recover(mail_id, indexes)
         self._journal.clear()
 
     def _delivery(self) -> Delivery:
         """What couriers do by the settings. Raises SigningError."""
         self._attempt, signer = Attempt(self._settings.terms), self._settings.signer()
-        return Delivery(self._queue, self._journal, self._books, self._attempt, signer, self._frame.log, self._hear)
+        return Delivery(self._queue, self._journal, self._recorder, self._attempt, signer, self._frame.log, self._hear)
 
     # ------------------------------------------------------------ what is due
 
@@ -174,7 +174,7 @@ class MailAgent(Agent):
 
     def _enlist(self, mail_id: str) -> None:
         """A mail that is in the queue: when it is due, or that it is held."""
-        record = self._books.record(mail_id)
+        record = self._recorder.record(mail_id)
         if record.is_held:
             self._schedule.hold(mail_id)
         else:
@@ -281,7 +281,7 @@ class MailAgent(Agent):
         settings.signer()
         _warn(self._frame, main)
         self._settings = settings
-        self._books.policy, self._books.host = settings.policy, settings.terms.hello
+        self._recorder.policy, self._recorder.host = settings.policy, settings.terms.hello
         for mail_id in self._couriers.change(settings.limits, self._delivery().serve):
             self._schedule.add(mail_id, 0.0)
         for mail_id in self._schedule.ids():

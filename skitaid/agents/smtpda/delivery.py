@@ -14,7 +14,7 @@ from skitaid.agents.smtpda.errors import MalformedMailError
 from skitaid.agents.smtpda.queue import Mail, Queue
 from skitaid.agents.smtpda.retry import Answer, Record, Status
 from skitaid.agents.smtpda.session import Session
-from skitaid.agents.smtpda.settlement import Books, Settled
+from skitaid.agents.smtpda.settlement import Recorder, Settled
 from skitaid.agents.smtpda.signing import MESSAGE_MAX_BYTES, Signer, SigningError
 from skitaid.agents.smtpda.transaction import Letter
 from skitaid.agents.smtpda.wire import inspect
@@ -33,7 +33,7 @@ class Delivery:
 
     queue: Queue
     journal: DeliveryJournal
-    books: Books
+    recorder: Recorder
     attempt: Attempt
     signer: Signer | None
     log: LogFile
@@ -57,14 +57,14 @@ class Delivery:
         except MalformedMailError as error:
             self._set_aside(mail_id, error)
             return Round(session, is_reachable=True)
-        record = self.books.record(mail_id)
+        record = self.recorder.record(mail_id)
         recipients = record.waiting(mail.envelope.recipients)
         if not recipients:
-            self.tell(self.books.catch_up(mail, record))
+            self.tell(self.recorder.catch_up(mail, record))
             return Round(session, is_reachable=True)
         with self.journal.entry(mail_id, mail.envelope.recipients) as entry:
             result = self.attempt.run(self._letter(mail, entry), recipients, route, session)
-            settled = self.books.enter(mail, record, result.answers)
+            settled = self.recorder.enter(mail, record, result.answers)
         self._note(mail, record, result.answers, settled)
         self.tell(settled)
         return Round(result.session, result.is_reachable)

@@ -12,7 +12,7 @@ from skitaid.agents.smtpda.errors import MalformedMailError
 from skitaid.agents.smtpda.queue import Mail, Queue
 from skitaid.agents.smtpda.retry import Answer, Outcome, Policy, Record, Status, after_attempt, out_of_patience
 
-__all__ = ["Books", "Settled"]
+__all__ = ["Recorder", "Settled"]
 
 PATIENCE_S = 10.0
 """Until a disk without room is tried again."""
@@ -29,9 +29,9 @@ class Settled:
     bounce: str | None = None
 
 
-class Books:
-    """Enters what attempts came to, on the disk and in an order that a crash cannot harm. Called by couriers, each with
-    a mail of its own."""
+class Recorder:
+    """Records what attempts came to, on the disk and in an order that a crash cannot harm. Called by couriers, each
+    with a mail of its own."""
 
     def __init__(self, queue: Queue, policy: Policy, host: str, log: Callable[[str, str], None]) -> None:
         self.policy = policy

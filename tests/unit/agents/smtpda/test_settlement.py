@@ -8,7 +8,7 @@ import pytest
 from skitaid.agents.smtpda.envelope import Envelope
 from skitaid.agents.smtpda.queue import Queue
 from skitaid.agents.smtpda.retry import Answer, Policy, Status
-from skitaid.agents.smtpda.settlement import Books
+from skitaid.agents.smtpda.settlement import Recorder
 
 MESSAGE = b"Subject: x\r\n\r\nbody\r\n"
 LATER = Answer(Status.WAITING, "451 later")
@@ -29,12 +29,13 @@ class Desk:
 
     def restart(self) -> None:
         """The agent is a new one: it knows what is on the disk."""
-        self.books = Books(self.queue, self.policy, "host.example", lambda kind, text: self.said.append(text))
+        self.recorder = Recorder(self.queue, self.policy, "host.example", lambda kind, text: self.said.append(text))
 
     def enter(self, b: Answer | None, c: Answer | None = None):  # type: ignore[no-untyped-def]
         answers = {"b@x.org": b, "c@x.org": c}
         mail = self.queue.read("m")
-        return self.books.enter(mail, self.books.record("m"), {each: found for each, found in answers.items() if found})
+        given = {each: found for each, found in answers.items() if found}
+        return self.recorder.enter(mail, self.recorder.record("m"), given)
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def test_killed_between_the_steps_of_a_failure(desk: Desk, monkeypatch: pytest.M
     monkeypatch.undo()
     desk.restart()
     mail = desk.queue.read("m")
-    settled = desk.books.catch_up(mail, desk.books.record("m"))
+    settled = desk.recorder.catch_up(mail, desk.recorder.record("m"))
     assert settled.has_failed
     assert desk.queue.ids() == ["m-b1"] and desk.queue.failed_ids() == ["m"]
 
@@ -121,11 +122,11 @@ def test_a_full_disk_loses_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) 
     assert settled.due_s is not None
     assert "No space left on device" in desk.said[0]
     # b has it, and this agent knows although it could not write it down
-    assert desk.books.record("m").waiting(("b@x.org", "c@x.org")) == ("c@x.org",)
+    assert desk.recorder.record("m").waiting(("b@x.org", "c@x.org")) == ("c@x.org",)
     settled = desk.enter(None, NO)
     assert settled.due_s is not None and desk.queue.ids() == ["m"]
     monkeypatch.undo()
-    settled = desk.books.catch_up(desk.queue.read("m"), desk.books.record("m"))
+    settled = desk.recorder.catch_up(desk.queue.read("m"), desk.recorder.record("m"))
     assert settled.bounce == "m-b2" and desk.queue.failed_ids() == ["m"]
 
 
@@ -139,20 +140,20 @@ def test_a_full_disk_does_not_keep_what_is_delivered(desk: Desk, monkeypatch: py
 
 
 def test_what_the_agent_before_had_heard(desk: Desk) -> None:
-    desk.books.recover("m", [0])
+    desk.recorder.recover("m", [0])
     assert desk.queue.record("m").waiting(("b@x.org", "c@x.org")) == ("c@x.org",)
     assert desk.queue.record("m").attempts == 0 and desk.queue.record("m").due_s == 0
-    desk.books.recover("m", [0])
-    desk.books.recover("m", [1])
+    desk.recorder.recover("m", [0])
+    desk.recorder.recover("m", [1])
     assert os.listdir(desk.queue.queue) == [] and "c@x.org" in desk.said[-1]
-    desk.books.recover("m", [1])
-    desk.books.recover("never-was", [1])
+    desk.recorder.recover("m", [1])
+    desk.recorder.recover("never-was", [1])
 
 
 def test_what_was_heard_is_no_reason_to_forget_who_failed(desk: Desk) -> None:
     desk.enter(NO, LATER)
-    desk.books.recover("m", [1])
+    desk.recorder.recover("m", [1])
     record = desk.queue.record("m")
     assert record.waiting(("b@x.org", "c@x.org")) == () and record.has_failed
-    assert desk.books.catch_up(desk.queue.read("m"), record).has_failed
+    assert desk.recorder.catch_up(desk.queue.read("m"), record).has_failed
     assert desk.queue.failed_ids() == ["m"]
