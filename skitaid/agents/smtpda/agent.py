@@ -19,7 +19,6 @@ from skitaid.agents.smtpda.control import ControlSocket
 from skitaid.agents.smtpda.couriers import Couriers
 from skitaid.agents.smtpda.delivery import Delivery
 from skitaid.agents.smtpda.delivery_journal import DeliveryJournal
-from skitaid.agents.smtpda.doorbell import Doorbell, Nudge
 from skitaid.agents.smtpda.errors import MalformedMailError
 from skitaid.agents.smtpda.memory import give_back, share_heap
 from skitaid.agents.smtpda.queue import Queue
@@ -28,6 +27,7 @@ from skitaid.agents.smtpda.retry import BACK_OFF_MOST_S, JITTER
 from skitaid.agents.smtpda.schedule import Schedule
 from skitaid.agents.smtpda.settings import Settings
 from skitaid.agents.smtpda.settlement import Recorder, Settled
+from skitaid.agents.smtpda.wakeup import WakeupPipe, WakeupSocket
 from skitaid.config.load import load_main
 from skitaid.config.model import Main
 from skitaid.exceptions import SkitaidError
@@ -57,7 +57,7 @@ class MailAgent(Agent):
         self._journal = DeliveryJournal()
         self._schedule = Schedule()
         self._settled: deque[Settled] = deque()
-        self._nudge = Nudge()
+        self._wakeup_pipe = WakeupPipe()
         self._delivered = 0
         self._failed = 0
         self._is_busy = False
@@ -66,7 +66,7 @@ class MailAgent(Agent):
         self._trouble = ""
         self._tidy_at = 0.0
         self._end_at: float | None = None
-        self._doorbell: Doorbell | None = None
+        self._wakeup_socket: WakeupSocket | None = None
         self._control: ControlSocket | None = None
 
     def begin(self) -> None:
@@ -79,10 +79,10 @@ class MailAgent(Agent):
         self._couriers = Couriers(self._settings.limits, self._delivery().serve)
         self._recover()
         self._queue.tidy()
-        self._doorbell = Doorbell(self._queue.folder)
+        self._wakeup_socket = WakeupSocket(self._queue.folder)
         self._control = ControlSocket(self._queue.folder, self._commanded)
-        self._frame.watch(self._doorbell.fd, lambda events: self._rung())
-        self._frame.watch(self._nudge.fd, lambda events: self._nudge.answer())
+        self._frame.watch(self._wakeup_socket.fd, lambda events: self._woken())
+        self._frame.watch(self._wakeup_pipe.fd, lambda events: self._wakeup_pipe.drain())
         self._frame.watch(self._control.fd, lambda events: self._serve_control())
         for mail_id in self._queue.ids():
             self._enlist(mail_id)
@@ -116,9 +116,9 @@ class MailAgent(Agent):
         next_s = self._schedule.next_s()
         return LOOK_EVERY_S if next_s is None else max(0.0, min(LOOK_EVERY_S, next_s - now))
 
-    def _rung(self) -> None:
-        if self._doorbell is not None:
-            self._doorbell.answer()
+    def _woken(self) -> None:
+        if self._wakeup_socket is not None:
+            self._wakeup_socket.drain()
         self._seen_ns = -1
 
     def _look_into_incoming(self) -> None:
@@ -193,7 +193,7 @@ class MailAgent(Agent):
     def _hear(self, settled: Settled) -> None:
         """In a courier's thread."""
         self._settled.append(settled)
-        self._nudge()
+        self._wakeup_pipe.wake()
 
     def _hear_out(self) -> None:
         is_removed = False
@@ -297,7 +297,7 @@ class MailAgent(Agent):
 
     def close(self) -> None:
         self._hear_out()
-        for each in (self._doorbell, self._control):
+        for each in (self._wakeup_socket, self._control):
             if each is not None:
                 each.close()
         self._journal.close()

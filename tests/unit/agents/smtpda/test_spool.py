@@ -9,12 +9,12 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from skitaid.agents.smtpda.doorbell import Doorbell
 from skitaid.agents.smtpda.envelope import Envelope
 from skitaid.agents.smtpda.errors import MailError, MalformedMailError, SpoolError
 from skitaid.agents.smtpda.queue import Queue
 from skitaid.agents.smtpda.retry import Outcome, Record, Status
 from skitaid.agents.smtpda.spool import Spool, find_spool, new_id
+from skitaid.agents.smtpda.wakeup import WakeupSocket
 from skitaid.exceptions import RefusedError
 
 MESSAGE = b"Subject: x\r\n\r\nbody\r\n"
@@ -109,21 +109,21 @@ def test_what_cannot_be_sent_is_not_queued(queue: Queue) -> None:
 
 
 def test_the_agent_is_woken(queue: Queue) -> None:
-    bell = Doorbell(queue.folder)
-    os.set_blocking(bell.fd, True)
+    wakeup = WakeupSocket(queue.folder)
+    os.set_blocking(wakeup.fd, True)
     Spool(queue.folder).put(envelope(), MESSAGE)
-    assert os.read(bell.fd, 1) == b"\0"
-    bell.close()
+    assert os.read(wakeup.fd, 1) == b"\0"
+    wakeup.close()
 
 
 def test_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
     folder = tmp_path / ("x" * 120)
     queue = Queue(folder)
     queue.prepare()
-    bell = Doorbell(folder)
+    wakeup = WakeupSocket(folder)
     Spool(folder).wake()
-    assert os.read(bell.fd, 1) == b"\0"
-    bell.close()
+    assert os.read(wakeup.fd, 1) == b"\0"
+    wakeup.close()
 
 
 def test_which_spool(tmp_path: Path) -> None:

@@ -10,14 +10,14 @@ from pathlib import Path
 from skitaid.agents.smtpda.spool import WAKE
 from skitaid.supervisor.unixsocket import socket_address
 
-__all__ = ["Doorbell", "Nudge"]
+__all__ = ["WakeupSocket", "WakeupPipe"]
 
 
 AT_ONCE_MAX = 64
-"""Who rings for ever must not keep the loop."""
+"""Who wakes it for ever must not keep the loop."""
 
 
-class Doorbell:
+class WakeupSocket:
     """The socket `wake` of the spool. Whoever makes one holds the lock: one that is there is stale."""
 
     def __init__(self, folder: Path) -> None:
@@ -31,7 +31,7 @@ class Doorbell:
         self._path.chmod(0o622)
         self.fd = self._channel.fileno()
 
-    def answer(self) -> None:
+    def drain(self) -> None:
         """Take what is there. What it says does not matter, anybody may have written it."""
         with suppress(BlockingIOError):
             for _ in range(AT_ONCE_MAX):
@@ -42,7 +42,7 @@ class Doorbell:
         self._path.unlink(missing_ok=True)
 
 
-class Nudge:
+class WakeupPipe:
     """A pipe by which threads wake the loop."""
 
     def __init__(self) -> None:
@@ -50,10 +50,10 @@ class Nudge:
         os.set_blocking(self.fd, False)
         os.set_blocking(self._write_fd, False)
 
-    def __call__(self) -> None:
+    def wake(self) -> None:
         with suppress(BlockingIOError):  # full: it is awake
             os.write(self._write_fd, b"\0")
 
-    def answer(self) -> None:
+    def drain(self) -> None:
         with suppress(BlockingIOError):
             os.read(self.fd, 65536)
