@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from skitaid.agents.smtpda import desk
+from skitaid.agents.smtpda import queue_commands
 from skitaid.agents.smtpda.control import ask
 from skitaid.agents.smtpda.listing import Entry, Place, entries, find
 from skitaid.agents.smtpda.queue import Queue
@@ -19,7 +19,7 @@ from skitaid.exceptions import RefusedError
 
 COLUMNS = (Column("ID"), Column("STATE"), number("AGE"), number("SIZE"), Column("FROM"), Column("TO"),
            number("NEXT TRY"), Column("LAST ANSWER"))
-WORDS = ("list", "show", *desk.COMMANDS)
+WORDS = ("list", "show", *queue_commands.COMMANDS)
 TONES = {Place.DEFERRED: Tone.WARNING, Place.HELD: Tone.WARNING, Place.FAILED: Tone.BAD}
 ANSWER_MOST = 60
 HEADER_MOST_BYTES = 8192
@@ -81,7 +81,7 @@ def _perform_alone(queue: Queue, word: str, mail_id: str) -> str:
     queue.lock()
     try:
         queue.take_in()
-        return f"{desk.perform(queue, word, mail_id)}; the mail agent does not run"
+        return f"{queue_commands.perform(queue, word, mail_id)}; the mail agent does not run"
     finally:
         queue.unlock()
 

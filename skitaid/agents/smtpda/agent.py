@@ -13,7 +13,7 @@ from itertools import islice
 
 from skitaid.agents.arguments import Arguments
 from skitaid.agents.frame import LOOK_EVERY_S, Agent, Frame, Stop, run_agent
-from skitaid.agents.smtpda import desk, tls
+from skitaid.agents.smtpda import queue_commands, tls
 from skitaid.agents.smtpda.attempt import Attempt
 from skitaid.agents.smtpda.control import ControlSocket
 from skitaid.agents.smtpda.couriers import Couriers
@@ -250,14 +250,14 @@ class MailAgent(Agent):
             self._control.serve()
 
     def _commanded(self, command: str, mail_id: str) -> tuple[bool, str]:
-        if command not in desk.COMMANDS:
-            return False, f"unknown command {command!r}; expected one of: {', '.join(desk.COMMANDS)}"
+        if command not in queue_commands.COMMANDS:
+            return False, f"unknown command {command!r}; expected one of: {', '.join(queue_commands.COMMANDS)}"
         self._hear_out()
         is_in_line = self._couriers.drop(mail_id)
         if not is_in_line and self._couriers.is_active(mail_id):
             return False, f"{mail_id} is being delivered at this moment"
         try:
-            text = desk.perform(self._queue, command, mail_id)
+            text = queue_commands.perform(self._queue, command, mail_id)
         except (SkitaidError, OSError) as error:
             if is_in_line:
                 self._schedule.add(mail_id, 0.0)

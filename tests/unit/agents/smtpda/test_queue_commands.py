@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from skitaid.agents.smtpda.desk import perform
 from skitaid.agents.smtpda.envelope import Envelope
 from skitaid.agents.smtpda.listing import Place, entries, find
 from skitaid.agents.smtpda.queue import Queue
+from skitaid.agents.smtpda.queue_commands import perform
 from skitaid.agents.smtpda.retry import Outcome, Record, Status
 from skitaid.agents.smtpda.spool import Spool
 from skitaid.exceptions import RefusedError
