@@ -20,7 +20,7 @@ from skitaid.agents.smtpda.couriers import Couriers
 from skitaid.agents.smtpda.delivery import Delivery
 from skitaid.agents.smtpda.delivery_journal import DeliveryJournal
 from skitaid.agents.smtpda.errors import MalformedMailError
-from skitaid.agents.smtpda.memory import give_back, share_heap
+from skitaid.agents.smtpda.malloc import give_back, share_heap
 from skitaid.agents.smtpda.queue import Queue
 from skitaid.agents.smtpda.ready_queue import Key
 from skitaid.agents.smtpda.retry import BACK_OFF_MOST_S, JITTER
