@@ -16,7 +16,7 @@ from skitaid.agents.smtpda.retry import Answer, Record, Status
 from skitaid.agents.smtpda.session import Session
 from skitaid.agents.smtpda.settlement import Recorder, Settled
 from skitaid.agents.smtpda.signing import MESSAGE_MAX_BYTES, Signer, SigningError
-from skitaid.agents.smtpda.transaction import Letter
+from skitaid.agents.smtpda.transaction import DeliveryRequest
 from skitaid.agents.smtpda.wire import inspect
 from skitaid.logs.lines import LogFile
 
@@ -63,29 +63,29 @@ class Delivery:
             self.tell(self.recorder.catch_up(mail, record))
             return Round(session, is_reachable=True)
         with self.journal.entry(mail_id, mail.envelope.recipients) as entry:
-            result = self.attempt.run(self._letter(mail, entry), recipients, route, session)
+            result = self.attempt.run(self._request(mail, entry), recipients, route, session)
             settled = self.recorder.enter(mail, record, result.answers)
         self._note(mail, record, result.answers, settled)
         self.tell(settled)
         return Round(result.session, result.is_reachable)
 
-    def _letter(self, mail: Mail, entry: JournalEntry) -> Letter:
-        letter = Letter(mail.envelope, inspect(mail.read()), mail.read, entry)
-        if self.signer is None or letter.traits.fault:
-            return letter
+    def _request(self, mail: Mail, entry: JournalEntry) -> DeliveryRequest:
+        request = DeliveryRequest(mail.envelope, inspect(mail.read()), mail.read, entry)
+        if self.signer is None or request.traits.fault:
+            return request
         try:
-            return self._signed(letter, self.signer)
+            return self._signed(request, self.signer)
         except SigningError as error:
             self.log.write("warn", f"it goes out without a signature: {error}", mail.envelope.id)
-            return letter
+            return request
 
     @staticmethod
-    def _signed(letter: Letter, signer: Signer) -> Letter:
+    def _signed(request: DeliveryRequest, signer: Signer) -> DeliveryRequest:
         """Raises SigningError."""
-        if letter.traits.size > MESSAGE_MAX_BYTES:
+        if request.traits.size > MESSAGE_MAX_BYTES:
             raise SigningError(f"it has more than {MESSAGE_MAX_BYTES} octets")
-        signed = signer.sign(b"".join(letter.read()))
-        return replace(letter, traits=inspect((signed,)), read=lambda: (signed,))
+        signed = signer.sign(b"".join(request.read()))
+        return replace(request, traits=inspect((signed,)), read=lambda: (signed,))
 
     def _set_aside(self, mail_id: str, error: MalformedMailError) -> None:
         self.log.write("error", f"set aside in {self.queue.failed}: {error}", mail_id)

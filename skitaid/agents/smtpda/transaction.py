@@ -16,7 +16,7 @@ from skitaid.agents.smtpda.retry import Answer, Status
 from skitaid.agents.smtpda.session import FINAL_TIMEOUT_S, Session
 from skitaid.agents.smtpda.wire import Traits, stuffed
 
-__all__ = ["Letter", "Transaction"]
+__all__ = ["DeliveryRequest", "Transaction"]
 
 RECIPIENTS_MAX = 100
 """In one go: what every server takes (RFC 5321, section 4.5.3.1.8)."""
@@ -26,9 +26,9 @@ MUST_LOG_IN = 530
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """What goes to the server. `read` gives the message from its beginning, in pieces. `entry` is marked when the
-    server has it."""
+class DeliveryRequest:
+    """A mail that is to be delivered. `read` gives the message from its beginning, in pieces. `entry` is marked when
+    the server has it."""
 
     envelope: Envelope
     traits: Traits
@@ -40,17 +40,17 @@ class Transaction:
     """Hands one mail over in a session (RFC 5321, section 3.3). `answers` is right at any time, also after
     DeliveryError: of a recipient without an answer nothing was decided."""
 
-    def __init__(self, session: Session, letter: Letter) -> None:
+    def __init__(self, session: Session, request: DeliveryRequest) -> None:
         self._session = session
-        self._letter = letter
+        self._request = request
         self.answers: dict[str, Answer] = {}
         self.has_begun = False
         """A byte of the message was sent, so the server may have it."""
 
     def run(self, recipients: Sequence[str]) -> None:
-        """Send the letter to `recipients`, and fill `answers`. Raises DeliveryError when the connection breaks or the
+        """Send the mail to `recipients`, and fill `answers`. Raises DeliveryError when the connection breaks or the
         server talks nonsense; what it had answered by then is in `answers`."""
-        fault = obstacle(self._letter, self._session.abilities)
+        fault = obstacle(self._request, self._session.abilities)
         if fault:
             self._settle(recipients, Answer(Status.FAILED, fault))
             return
@@ -66,11 +66,11 @@ class Transaction:
         reply = self._session.command("DATA")
         if reply.code == 354:
             self.has_begun = True
-            self._letter.entry.arm(accepted)
-            self._session.send(stuffed(self._letter.read()))
+            self._request.entry.arm(accepted)
+            self._session.send(stuffed(self._request.read()))
             reply = self._session.reply(FINAL_TIMEOUT_S)
             if reply.code < 300:
-                self._letter.entry.mark()
+                self._request.entry.mark()
             self._settle(accepted, judge(reply))
         elif reply.code < 400:
             raise self._nonsense("DATA", reply)
@@ -80,7 +80,7 @@ class Transaction:
 
     def _address(self, recipients: Sequence[str]) -> list[str]:
         """MAIL and RCPT, in one go where the server takes that (RFC 2920). The recipients it accepts."""
-        lines = [mail_command(self._letter, self._session.abilities), *(f"RCPT TO:<{each}>" for each in recipients)]
+        lines = [mail_command(self._request, self._session.abilities), *(f"RCPT TO:<{each}>" for each in recipients)]
         if "PIPELINING" in self._session.abilities:
             self._session.send(["".join(f"{line}\r\n" for line in lines).encode()])
             replies = [self._session.reply() for _ in lines]
@@ -123,26 +123,26 @@ def judge(reply: Reply) -> Answer:
     return Answer(Status.FAILED if reply.is_permanent else Status.WAITING, str(reply))
 
 
-def mail_command(letter: Letter, abilities: Abilities) -> str:
+def mail_command(request: DeliveryRequest, abilities: Abilities) -> str:
     """With the parameters that the server knows: SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531)."""
-    words = [f"MAIL FROM:<{letter.envelope.sender}>"]
+    words = [f"MAIL FROM:<{request.envelope.sender}>"]
     if "SIZE" in abilities:
-        words.append(f"SIZE={letter.traits.size}")
-    if letter.traits.is_8bit and "8BITMIME" in abilities:
+        words.append(f"SIZE={request.traits.size}")
+    if request.traits.is_8bit and "8BITMIME" in abilities:
         words.append("BODY=8BITMIME")
-    if letter.envelope.is_utf8:
+    if request.envelope.is_utf8:
         words.append("SMTPUTF8")
     return " ".join(words)
 
 
-def obstacle(letter: Letter, abilities: Abilities) -> str:
+def obstacle(request: DeliveryRequest, abilities: Abilities) -> str:
     """Why this server can never get this mail unchanged; "" when it can. Codes: RFC 3463."""
-    if letter.traits.fault:
-        return f"554 5.6.0 not sent: {letter.traits.fault}"
-    if letter.envelope.is_utf8 and "SMTPUTF8" not in abilities:
+    if request.traits.fault:
+        return f"554 5.6.0 not sent: {request.traits.fault}"
+    if request.envelope.is_utf8 and "SMTPUTF8" not in abilities:
         return "553 5.6.7 not sent: the server does not take international addresses (SMTPUTF8)"
-    if letter.traits.is_8bit and "8BITMIME" not in abilities:
+    if request.traits.is_8bit and "8BITMIME" not in abilities:
         return "554 5.6.3 not sent: the server does not take 8-bit messages (8BITMIME)"
-    if 0 < abilities.size_limit < letter.traits.size:
-        return f"552 5.3.4 not sent: {letter.traits.size} octets, the server takes {abilities.size_limit}"
+    if 0 < abilities.size_limit < request.traits.size:
+        return f"552 5.3.4 not sent: {request.traits.size} octets, the server takes {abilities.size_limit}"
     return ""

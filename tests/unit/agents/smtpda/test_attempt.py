@@ -5,10 +5,10 @@ from skitaid.agents.smtpda.envelope import Envelope, Route
 from skitaid.agents.smtpda.errors import AccessError, DeliveryError, SilenceError
 from skitaid.agents.smtpda.refusals import BELIEVED_MOST_S, MENDED_S, Refusals
 from skitaid.agents.smtpda.session import Session, Terms
-from skitaid.agents.smtpda.transaction import Letter
+from skitaid.agents.smtpda.transaction import DeliveryRequest
 from skitaid.agents.smtpda.wire import inspect
 
-LETTER = Letter(Envelope("m", 1.0, "a@x.org", ("b@x.org",)), inspect([b"x\r\n"]), lambda: [b"x\r\n"])
+REQUEST = DeliveryRequest(Envelope("m", 1.0, "a@x.org", ("b@x.org",)), inspect([b"x\r\n"]), lambda: [b"x\r\n"])
 SMART, OTHER = Route("smart"), Route("other")
 
 
@@ -28,7 +28,7 @@ class Door:
         raise self.error
 
     def try_it(self, route: Route = SMART) -> str:
-        answer, = self.attempt.run(LETTER, ["b@x.org"], route, None).answers.values()
+        answer, = self.attempt.run(REQUEST, ["b@x.org"], route, None).answers.values()
         assert not answer.counts
         return answer.text
 

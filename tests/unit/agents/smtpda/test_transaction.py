@@ -15,7 +15,7 @@ from skitaid.agents.smtpda.envelope import Envelope, Route, Starttls
 from skitaid.agents.smtpda.errors import DeliveryError
 from skitaid.agents.smtpda.retry import Status
 from skitaid.agents.smtpda.session import Session, Terms
-from skitaid.agents.smtpda.transaction import Letter, Transaction
+from skitaid.agents.smtpda.transaction import DeliveryRequest, Transaction
 from skitaid.agents.smtpda.wire import inspect
 
 
@@ -121,18 +121,18 @@ class Witness(JournalEntry):
 def test_it_is_marked_when_the_server_has_it(last: bytes, marked: list[str]) -> None:
     witness = Witness()
     found = Script(HELLO + b"250 ok\r\n550 no\r\n250 ok\r\n354 go\r\n" + last + b"\r\n")
-    carried(found, replace(letter(), entry=witness))
+    carried(found, replace(request(), entry=witness))
     assert witness.calls == [("c@x.org",), *marked]
 
 
-def letter(message: bytes = MESSAGE, **fields: object) -> Letter:
+def request(message: bytes = MESSAGE, **fields: object) -> DeliveryRequest:
     envelope = replace(Envelope("m", 1.0, "a@x.org", ("b@x.org", "c@x.org")), **fields)  # type: ignore[arg-type]
-    return Letter(envelope, inspect([message]), lambda: [message])
+    return DeliveryRequest(envelope, inspect([message]), lambda: [message])
 
 
-def carried(found: Script, given: Letter | None = None) -> dict[str, str]:
+def carried(found: Script, given: DeliveryRequest | None = None) -> dict[str, str]:
     """Recipient to what became of it."""
-    given = given or letter()
+    given = given or request()
     found.session.begin()
     transaction = Transaction(found.session, given)
     transaction.run(given.envelope.recipients)
@@ -192,7 +192,7 @@ def test_without_an_answer_nothing_is_known(says: bytes) -> None:
 def test_what_cannot_be_sent_unchanged_is_not_sent(message: bytes,
                                                    fields: dict[str, object], reason: str) -> None:
     found = Script(HELLO)
-    assert set(carried(found, letter(message, **fields)).values()) == {"failed"}
+    assert set(carried(found, request(message, **fields)).values()) == {"failed"}
     assert found.heard() == b"EHLO host.example\r\n"
 
 
@@ -210,7 +210,7 @@ def test_what_comes_before_it_was_asked_for_is_no_answer(at: int, way: str) -> N
     part[at] = said + OK if way == "in one packet" else (said, OK)
     found, witness = Script(part, stays=True), Witness()
     with pytest.raises(DeliveryError, match="without being asked: '250 ok'"):
-        carried(found, replace(letter(), entry=witness))
+        carried(found, replace(request(), entry=witness))
     assert not found.session.is_open and "marked" not in witness.calls
     assert not found.heard().endswith(b"\r\n.\r\n")
 
@@ -225,7 +225,7 @@ def test_more_replies_than_commands_in_a_group() -> None:
 
 def test_a_reply_in_the_middle_of_the_message() -> None:
     """A server that has seen enough says so, and the rest is not sent. It has not taken the mail."""
-    given = replace(letter(), read=lambda: [b"x\r\n", b"y\r\n"])
+    given = replace(request(), read=lambda: [b"x\r\n", b"y\r\n"])
     found = Script([GREETING, ABILITIES, OK, OK, OK, b"354 go\r\n", OK], stays=True)
     found.interrupt(b"x\r\n", b"552 5.3.4 too big\r\n")
     with pytest.raises(DeliveryError, match=r"without being asked: '552 5\.3\.4 too big'"):
@@ -251,14 +251,14 @@ def test_an_old_server() -> None:
     found = Script(b"220 old\r\n502 what\r\n250 hello\r\n250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n")
     assert carried(found) == {"b@x.org": "delivered", "c@x.org": "delivered"}
     assert b"HELO host.example\r\nMAIL FROM:<a@x.org>\r\n" in found.heard()
-    for given in (letter(b"\xe9\r\n"), letter(is_utf8=True)):
+    for given in (request(b"\xe9\r\n"), request(is_utf8=True)):
         found = Script(b"220 old\r\n502 what\r\n250 hello\r\n")
         assert set(carried(found, given).values()) == {"failed"}
 
 
 def test_eight_bits_and_international_addresses_are_announced() -> None:
     found = Script(HELLO + b"250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n")
-    carried(found, letter(b"\xe9\r\n", is_utf8=True, recipients=("ü@x.org",)))
+    carried(found, request(b"\xe9\r\n", is_utf8=True, recipients=("ü@x.org",)))
     assert "MAIL FROM:<a@x.org> SIZE=3 BODY=8BITMIME SMTPUTF8\r\nRCPT TO:<ü@x.org>\r\n".encode() in found.heard()
 
 
@@ -294,7 +294,7 @@ def test_a_kept_connection_that_the_server_has_closed() -> None:
     fresh = Script(HELLO + b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n250 queued\r\n")
     fresh.session.begin()
     attempt = Attempt(Terms("host.example"), open=lambda route, terms: fresh.session)
-    result = attempt.run(letter(), ("b@x.org", "c@x.org"), ROUTE, kept.session)
+    result = attempt.run(request(), ("b@x.org", "c@x.org"), ROUTE, kept.session)
     assert {answer.status for answer in result.answers.values()} == {Status.DELIVERED}
     assert result.session is fresh.session
 
@@ -303,7 +303,7 @@ def test_a_server_that_says_later_gets_a_new_connection() -> None:
     found = Script(HELLO + b"451 later\r\n250 rset\r\n221 bye\r\n")
     found.session.begin()
     attempt = Attempt(Terms("host.example"), open=lambda route, terms: found.session)
-    result = attempt.run(letter(), ("b@x.org",), ROUTE, None)
+    result = attempt.run(request(), ("b@x.org",), ROUTE, None)
     assert result.session is None and result.is_reachable
     assert found.heard().endswith(b"RSET\r\nQUIT\r\n")
 
@@ -332,7 +332,7 @@ def test_a_server_that_does_not_let_us_in_as_the_conf_says(route: Route, says: b
 
     attempt = Attempt(Terms("host.example"), open=opened)
     for own_route in (None, route):
-        answers = attempt.run(letter(route=own_route), ("b@x.org", "c@x.org"), route, None).answers
+        answers = attempt.run(request(route=own_route), ("b@x.org", "c@x.org"), route, None).answers
         assert {answer.status for answer in answers.values()} == {Status.WAITING}
         assert {answer.counts for answer in answers.values()} == {not is_ours or own_route is not None}
 
@@ -341,5 +341,5 @@ def test_a_server_that_cannot_be_reached() -> None:
     def refuse(route: Route, terms: Terms) -> Session:
         raise DeliveryError("cannot connect")
 
-    result = Attempt(Terms("host.example"), open=refuse).run(letter(), ("b@x.org",), ROUTE, None)
+    result = Attempt(Terms("host.example"), open=refuse).run(request(), ("b@x.org",), ROUTE, None)
     assert not result.is_reachable and result.answers["b@x.org"].status is Status.WAITING
