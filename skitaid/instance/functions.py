@@ -59,11 +59,11 @@ def setup(told: Mapping[str, Any]) -> None:
     from skitaid.supervisor.title import set_title
     from skitaid.was.state_table import StateTable
     from skitaid.was.states import register_states
-    from skitaid.was.worker import Outpost, install_outpost
+    from skitaid.was.worker import HelperProcess, install_helper
 
     set_title(told["title"])
     os.set_inheritable(told["states_fd"], False)
-    install_outpost(Outpost(Path(told["var_folder"]), StateTable.of(told["states_fd"])))
+    install_helper(HelperProcess(Path(told["var_folder"]), StateTable.of(told["states_fd"])))
     register_states(*told["state_names"])
     projects = Projects.current()
     for root in told["roots"]:

@@ -8,14 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from skitaid.was.errors import FolderError
-from skitaid.was.worker import worker_or_outpost
+from skitaid.was.worker import worker_or_helper
 
 __all__ = ["private_folder"]
 
 
 def private_folder() -> Path:
     """That of the instance; in a process that is no worker's, one of this user's. Raises FolderError."""
-    shared = worker_or_outpost()
+    shared = worker_or_helper()
     return _folder_of_user() if shared is None else shared.var_folder
 
 

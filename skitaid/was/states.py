@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from skitaid.was.errors import WasError
 from skitaid.was.state_table import StateTable
-from skitaid.was.worker import Outpost, Worker, worker_or_outpost
+from skitaid.was.worker import HelperProcess, Worker, worker_or_helper
 
 __all__ = [
     "StateNameError", "addgs", "getgs", "getlu", "listeners", "register_states",
@@ -39,7 +39,7 @@ def register_states(*names: str) -> Callable[[_Decorated], _Decorated]:
         if not isinstance(name, str):
             raise TypeError(f"{name!r} is not the name of a state, expected a text")
         _registered.add(name)
-        shared = worker_or_outpost()
+        shared = worker_or_helper()
         if shared is not None and shared.states is not None:
             shared.states.claim(name)
     return lambda decorated: decorated
@@ -83,15 +83,15 @@ def getlu(*names: str) -> float:
 
 
 def _table(name: str) -> StateTable:
-    shared = worker_or_outpost()
-    if name not in _registered and not _is_outposts(name, shared):
+    shared = worker_or_helper()
+    if name not in _registered and not _is_helpers(name, shared):
         raise StateNameError(f"state {name!r} is not registered: call register_states({name!r}) where the app begins")
     return _own_table() if shared is None or shared.states is None else shared.states
 
 
-def _is_outposts(name: str, shared: Worker | Outpost | None) -> bool:
+def _is_helpers(name: str, shared: Worker | HelperProcess | None) -> bool:
     """Whether a process that has not imported the app that registered it knows it from the worker."""
-    return isinstance(shared, Outpost) and shared.states is not None and name in shared.states.names()
+    return isinstance(shared, HelperProcess) and shared.states is not None and name in shared.states.names()
 
 
 @cache

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from skitaid.upstream.call import Call, Exchange, Receiver
 
 __all__ = [
-    "Cluster", "Controls", "Outpost", "Upstreams", "Worker", "WorkerEngine", "current_worker", "install",
-    "install_outpost", "worker_or_none", "worker_or_outpost",
+    "Cluster", "Controls", "HelperProcess", "Upstreams", "Worker", "WorkerEngine", "current_worker", "install",
+    "install_helper", "worker_or_helper", "worker_or_none",
 ]  # fmt: skip
 
 
@@ -106,7 +106,7 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
-class Outpost:
+class HelperProcess:
     """A process that does something for a worker (was.Process): what it shares with it."""
 
     var_folder: Path
@@ -114,7 +114,7 @@ class Outpost:
 
 
 _worker: Worker | None = None
-_outpost: Outpost | None = None
+_helper: HelperProcess | None = None
 
 
 def install(worker: Worker | None) -> None:
@@ -123,15 +123,15 @@ def install(worker: Worker | None) -> None:
     _worker = worker
 
 
-def install_outpost(outpost: Outpost) -> None:
-    """In a process that is an outpost."""
-    global _outpost  # noqa: PLW0603  # there is one in a process
-    _outpost = outpost
+def install_helper(helper: HelperProcess) -> None:
+    """In a process that is a helper."""
+    global _helper  # noqa: PLW0603  # there is one in a process
+    _helper = helper
 
 
-def worker_or_outpost() -> Worker | Outpost | None:
+def worker_or_helper() -> Worker | HelperProcess | None:
     """What this process is to its instance: a worker, or one that works for a worker; None: neither."""
-    return _worker or _outpost
+    return _worker or _helper
 
 
 def current_worker() -> Worker:
