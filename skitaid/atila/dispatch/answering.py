@@ -72,16 +72,10 @@ def _refuse_notme(values: dict[str, Any]) -> None:
 def answer(was: Was, plan: Plan, values: dict[str, Any]) -> Any:
     """What the app answers, or a Deferred. Raises whatever the app raises and does not handle."""
     entered: list[Hooks] = []
-    is_stopped = False
     try:
-        for scope in plan.scopes:
-            if scope.has_hooks:
-                entered.append(scope)
-                content = scope.content_before(was)
-                if content is not None:
-                    is_stopped = True
-                    break
-        else:
+        content = _content_before(was, plan.scopes, entered)
+        is_stopped = content is not None
+        if content is None:
             content = plan.call(was, values)
     except BaseException as error:  # noqa: BLE001  # teardown must run; the error goes on if nobody takes it
         return _unwind(was, entered, None, error)
@@ -92,6 +86,17 @@ def answer(was: Was, plan: Plan, values: dict[str, Any]) -> Any:
         # Of the scope that stopped it, only teardown_request runs.
         _tear_down(was, entered.pop())
     return _unwind(was, entered, content, None) if entered or was.bound is not None else content
+
+
+def _content_before(was: Was, scopes: Sequence[Hooks], entered: list[Hooks]) -> Any:
+    """What a hook answers in the function's place; None: nothing. Each scope is in `entered` before its hooks run."""
+    for scope in scopes:
+        if scope.has_hooks:
+            entered.append(scope)
+            content = scope.content_before(was)
+            if content is not None:
+                return content
+    return None
 
 
 class Deferred(Later):
@@ -144,8 +149,7 @@ def _unwind(was: Was, entered: list[Hooks], content: Any, error: BaseException |
         scope = entered.pop()
         try:
             if error is None:
-                for function in scope.finish_hooks:
-                    function(was)
+                _run_all(scope.finish_hooks, was)
             else:
                 content = scope.content_of_failure(was, error)
                 error = error if content is None else None
@@ -159,6 +163,11 @@ def _unwind(was: Was, entered: list[Hooks], content: Any, error: BaseException |
             # Its traceback has this frame, which would have it in turn, and the request with it.
             del error
     return content
+
+
+def _run_all(functions: Sequence[Callable[..., Any]], was: Was) -> None:
+    for function in functions:
+        function(was)
 
 
 def _tear_down(was: Was, scope: Hooks) -> None:
