@@ -7,9 +7,9 @@ import select
 from dataclasses import dataclass, field
 
 from skitaid.instance.arguments import Conf
+from skitaid.instance.at_fork import reset_signals
 from skitaid.instance.folders import Folders
 from skitaid.instance.messages import MessageReader, WorkerMessage
-from skitaid.instance.offspring import calm_signals
 from skitaid.instance.sockets import Sockets
 from skitaid.instance.worker import WorkerTask, leave, run_worker
 from skitaid.supervisor.lifeline import Lifeline
@@ -87,7 +87,7 @@ class Forker:
         """In the child: serve, and end the process."""
         code = FAILED
         try:
-            calm_signals()
+            reset_signals()
             code = run_worker(self._task(assignment, pipe))
         except BaseException:  # noqa: BLE001  (the root of a process)
             self._resources.folders.logbook.server.write_traceback(f"worker #{assignment.index}")

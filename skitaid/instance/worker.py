@@ -27,13 +27,13 @@ from skitaid.handlers.router import Router
 from skitaid.handlers.site import Site
 from skitaid.instance.applog import AppLog
 from skitaid.instance.arguments import Conf
+from skitaid.instance.at_fork import close_in_children
 from skitaid.instance.compose import Composition, engine_settings, make_router
 from skitaid.instance.handover import newly_failed
 from skitaid.instance.lastresort import LastResort
 from skitaid.instance.logbook import Logbook
 from skitaid.instance.memory import MemoryKeeper
 from skitaid.instance.messages import say_closed, say_ready, say_reload
-from skitaid.instance.offspring import part_from
 from skitaid.instance.reloader import Reloader
 from skitaid.instance.untrusted_proxy import untrusted_proxy_teller
 from skitaid.instance.was_worker import install_was
@@ -92,7 +92,7 @@ class WorkerTask:
 def run_worker(task: WorkerTask) -> int:
     """Serve until asked to stop. The exit code of the process; call `leave` with it, whatever is raised."""
     _settle(task)
-    part_from(task.sockets)
+    close_in_children(task.sockets)
     worker = _Worker(task)
     try:
         worker.serve()

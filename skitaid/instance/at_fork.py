@@ -8,16 +8,16 @@ import socket
 import threading
 from collections.abc import Sequence
 
-__all__ = ["calm_signals", "part_from"]
+__all__ = ["reset_signals", "close_in_children"]
 
 
-def part_from(sockets: Sequence[socket.socket]) -> None:
+def close_in_children(sockets: Sequence[socket.socket]) -> None:
     """From now on a process that is forked off this one has none of `sockets`, and signals of its own."""
-    parting = _Parting(sockets)
-    os.register_at_fork(before=parting.begin, after_in_child=parting.end_in_child, after_in_parent=parting.end)
+    at_fork = _AtFork(sockets)
+    os.register_at_fork(before=at_fork.begin, after_in_child=at_fork.end_in_child, after_in_parent=at_fork.end)
 
 
-def calm_signals() -> None:
+def reset_signals() -> None:
     """For a process that was just forked: the handlers that it inherited are another's."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGUSR1):
@@ -29,7 +29,7 @@ def calm_signals() -> None:
     signal.signal(signal.SIGQUIT, lambda number, frame: os._exit(0))
 
 
-class _Parting:
+class _AtFork:
     """A listening socket would stay open, and its address taken, for as long as the child lives. A signal to the child
     would be written to the loop's wake-up descriptor, which is the worker's too: the worker would obey, and not the
     child. One that comes before the child has handlers of its own waits till then."""
@@ -47,5 +47,5 @@ class _Parting:
     def end_in_child(self) -> None:
         for sock in self._sockets:
             sock.close()
-        calm_signals()
+        reset_signals()
         self.end()
