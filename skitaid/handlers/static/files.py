@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from skitaid.handlers.static.compression import compress, is_compressible
 from skitaid.handlers.static.media_types import content_type
-from skitaid.handlers.static.packing import is_packable, pack
 from skitaid.handlers.static.root import StaticRoot, is_hidden
 from skitaid.protocols.conditions import Validators
 from skitaid.protocols.dates import http_date
@@ -249,14 +249,14 @@ class FileFinder:
         if not self._settings.gzip or status.st_size > KEPT_FILE_BYTES:
             return False
         is_new = all(each.coding != _GZIP for each in variants)
-        return is_new and is_packable(content_type(os.fsdecode(real)), status.st_size)
+        return is_new and is_compressible(content_type(os.fsdecode(real)), status.st_size)
 
     def _packed(self, file: StaticFile, status: os.stat_result, now: float) -> StaticFile | None:
         """The compressed form of a file that is in memory: the one it has, or a new one."""
         if file.is_pack_tried:
             return next((each for each in file.variants if each.is_packed), None)
         file.is_pack_tried = file.body is not None
-        if file.body is None or (body := pack(file.body)) is None:
+        if file.body is None or (body := compress(file.body)) is None:
             return None
         packed = self.describe(file.real, status, now, coding=_GZIP, varies=True)
         packed.body, packed.size, packed.is_packed = body, len(body), True

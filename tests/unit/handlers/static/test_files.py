@@ -524,12 +524,12 @@ def test_a_compressed_neighbour_goes_before(mount: Mount) -> None:
 def test_a_file_is_compressed_once(mount: Mount, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
     packed: list[bytes] = []
 
-    def pack(body: bytes) -> bytes | None:
+    def compress(body: bytes) -> bytes | None:
         packed.append(body)
-        return real_pack(body)
+        return real_compress(body)
 
-    real_pack = module.pack
-    monkeypatch.setattr(module, "pack", pack)
+    real_compress = module.compress
+    monkeypatch.setattr(module, "compress", compress)
     path = write(mount.root / "a.css", content)
     for _ in range(3):
         mount.file("/a.css")

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from skitaid.engine.coding import MIN_BYTES
-from skitaid.handlers.static.packing import is_packable, pack
+from skitaid.handlers.static.compression import compress, is_compressible
 
 
 @pytest.mark.parametrize(
@@ -30,19 +30,19 @@ from skitaid.handlers.static.packing import is_packable, pack
     ],
 )
 def test_types(content_type: str, packable: bool) -> None:
-    assert is_packable(content_type, MIN_BYTES) is packable
-    assert not is_packable(content_type, MIN_BYTES - 1)
+    assert is_compressible(content_type, MIN_BYTES) is packable
+    assert not is_compressible(content_type, MIN_BYTES - 1)
 
 
 def test_the_same_bytes_every_time() -> None:
     body = b"text " * 1000
-    packed = pack(body)
+    packed = compress(body)
     assert packed is not None
-    assert packed == pack(body)
+    assert packed == compress(body)
     assert packed[4:8] == bytes(4), "no time in the header"
     assert gzip.decompress(packed) == body
 
 
 def test_what_does_not_shrink() -> None:
-    assert pack(os.urandom(5000)) is None
-    assert pack(b"") is None
+    assert compress(os.urandom(5000)) is None
+    assert compress(b"") is None
