@@ -13,7 +13,7 @@ from skitaid.agents.smtpda.envelope import Route
 from skitaid.agents.smtpda.ready_queue import Key, ReadyQueue
 from skitaid.agents.smtpda.session import Session
 
-__all__ = ["Couriers", "Limits", "Round"]
+__all__ = ["Couriers", "Limits", "ServeResult"]
 
 IDLE_S = 5.0
 """A connection is kept that long for the next mail; servers like it when clients do not linger."""
@@ -34,14 +34,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class ServeResult:
     """How it went: the session, if it can be used again, and whether the server was reached."""
 
     session: Session | None
     is_reachable: bool
 
 
-Serve = Callable[[str, Route, Session | None], Round]
+Serve = Callable[[str, Route, Session | None], ServeResult]
 """Delivers one mail, over the session if there is one (it is to that server). Never raises."""
 
 
@@ -172,16 +172,16 @@ class Couriers:
         if session is not None and session.route != route:
             session.quit()
             session = None
-        round_ = Round(None, is_reachable=True)
+        result = ServeResult(None, is_reachable=True)
         try:
-            round_ = self._serve(mail_id, route, session)
+            result = self._serve(mail_id, route, session)
         finally:
             # At once: whoever takes the next mail has to know of the server.
             with self._changed:
                 del self._active[mail_id]
                 if mail_id in self._again:
                     self._ready.add(self._again.pop(mail_id), mail_id)
-                self._learn(route, is_reachable=round_.is_reachable)
+                self._learn(route, is_reachable=result.is_reachable)
                 self._changed.notify()
                 self._reinforce()
-        return round_.session
+        return result.session

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from skitaid.agents.smtpda.attempt import Attempt
-from skitaid.agents.smtpda.couriers import Round
+from skitaid.agents.smtpda.couriers import ServeResult
 from skitaid.agents.smtpda.delivery_journal import DeliveryJournal, JournalEntry
 from skitaid.agents.smtpda.envelope import Route
 from skitaid.agents.smtpda.errors import MalformedMailError
@@ -39,35 +39,35 @@ class Delivery:
     log: LogFile
     tell: Callable[[Settled], None]
 
-    def serve(self, mail_id: str, route: Route, session: Session | None) -> Round:
+    def serve(self, mail_id: str, route: Route, session: Session | None) -> ServeResult:
         """See `couriers.Serve`."""
         try:
             return self._serve(mail_id, route, session)
         except Exception:  # noqa: BLE001  (a mail that we fail at must not stop the others)
             self.log.write_traceback(mail_id)
             self.tell(Settled(mail_id, time.time() + TRY_AGAIN_S))
-        return Round(None, is_reachable=True)
+        return ServeResult(None, is_reachable=True)
 
-    def _serve(self, mail_id: str, route: Route, session: Session | None) -> Round:
+    def _serve(self, mail_id: str, route: Route, session: Session | None) -> ServeResult:
         try:
             mail = self.queue.read(mail_id)
         except FileNotFoundError:
             self.tell(Settled(mail_id))  # removed by hand
-            return Round(session, is_reachable=True)
+            return ServeResult(session, is_reachable=True)
         except MalformedMailError as error:
             self._set_aside(mail_id, error)
-            return Round(session, is_reachable=True)
+            return ServeResult(session, is_reachable=True)
         record = self.recorder.record(mail_id)
         recipients = record.waiting(mail.envelope.recipients)
         if not recipients:
             self.tell(self.recorder.catch_up(mail, record))
-            return Round(session, is_reachable=True)
+            return ServeResult(session, is_reachable=True)
         with self.journal.entry(mail_id, mail.envelope.recipients) as entry:
             result = self.attempt.run(self._request(mail, entry), recipients, route, session)
             settled = self.recorder.enter(mail, record, result.answers)
         self._note(mail, record, result.answers, settled)
         self.tell(settled)
-        return Round(result.session, result.is_reachable)
+        return ServeResult(result.session, result.is_reachable)
 
     def _request(self, mail: Mail, entry: JournalEntry) -> DeliveryRequest:
         request = DeliveryRequest(mail.envelope, inspect(mail.read()), mail.read, entry)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from skitaid.agents.smtpda.couriers import Couriers, Limits, Round
+from skitaid.agents.smtpda.couriers import Couriers, Limits, ServeResult
 from skitaid.agents.smtpda.envelope import Route
 from skitaid.agents.smtpda.ready_queue import Key
 from skitaid.agents.smtpda.session import Session
@@ -25,12 +25,12 @@ class Work:
         self.unreachable: set[Route] = set()
         self.is_open = False
 
-    def serve(self, mail_id: str, route: Route, session: Session | None) -> Round:
+    def serve(self, mail_id: str, route: Route, session: Session | None) -> ServeResult:
         with self.changed:
             self.begun.append(mail_id)
             self.changed.notify_all()
             assert self.changed.wait_for(lambda: self.is_open or mail_id in self.let_go, WAIT_S)
-        return Round(None, route not in self.unreachable)
+        return ServeResult(None, route not in self.unreachable)
 
     def go(self, *mail_ids: str) -> None:
         """All, when none is named."""
