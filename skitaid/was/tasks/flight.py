@@ -1,4 +1,5 @@
-"""A piece of work that several tasks wait for. It ends when it is done, or when none of them waits any more."""
+"""A piece of work that several tasks wait for (single flight). It ends when it is done, or when none of them waits any
+more."""
 
 from __future__ import annotations
 
