@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import selectors
 import signal
+import threading
 import time
 
 from skitaid.supervisor.loop import Loop, SignalPipe
@@ -50,7 +51,7 @@ def test_signals_that_were_held_back_come() -> None:
     """As a master is started, see `spawn`: what came before its handlers stood."""
     before = signal.getsignal(signal.SIGURG)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGURG})
-    os.kill(os.getpid(), signal.SIGURG)
+    signal.pthread_kill(threading.get_ident(), signal.SIGURG)  # of several threads another would take it
     try:
         pipe = SignalPipe([signal.SIGURG])
         assert pipe.read() == [signal.SIGURG]
