@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -210,11 +210,14 @@ def test_nothing_is_left_of_calls(master: Master) -> None:
     before = census(master)
     text(master.address, "/some?400")
 
-    def is_as_before() -> bool:
+    def surplus() -> dict[str, tuple[int, int]]:
         found = census(master)
-        return all(found[kind] <= before[kind] + (10 if kind == "files" else 0) for kind in before)
+        return {kind: (before[kind], found[kind]) for kind in before
+                if found[kind] > before[kind] + (10 if kind == "files" else 0)}
 
-    wait_for(is_as_before, f"as it was: {before}, not {census(master)}")
+    with suppress(AssertionError):
+        wait_for(lambda: not surplus(), "as it was")
+    assert surplus() == {}, "before, and now"
 
 
 @contextmanager
