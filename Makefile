@@ -57,6 +57,7 @@ test:
 
 check: $(VENV)/.made-dev
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check --quiet .
 	$(VENV)/bin/mypy
 	@for python in $$(tools/pythons.sh --all); do \
 	    tools/check-unit.sh $$python || exit 1; \

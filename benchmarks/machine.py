@@ -12,8 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 __all__ = [
-    "Cores", "Reading", "cpu_seconds", "foreign_share", "parse_busy", "parse_pss", "pinned", "process_tree", "pss_mb",
-    "raise_descriptor_limit", "read", "wait_quiet",
+    "Cores",
+    "Reading",
+    "cpu_seconds",
+    "foreign_share",
+    "parse_busy",
+    "parse_pss",
+    "pinned",
+    "process_tree",
+    "pss_mb",
+    "raise_descriptor_limit",
+    "read",
+    "wait_quiet",
 ]
 
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")

@@ -19,8 +19,10 @@ if os.path.isdir(os.path.join(ROOT, "skitaid", "cli")):  # a checkout: its packa
     sys.path.insert(0, ROOT)
 
 if sys.version_info < (3, 11):  # noqa: UP036  (whoever has an older python3 must be told)
-    sys.exit(f"skitaid needs Python 3.11 or newer, this is {sys.version.split()[0]} ({sys.executable}); "
-             "in a checkout, `make venv` finds a newer one if there is one")
+    sys.exit(
+        f"skitaid needs Python 3.11 or newer, this is {sys.version.split()[0]} ({sys.executable}); "
+        "in a checkout, `make venv` finds a newer one if there is one"
+    )
 
 try:
     from skitaid.cli.main import main

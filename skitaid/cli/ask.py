@@ -30,8 +30,12 @@ def ask(session: Session, command: str, on_progress: Callable[[str], None] | Non
     run_path = session.find_main().global_.run_path
     request = {"command": command, "name": name, "fast": command == "terminate"}
     if lock.is_held(run_path):
-        return control.ask(run_path, request, on_progress or (show_progress if name is None else _keep_quiet),
-                           timeout_s=STATUS_TIMEOUT_S if command == "status" else None)
+        return control.ask(
+            run_path,
+            request,
+            on_progress or (show_progress if name is None else _keep_quiet),
+            timeout_s=STATUS_TIMEOUT_S if command == "status" else None,
+        )
     if name is not None:
         session.require_unit()
     start = session.hint(f"-f {name} start" if name else "start")

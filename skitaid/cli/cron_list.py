@@ -33,7 +33,7 @@ def run(session: Session) -> int:
 
 def row(work: Work, now: datetime, last: Cell) -> list[Cell]:
     job = work.job
-    command = job.command if len(job.command) <= COMMAND_MOST else f"{job.command[:COMMAND_MOST - 3]}..."
+    command = job.command if len(job.command) <= COMMAND_MOST else f"{job.command[: COMMAND_MOST - 3]}..."
     return [Cell(work.key, Tone.STRONG), Cell(job.when), Cell(next_text(work, now)), last, Cell(command)]
 
 

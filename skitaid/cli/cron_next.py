@@ -68,7 +68,8 @@ def print_jobs(session: Session, zone: ZoneInfo | None, after: datetime) -> None
     for work in works.values():
         if work.job.expression is not None:
             own = ZoneInfo(work.job.zone) if work.job.zone else zone or local_zone()
-            found += [(time, work.key) for time in
-                      islice(next_times(work.job.expression, own, after), session.options.count)]
+            found += [
+                (time, work.key) for time in islice(next_times(work.job.expression, own, after), session.options.count)
+            ]
     for time, key in sorted(found)[: session.options.count]:
         out(f"{(time.astimezone(zone) if zone else time).isoformat()} {key}")

@@ -58,8 +58,15 @@ def _detach(keep: Sequence[int], errors: BinaryIO) -> None:
     from daemon import DaemonContext
 
     # signal_map: by default it ignores signals, which the supervisor and all its children would inherit
-    context = DaemonContext(umask=UMASK, detach_process=True, working_directory="/", stdout=errors, stderr=errors,
-                            signal_map={}, files_preserve=[*keep, errors.fileno()])
+    context = DaemonContext(
+        umask=UMASK,
+        detach_process=True,
+        working_directory="/",
+        stdout=errors,
+        stderr=errors,
+        signal_map={},
+        files_preserve=[*keep, errors.fileno()],
+    )
     context.open()
 
 

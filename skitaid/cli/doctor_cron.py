@@ -23,8 +23,11 @@ def check_cron(main: Main, instances: Iterable[Instance]) -> Iterator[Finding]:
 
 def _mail(main: Main, jobs: Sequence[str]) -> Iterator[Finding]:
     if jobs and main.smtpda is None:
-        yield warning("cron", f"MAILTO of {_some(jobs)}: the daemon has no mail queue, so nothing is mailed",
-                      f"add [smtpda] to {main.etc / 'skitaid.conf'}, or take MAILTO out")
+        yield warning(
+            "cron",
+            f"MAILTO of {_some(jobs)}: the daemon has no mail queue, so nothing is mailed",
+            f"add [smtpda] to {main.etc / 'skitaid.conf'}, or take MAILTO out",
+        )
 
 
 def _redis(main: Main, jobs: Sequence[str]) -> Iterator[Finding]:
@@ -32,11 +35,17 @@ def _redis(main: Main, jobs: Sequence[str]) -> Iterator[Finding]:
     if not jobs:
         return
     if not main.state.backend.startswith("redis"):
-        yield warning("cron", f"ONE_MACHINE of {_some(jobs)}: without Redis each machine runs it",
-                      f"[state] backend = redis://HOST:6379/0 in {main.etc / 'skitaid.conf'} of every machine")
+        yield warning(
+            "cron",
+            f"ONE_MACHINE of {_some(jobs)}: without Redis each machine runs it",
+            f"[state] backend = redis://HOST:6379/0 in {main.etc / 'skitaid.conf'} of every machine",
+        )
     elif find_spec("redis") is None:
-        yield wrong("cron", f"ONE_MACHINE of {_some(jobs)}: the package redis is not installed, so it never runs",
-                    f"{quote(sys.executable)} -m pip install redis")
+        yield wrong(
+            "cron",
+            f"ONE_MACHINE of {_some(jobs)}: the package redis is not installed, so it never runs",
+            f"{quote(sys.executable)} -m pip install redis",
+        )
 
 
 def _some(jobs: Sequence[str]) -> str:

@@ -64,8 +64,10 @@ def _refusal(found: Availability, listen: Listen) -> tuple[str, str]:
     if found is Availability.FORBIDDEN and listen.path is not None:
         return "cannot be made: its folder is missing or not writable", "make that folder writable"
     if found is Availability.FORBIDDEN:
-        return f"may not be used by user {os.geteuid()}", \
-            f"start as root, take a port from 1024 up, or: sysctl net.ipv4.ip_unprivileged_port_start={listen.port}"
+        return (
+            f"may not be used by user {os.geteuid()}",
+            f"start as root, take a port from 1024 up, or: sysctl net.ipv4.ip_unprivileged_port_start={listen.port}",
+        )
     return "is not an address of this machine", "see those of this machine: ip -brief address"
 
 
@@ -73,12 +75,20 @@ def check_python(instance: Instance, main: Main) -> Finding:
     """The interpreter of the instance runs and is young enough."""
     python = interpreter(instance.server.python or main.global_.python, sys.executable)
     try:
-        shown = subprocess.run([python, "-c", "import sys; print(*sys.version_info[:3])"], check=True, text=True,
-                               capture_output=True, timeout=PYTHON_TIMEOUT_S).stdout
+        shown = subprocess.run(
+            [python, "-c", "import sys; print(*sys.version_info[:3])"],
+            check=True,
+            text=True,
+            capture_output=True,
+            timeout=PYTHON_TIMEOUT_S,
+        ).stdout
         version = tuple(int(part) for part in shown.split())
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        return wrong(instance.name, f"its python {python} does not run: {error}",
-                     f"set python in {instance.path} to an interpreter or a virtual environment's folder")
+        return wrong(
+            instance.name,
+            f"its python {python} does not run: {error}",
+            f"set python in {instance.path} to an interpreter or a virtual environment's folder",
+        )
     text = f"python {'.'.join(map(str, version))} ({python})"
     if version[:2] < PYTHON_WANTED:
         return wrong(instance.name, f"{text} is too old", f"skitaid needs 3.11: set python in {instance.path}")
@@ -93,23 +103,40 @@ def check_reach(instance: Instance, main: Main) -> Iterator[Finding]:
     user = identity.user
     python = interpreter(instance.server.python or main.global_.python, sys.executable)
     try:
-        done = subprocess.run([python, "-c", TRY_TO_READ, *mounted(instance)], check=True, text=True, cwd="/",
-                              capture_output=True, timeout=PYTHON_TIMEOUT_S, user=identity.uid, group=identity.gid,
-                              extra_groups=os.getgrouplist(user, identity.gid))
+        done = subprocess.run(
+            [python, "-c", TRY_TO_READ, *mounted(instance)],
+            check=True,
+            text=True,
+            cwd="/",
+            capture_output=True,
+            timeout=PYTHON_TIMEOUT_S,
+            user=identity.uid,
+            group=identity.gid,
+            extra_groups=os.getgrouplist(user, identity.gid),
+        )
     except (OSError, subprocess.SubprocessError) as error:
-        yield wrong(instance.name, f"user {user} cannot run {python}: {error}",
-                    f"give {user} access to it and to the folders above it, or set another python")
+        yield wrong(
+            instance.name,
+            f"user {user} cannot run {python}: {error}",
+            f"give {user} access to it and to the folders above it, or set another python",
+        )
         return
     for path in done.stdout.splitlines():
-        yield wrong(instance.name, f"user {user} cannot read {path}",
-                    f"give {user} access to it and to the folders above it: namei -l {quote(path)} shows their rights")
+        yield wrong(
+            instance.name,
+            f"user {user} cannot read {path}",
+            f"give {user} access to it and to the folders above it: namei -l {quote(path)} shows their rights",
+        )
 
 
 def mounted(instance: Instance) -> list[str]:
     """The files and folders of the machine that an instance serves from."""
     targets = [mount.target for host in instance.hosts for mount in host.mounts]
-    paths = [target.root if isinstance(target, StaticTarget) else target.module
-             for target in targets if not isinstance(target, ProxyTarget)]
+    paths = [
+        target.root if isinstance(target, StaticTarget) else target.module
+        for target in targets
+        if not isinstance(target, ProxyTarget)
+    ]
     return list(dict.fromkeys(map(str, paths)))
 
 
@@ -122,8 +149,11 @@ def check_certificate(name: str, certificate: Certificate) -> Iterator[Finding]:
         return
     yield expiry_finding(name, certificate.certfile, facts.ends_s - time.time())
     if facts.is_self_signed:
-        yield warning(name, f"certificate {certificate.certfile} is self-signed: browsers warn of it",
-                      "fine to try things out; for others to visit, get one from an authority (docs/https.md)")
+        yield warning(
+            name,
+            f"certificate {certificate.certfile} is self-signed: browsers warn of it",
+            "fine to try things out; for others to visit, get one from an authority (docs/https.md)",
+        )
 
 
 def expiry_finding(name: str, certfile: Path, left_s: float) -> Finding:

@@ -35,8 +35,9 @@ def check_packages() -> Iterator[Finding]:
     """The Python packages that skitaid makes use of."""
     missing = [(package, loss) for module, (package, loss) in PACKAGES.items() if find_spec(module) is None]
     for package, loss in missing:
-        yield warning("packages", f"{package} is not installed: {loss}",
-                      f"{quote(sys.executable)} -m pip install {package}")
+        yield warning(
+            "packages", f"{package} is not installed: {loss}", f"{quote(sys.executable)} -m pip install {package}"
+        )
     if not missing:
         yield fine("packages", f"{', '.join(package for package, _ in PACKAGES.values())} are installed")
 
@@ -46,8 +47,11 @@ def check_file_limit(limit: int | None = None) -> Finding:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1] if limit is None else limit
     if hard == resource.RLIM_INFINITY or hard >= FILES_WANTED:
         return fine("open files", "no limit" if hard == resource.RLIM_INFINITY else f"{hard} allowed")
-    return warning("open files", f"a process may open {hard} files, which some hundred connections use up",
-                   f"as root, ulimit -n {FILES_WANTED} before start, or LimitNOFILE=65536 in the systemd unit")
+    return warning(
+        "open files",
+        f"a process may open {hard} files, which some hundred connections use up",
+        f"as root, ulimit -n {FILES_WANTED} before start, or LimitNOFILE=65536 in the systemd unit",
+    )
 
 
 def check_folders(main: Main) -> Iterator[Finding]:
@@ -62,8 +66,11 @@ def _folder(key: str, path: Path) -> Finding:
     if not existing.is_dir():
         return wrong(key, f"{path}: {existing} is not a folder", f"move it away, or set {key} in skitaid.conf")
     if not os.access(existing, os.W_OK | os.X_OK):
-        return wrong(key, f"{path}: {existing} cannot be written to by user {os.geteuid()}",
-                     f"run as its owner, or: chown -R USER {quote(str(existing))}")
+        return wrong(
+            key,
+            f"{path}: {existing} cannot be written to by user {os.geteuid()}",
+            f"run as its owner, or: chown -R USER {quote(str(existing))}",
+        )
     free = shutil.disk_usage(existing).free
     if free < DISK_WANTED_BYTES:
         return warning(key, f"{path}: {size(free)} are left on that disk", "make room")
@@ -78,13 +85,19 @@ def check_daemon(main: Main, hint: Hint) -> Iterator[Finding]:
     is_running = lock.is_held(run_path)
     socket_path = run_path / "skitaid.sock"
     if is_running and not socket_path.exists():
-        yield wrong("daemon", f"it runs, but its control socket {socket_path} is gone, so no command reaches it",
-                    f"kill -TERM $(cat {quote(str(run_path))}/skitaid.pid), then {hint('start')}")
+        yield wrong(
+            "daemon",
+            f"it runs, but its control socket {socket_path} is gone, so no command reaches it",
+            f"kill -TERM $(cat {quote(str(run_path))}/skitaid.pid), then {hint('start')}",
+        )
     elif is_running:
         yield fine("daemon", f"it runs ({hint('status')})")
     elif socket_path.exists():
-        yield warning("daemon", f"it does not run, and left {socket_path} behind (killed, or a power cut)",
-                      f"nothing: {hint('start')} replaces it")
+        yield warning(
+            "daemon",
+            f"it does not run, and left {socket_path} behind (killed, or a power cut)",
+            f"nothing: {hint('start')} replaces it",
+        )
     else:
         yield fine("daemon", f"it does not run ({hint('start')})")
 

@@ -25,8 +25,9 @@ def check_mail(main: Main, hint: Hint) -> Iterator[Finding]:
         yield from _check_forgotten(queue, main)
         return
     if conf.password and main.path is not None and os.stat(main.path).st_mode & 0o044:
-        yield warning("mail", f"{main.path} holds a password, and every user can read it",
-                      f"chmod go-r {quote(str(main.path))}")
+        yield warning(
+            "mail", f"{main.path} holds a password, and every user can read it", f"chmod go-r {quote(str(main.path))}"
+        )
     yield from _check_files(conf)
     yield from _check_queue(queue, hint)
 
@@ -36,15 +37,21 @@ def _check_forgotten(queue: Queue, main: Main) -> Iterator[Finding]:
     with suppress(OSError):
         waiting = sum(entry.place is not Place.FAILED for entry in entries(queue))
         if waiting:
-            yield wrong("mail", f"{_mails(waiting)} in the queue, and no [smtpda] in skitaid.conf: nobody delivers",
-                        f"add [smtpda] to {main.etc / 'skitaid.conf'}, or remove what waits")
+            yield wrong(
+                "mail",
+                f"{_mails(waiting)} in the queue, and no [smtpda] in skitaid.conf: nobody delivers",
+                f"add [smtpda] to {main.etc / 'skitaid.conf'}, or remove what waits",
+            )
 
 
 def _check_files(conf: Smtpda) -> Iterator[Finding]:
     for key, path in (("cafile", conf.cafile), ("dkim_key", conf.dkim_key)):
         if path is not None and not os.access(path, os.R_OK):
-            yield wrong("mail", f"[smtpda] {key} = {path} cannot be read by user {os.geteuid()}: no mail is delivered",
-                        f"correct {key}, or the rights of that file")
+            yield wrong(
+                "mail",
+                f"[smtpda] {key} = {path} cannot be read by user {os.geteuid()}: no mail is delivered",
+                f"correct {key}, or the rights of that file",
+            )
 
 
 def _check_queue(queue: Queue, hint: Hint) -> Iterator[Finding]:
@@ -66,8 +73,10 @@ def _check_access(found: Sequence[Entry], hint: Hint) -> Iterator[Finding]:
     if shut_out:
         reason = printable(shut_out[-1].last_word)
         text = f"{_mails(len(shut_out))} waiting for the mail server, which is down or does not let us in: {reason}"
-        fix = f"if it is not down: correct smtpserver, user, password, ssl, starttls or cafile of [smtpda], then " \
-              f"{hint('-f smtpda reload')}; mail that has waited for {ACCESS_PATIENCE_S / 86400:.0f} days comes back"
+        fix = (
+            f"if it is not down: correct smtpserver, user, password, ssl, starttls or cafile of [smtpda], then "
+            f"{hint('-f smtpda reload')}; mail that has waited for {ACCESS_PATIENCE_S / 86400:.0f} days comes back"
+        )
         yield wrong("mail", text, fix)
 
 

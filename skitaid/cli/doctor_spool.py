@@ -26,8 +26,11 @@ def check_spool(instance: Instance, main: Main) -> Iterator[Finding]:
     try:
         check_room(fd, 0)
     except OSError as error:
-        yield warning(instance.name, f"bodies cannot wait in {folder}, so longer ones are answered 507: "
-                      f"{error.strerror}", "make room there, or name another spool_dir")
+        yield warning(
+            instance.name,
+            f"bodies cannot wait in {folder}, so longer ones are answered 507: {error.strerror}",
+            "make room there, or name another spool_dir",
+        )
     finally:
         os.close(fd)
 
@@ -39,8 +42,11 @@ def check_folder(name: str, folder: Path, identity: Identity | None) -> Finding:
         return wrong(name, f"spool_dir {folder}: {there} is not a folder", "move it away, or name another spool_dir")
     if not _is_writable(there, identity):
         user = identity.user if identity else str(os.geteuid())
-        return wrong(name, f"spool_dir {folder}: {there} cannot be written to by user {user}, so longer bodies are "
-                     "answered 507", f"mkdir -p {quote(str(folder))}; chown {user} {quote(str(folder))}")
+        return wrong(
+            name,
+            f"spool_dir {folder}: {there} cannot be written to by user {user}, so longer bodies are answered 507",
+            f"mkdir -p {quote(str(folder))}; chown {user} {quote(str(folder))}",
+        )
     return fine(name, f"spool_dir {folder} {'is writable' if there == folder else 'will be made when it is needed'}")
 
 

@@ -12,13 +12,23 @@ EXITS = "Exit code: 0 fine; 1 refused (not running, already running, no such ins
 
 def overview(program: str) -> str:
     """The text of `--help`."""
-    lines = [f"usage: {program} [options] [command]", "",
-             "Serves the Python web applications of this machine from conf files.", "",
-             "Commands (with -f NAME they act on that instance alone):"]
-    lines += [_row(command.name + (f" {command.argument}" if command.argument else ""), command.summary)
-              for command in COMMANDS]
-    lines += ["", "Older names: " + ", ".join(f"{alias} (= {command.name})" for command in COMMANDS
-                                              for alias in command.aliases) + "."]
+    lines = [
+        f"usage: {program} [options] [command]",
+        "",
+        "Serves the Python web applications of this machine from conf files.",
+        "",
+        "Commands (with -f NAME they act on that instance alone):",
+    ]
+    lines += [
+        _row(command.name + (f" {command.argument}" if command.argument else ""), command.summary)
+        for command in COMMANDS
+    ]
+    lines += [
+        "",
+        "Older names: "
+        + ", ".join(f"{alias} (= {command.name})" for command in COMMANDS for alias in command.aliases)
+        + ".",
+    ]
     lines += ["", "Options:"]
     lines += [_option_row(option) for option in OPTIONS]
     lines += ["", EXITS, f"More about one command: {program} COMMAND --help"]
@@ -53,8 +63,13 @@ def _options(command: Command) -> Iterator[Option]:
 
 def of_instance(program: str, options: Sequence[Option]) -> str:
     """`skitaid-instance --help`."""
-    lines = [f"usage: {program} -f NAME [options]", "",
-             "Runs one instance alone, in the foreground, without the daemon. Ctrl-C stops it.", "", "Options:"]
+    lines = [
+        f"usage: {program} -f NAME [options]",
+        "",
+        "Runs one instance alone, in the foreground, without the daemon. Ctrl-C stops it.",
+        "",
+        "Options:",
+    ]
     lines += [_row(option.spelling, option.help, width=38) for option in options]
     lines += ["", "Exit code: 0 fine; 1 refused (no such instance); 2 wrong arguments or bad conf."]
     return "\n".join(lines)
@@ -62,8 +77,13 @@ def of_instance(program: str, options: Sequence[Option]) -> str:
 
 def of_agent(program: str, what: str, options: Sequence[Option]) -> str:
     """`skitaid-smtpda --help`, `skitaid-cron --help`."""
-    lines = [f"usage: {program} [options]", "",
-             f"Runs the {what} alone, in the foreground, without the daemon. Ctrl-C stops it.", "", "Options:"]
+    lines = [
+        f"usage: {program} [options]",
+        "",
+        f"Runs the {what} alone, in the foreground, without the daemon. Ctrl-C stops it.",
+        "",
+        "Options:",
+    ]
     lines += [_row(option.spelling, option.help, width=38) for option in options]
     lines += ["", "Exit code: 0 fine; 1 refused (it runs already); 2 wrong arguments or bad conf."]
     return "\n".join(lines)

@@ -79,8 +79,9 @@ def load(found: Mapping[str, str]) -> tuple[Main, Instance]:
     files = instance_files(etc)
     name = found["name"]
     if name not in files:
-        raise RefusedError(f"no instance {name!r}: {etc}/servers-enabled/{name}.conf does not exist"
-                           + did_you_mean(name, files))
+        raise RefusedError(
+            f"no instance {name!r}: {etc}/servers-enabled/{name}.conf does not exist" + did_you_mean(name, files)
+        )
     return main_conf, load_instance(files[name], main_conf)
 
 
@@ -103,8 +104,9 @@ def become_master(main_conf: Main, instance: Instance, found: Mapping[str, str])
     if "verbose" not in found:
         out(f"{instance.name} logs to {logs}/server.log, with -v to the console as well; Ctrl-C ends it")
     python = interpreter(instance.server.python or main_conf.global_.python, sys.executable)
-    command = Command(python, BOOT, instance.name, main_conf.etc, verbose="verbose" in found,
-                      environment=instance.environment)
+    command = Command(
+        python, BOOT, instance.name, main_conf.etc, verbose="verbose" in found, environment=instance.environment
+    )
     environ = command.environ(os.environ)
     if "log" in found:
         environ[RUN_LOG] = str(logs)

@@ -61,7 +61,7 @@ def _tail(file: BinaryIO, limit_bytes: int) -> bytes:
     if end <= limit_bytes:
         return data
     cut = data.find(b"\n")  # the byte before the limit is looked at too: a line may begin right at it
-    return data[cut + 1:] if 0 <= cut < len(data) - 1 else data[1:]
+    return data[cut + 1 :] if 0 <= cut < len(data) - 1 else data[1:]
 
 
 def last_complaint(folder: Path) -> str:

@@ -14,6 +14,6 @@ LIKENESS: Final = 0.55
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """"; did you mean X?", or "" when nothing is near."""
+    """ "; did you mean X?", or "" when nothing is near."""
     match = nearest(word, known, likeness=LIKENESS)
     return f"; did you mean {match}?" if match else ""

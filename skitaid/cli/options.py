@@ -60,10 +60,22 @@ def parse(arguments: Sequence[str]) -> Options:
     command, typed, argument = _command(words)
     _must_belong(found, command, typed)
     switches = {option.name: option.name in found for option in OPTIONS if not option.metavar}
-    return Options(command, typed, argument, tuple(words[2:]), found.get("name"), _log_suffix(found),
-                   etc=found.get("etc"), port=_port(found), requests=_amount(found, "requests", 1000, MAX_REQUESTS),
-                   concurrency=_amount(found, "concurrency", 10, MAX_CONCURRENCY), after=found.get("after"),
-                   zone=found.get("zone"), count=_amount(found, "count", 5, MAX_COUNT), **switches)
+    return Options(
+        command,
+        typed,
+        argument,
+        tuple(words[2:]),
+        found.get("name"),
+        _log_suffix(found),
+        etc=found.get("etc"),
+        port=_port(found),
+        requests=_amount(found, "requests", 1000, MAX_REQUESTS),
+        concurrency=_amount(found, "concurrency", 10, MAX_CONCURRENCY),
+        after=found.get("after"),
+        zone=found.get("zone"),
+        count=_amount(found, "count", 5, MAX_COUNT),
+        **switches,
+    )
 
 
 def _sorted(arguments: Sequence[str], table: Sequence[Option]) -> tuple[dict[str, str], list[str]]:

@@ -17,8 +17,16 @@ from skitaid.cli.style import Style, Tone
 from skitaid.cli.table import Cell, Column, duration, number, render, size
 from skitaid.exceptions import RefusedError
 
-COLUMNS = (Column("ID"), Column("STATE"), number("AGE"), number("SIZE"), Column("FROM"), Column("TO"),
-           number("NEXT TRY"), Column("LAST ANSWER"))
+COLUMNS = (
+    Column("ID"),
+    Column("STATE"),
+    number("AGE"),
+    number("SIZE"),
+    Column("FROM"),
+    Column("TO"),
+    number("NEXT TRY"),
+    Column("LAST ANSWER"),
+)
 WORDS = ("list", "show", *queue_commands.COMMANDS)
 TONES = {Place.DEFERRED: Tone.WARNING, Place.HELD: Tone.WARNING, Place.FAILED: Tone.BAD}
 ANSWER_MOST = 60

@@ -120,8 +120,10 @@ def _app_route(target: Path, source: Path, chosen: str | None) -> Route:
     if chosen is None:
         offered = _offers(source)
         if not offered:
-            raise UsageError(f"{source}: no {' or '.join(CALLABLES)} is defined at its top level; "
-                             f"name the callable: run {source.name}:NAME")
+            raise UsageError(
+                f"{source}: no {' or '.join(CALLABLES)} is defined at its top level; "
+                f"name the callable: run {source.name}:NAME"
+            )
         chosen = offered[0]
     return Route("/", f"{target}:{chosen}")
 

@@ -49,8 +49,9 @@ def serve(site: Site) -> int:
 def start(site: Site) -> ForegroundMaster:
     """Start the master of `site` in this session, its reports on a pipe to us. Raises SpawnError."""
     python = interpreter(site.instance.server.python or site.main.global_.python, sys.executable)
-    command = Command(python, BOOT, site.instance.name, site.main.etc, verbose=True,
-                      environment=site.instance.environment)
+    command = Command(
+        python, BOOT, site.instance.name, site.main.etc, verbose=True, environment=site.instance.environment
+    )
     port = {} if site.port is None else {RUN_PORT: str(site.port)}
     return ForegroundMaster(command, {**os.environ, **port})
 
@@ -100,8 +101,10 @@ def welcome(site: Site, addresses: tuple[str, ...]) -> list[str]:
     """Where it is served, and what to edit."""
     style = out_style()
     urls = urls_of(addresses, is_tls=site.instance.server.tls is not None)
-    lines = [style.paint(f"{site.instance.name} is served at {' '.join(urls)}", Tone.STRONG),
-             f"  conf  {short(site.instance.path)}"]
+    lines = [
+        style.paint(f"{site.instance.name} is served at {' '.join(urls)}", Tone.STRONG),
+        f"  conf  {short(site.instance.path)}",
+    ]
     lines += [f"  apps  {short(folder)}/" for folder in watch.watched_by(site.instance).folders]
     return [*lines, f"  logs  {short(site.log_folder)}/", "Edit and save, it reloads by itself. Ctrl-C ends it."]
 

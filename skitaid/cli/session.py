@@ -64,8 +64,10 @@ class Session:
         """Say that this command is for instances only. Raises RefusedError when -f names an agent."""
         agent = AGENTS.get(self.options.name or "")
         if agent:
-            raise RefusedError(f"{self.options.typed} is for instances, and {self.options.name} is the {agent}; "
-                               f"without -f it looks at skitaid.conf too, where the agents' sections are")
+            raise RefusedError(
+                f"{self.options.typed} is for instances, and {self.options.name} is the {agent}; "
+                f"without -f it looks at skitaid.conf too, where the agents' sections are"
+            )
 
     @property
     def is_of_agent(self) -> bool:

@@ -63,8 +63,11 @@ def start_daemon(session: Session, main: Main, only: tuple[str, ...], lock_fd: i
     """Start the supervisor apart from this terminal and wait until its instances serve or have failed."""
     detach.require_package()
     ready_end, report_end = os.pipe()
-    detach.run_detached(lambda: become_supervisor(session, only, lock_fd, report_end), (lock_fd, report_end),
-                        main.global_.log_path / "skitaid.log")
+    detach.run_detached(
+        lambda: become_supervisor(session, only, lock_fd, report_end),
+        (lock_fd, report_end),
+        main.global_.log_path / "skitaid.log",
+    )
     os.close(lock_fd)
     os.close(report_end)
     for message in _messages(ready_end):

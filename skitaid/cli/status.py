@@ -15,15 +15,45 @@ from skitaid.cli.table import Cell, Column, duration, number, render, size
 
 Figures = Mapping[str, Any]
 
-TONES = {"running": Tone.GOOD, "starting": Tone.WARNING, "stopping": Tone.WARNING, "backoff": Tone.BAD,
-         "fatal": Tone.BAD, "exited": Tone.FAINT, "stopped": Tone.FAINT}
+TONES = {
+    "running": Tone.GOOD,
+    "starting": Tone.WARNING,
+    "stopping": Tone.WARNING,
+    "backoff": Tone.BAD,
+    "fatal": Tone.BAD,
+    "exited": Tone.FAINT,
+    "stopped": Tone.FAINT,
+}
 
-INSTANCE_COLUMNS = (Column("NAME"), Column("STATE"), number("PID"), number("WORKERS"), number("UPTIME"),
-                    number("RESTARTS"), number("REQ/S"), number("MEMORY"), Column("ADDRESS"))
-AGENT_COLUMNS = (Column("AGENT"), Column("STATE"), number("PID"), number("UPTIME"), number("RESTARTS"),
-                 number("MEMORY"), Column("NOTE"))
-WORKER_COLUMNS = (Column("WORKER"), number("PID"), Column("STATE"), number("UPTIME"), number("REQUESTS"),
-                  number("CONNECTIONS"), number("MEMORY"))
+INSTANCE_COLUMNS = (
+    Column("NAME"),
+    Column("STATE"),
+    number("PID"),
+    number("WORKERS"),
+    number("UPTIME"),
+    number("RESTARTS"),
+    number("REQ/S"),
+    number("MEMORY"),
+    Column("ADDRESS"),
+)
+AGENT_COLUMNS = (
+    Column("AGENT"),
+    Column("STATE"),
+    number("PID"),
+    number("UPTIME"),
+    number("RESTARTS"),
+    number("MEMORY"),
+    Column("NOTE"),
+)
+WORKER_COLUMNS = (
+    Column("WORKER"),
+    number("PID"),
+    Column("STATE"),
+    number("UPTIME"),
+    number("REQUESTS"),
+    number("CONNECTIONS"),
+    number("MEMORY"),
+)
 
 
 def run(session: Session) -> int:
@@ -40,8 +70,9 @@ def run(session: Session) -> int:
     return 0
 
 
-def chosen(session: Session, instances: Sequence[Figures],
-           agents: Sequence[Figures] = ()) -> tuple[list[Figures], list[Figures]]:
+def chosen(
+    session: Session, instances: Sequence[Figures], agents: Sequence[Figures] = ()
+) -> tuple[list[Figures], list[Figures]]:
     """The instance or the agent of -f, or all. Raises RefusedError when there is none of that name."""
     name = session.options.name
     if name is None:
@@ -49,8 +80,9 @@ def chosen(session: Session, instances: Sequence[Figures],
     one = [figures for figures in instances if figures["name"] == name]
     agent = [figures for figures in agents if figures["name"] == name]
     if not one and not agent:
-        raise session.no_such_instance(name, session.instance_files() | {item["name"]: session.etc
-                                                                        for item in instances})
+        raise session.no_such_instance(
+            name, session.instance_files() | {item["name"]: session.etc for item in instances}
+        )
     return one, agent
 
 
@@ -146,9 +178,11 @@ def worker_row(worker: Figures) -> list[Cell]:
 def leaving(figures: Figures) -> list[str]:
     """The masters that another has replaced, and that finish what they have in flight."""
     found = figures.get("leaving") or []
-    lines = [f"{figures['name']}: a master on its way out, pid {each['pid']}, finishes what it has in flight: "
-             f"connections {each['connections']}, memory {size(each['rss_bytes'])}, {duration(each['left_s'])} at most"
-             for each in found]
+    lines = [
+        f"{figures['name']}: a master on its way out, pid {each['pid']}, finishes what it has in flight: "
+        f"connections {each['connections']}, memory {size(each['rss_bytes'])}, {duration(each['left_s'])} at most"
+        for each in found
+    ]
     return ["", *lines] if lines else []
 
 

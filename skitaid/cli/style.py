@@ -47,6 +47,11 @@ def _terminal() -> Style:
         from rs4.termcolor import tc  # 10 ms, and not needed to be of use: plain text without it
     except ImportError:
         return PLAIN
-    codes = {Tone.GOOD: tc.OKGREEN, Tone.WARNING: tc.WARNING, Tone.BAD: tc.FAIL, Tone.FAINT: tc.GREY,
-             Tone.STRONG: tc.BOLD}
+    codes = {
+        Tone.GOOD: tc.OKGREEN,
+        Tone.WARNING: tc.WARNING,
+        Tone.BAD: tc.FAIL,
+        Tone.FAINT: tc.GREY,
+        Tone.STRONG: tc.BOLD,
+    }
     return Style(codes, tc.ENDC)

@@ -31,8 +31,9 @@ class Watched:
 
 def watched_by(instance: Instance) -> Watched:
     """An instance's conf and its apps' folders. A package is watched from the folder it lies in."""
-    modules = [mount.target.module for host in instance.hosts for mount in host.mounts
-               if isinstance(mount.target, AppTarget)]
+    modules = [
+        mount.target.module for host in instance.hosts for mount in host.mounts if isinstance(mount.target, AppTarget)
+    ]
     return Watched((instance.path,), tuple(dict.fromkeys(project_folder(module) for module in modules)))
 
 

@@ -12,8 +12,18 @@ from skitaid.config.paths import resolve
 from skitaid.config.report import UnfitError
 
 __all__ = [
-    "bind_address", "host_name", "is_host", "listen_list", "network", "networks", "parse_port", "peer", "peers",
-    "ports", "split_port", "targets",
+    "bind_address",
+    "host_name",
+    "is_host",
+    "listen_list",
+    "network",
+    "networks",
+    "parse_port",
+    "peer",
+    "peers",
+    "ports",
+    "split_port",
+    "targets",
 ]
 
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)

@@ -15,8 +15,24 @@ from skitaid.config.document import Value
 from skitaid.config.report import UnfitError, did_you_mean
 
 __all__ = [
-    "TRUE_WORDS", "Kind", "Place", "account", "choice", "convert", "each", "identifier", "number", "optional",
-    "scalar", "seconds", "sequence", "size", "text", "truth", "whole", "whole_seconds",
+    "TRUE_WORDS",
+    "Kind",
+    "Place",
+    "account",
+    "choice",
+    "convert",
+    "each",
+    "identifier",
+    "number",
+    "optional",
+    "scalar",
+    "seconds",
+    "sequence",
+    "size",
+    "text",
+    "truth",
+    "whole",
+    "whole_seconds",
 ]
 
 Shown = str | tuple[str, ...]

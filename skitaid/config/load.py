@@ -24,7 +24,14 @@ from skitaid.config.take import Context
 from skitaid.exceptions import ConfError, Problem
 
 __all__ = [
-    "ENABLED", "Loaded", "default_main", "etc_root", "instance_files", "load_all", "load_instance", "load_main",
+    "ENABLED",
+    "Loaded",
+    "default_main",
+    "etc_root",
+    "instance_files",
+    "load_all",
+    "load_instance",
+    "load_main",
     "parse_instance",
 ]
 
@@ -114,8 +121,16 @@ def load_main(etc: Path) -> Main:
 
 def _main_without_file(etc: Path) -> Main:
     if not etc.is_dir():
-        raise ConfError([Problem(str(etc), 0, "there is no such folder: expected skitaid.conf and servers-enabled/ "
-                                 "in it", "name another with --etc DIR or SKITAID_ETC")])
+        raise ConfError(
+            [
+                Problem(
+                    str(etc),
+                    0,
+                    "there is no such folder: expected skitaid.conf and servers-enabled/ in it",
+                    "name another with --etc DIR or SKITAID_ETC",
+                )
+            ]
+        )
     return default_main(etc)
 
 

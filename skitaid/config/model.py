@@ -15,9 +15,32 @@ from skitaid.exceptions import Problem
 from skitaid.protocols.hosts import uri_host
 
 __all__ = [
-    "Alias", "AppTarget", "Balance", "Certificate", "CriticalPoint", "Crontab", "CrontabLine", "ForwardProxy",
-    "Gateway", "Global", "Host", "Instance", "Listen", "Main", "Member", "Mount", "MountOptions", "Origin",
-    "ProxyCache", "ProxyTarget", "Server", "Smtpda", "State", "StaticTarget", "Target", "Tls",
+    "Alias",
+    "AppTarget",
+    "Balance",
+    "Certificate",
+    "CriticalPoint",
+    "Crontab",
+    "CrontabLine",
+    "ForwardProxy",
+    "Gateway",
+    "Global",
+    "Host",
+    "Instance",
+    "Listen",
+    "Main",
+    "Member",
+    "Mount",
+    "MountOptions",
+    "Origin",
+    "ProxyCache",
+    "ProxyTarget",
+    "Server",
+    "Smtpda",
+    "State",
+    "StaticTarget",
+    "Target",
+    "Tls",
 ]
 
 

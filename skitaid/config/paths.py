@@ -13,8 +13,15 @@ from skitaid.config.fields import Kind, Place, each, sequence
 from skitaid.config.report import UnfitError, nearest
 
 __all__ = [
-    "cert_file", "check_readable", "explain_missing", "folder", "folders", "interpreter", "place_for_files",
-    "reachable", "resolve",
+    "cert_file",
+    "check_readable",
+    "explain_missing",
+    "folder",
+    "folders",
+    "interpreter",
+    "place_for_files",
+    "reachable",
+    "resolve",
 ]
 
 

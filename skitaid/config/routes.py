@@ -208,13 +208,11 @@ def _apply_options(context: Context, section: Section, blocks: list[_Block]) -> 
         _report_no_mount(context, section, path, blocks)
 
 
-def _mount_subfolder(
-    context: Context, section: Section, block: _Block, parent: Mount, own: Mapping[str, Any]
-) -> None:
+def _mount_subfolder(context: Context, section: Section, block: _Block, parent: Mount, own: Mapping[str, Any]) -> None:
     """Options for a folder inside a static mount make it a mount of its own, which inherits the rest."""
     assert isinstance(parent.target, StaticTarget)
     path = "/" + section.name.partition("/")[2].rstrip("/")
-    folder = parent.target.root / path[len(parent.path):].lstrip("/")
+    folder = parent.target.root / path[len(parent.path) :].lstrip("/")
     block.given[path] = {**block.given.get(parent.path, {}), **own}
     options = _options(context, section, block.given[path])
     block.mounts.append(Mount(path, StaticTarget(folder), options, options.origin))
@@ -232,7 +230,7 @@ def _parent_mount(block: _Block, path: str) -> Mount | None:
         is_above = isinstance(mount.target, StaticTarget) and path.startswith(f"{base}/")
         if is_above and (found is None or len(mount.path) > len(found.path)):
             assert isinstance(mount.target, StaticTarget)
-            if os.path.isdir(mount.target.root / path[len(base) + 1:]):
+            if os.path.isdir(mount.target.root / path[len(base) + 1 :]):
                 found = mount
     return found
 

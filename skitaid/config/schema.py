@@ -44,8 +44,24 @@ from skitaid.config.words import (
 )
 
 __all__ = [
-    "ALIAS", "ALIAS_NAMES", "ALIAS_OF_ANY_TYPE", "CRITICAL_POINT", "FORWARD_PROXY", "GATEWAY", "GLOBAL", "HOST",
-    "MOUNT", "PROXY_CACHE", "SERVER", "SERVER_SOURCES", "SMTPDA", "STATE", "Key", "Keys", "Names", "names",
+    "ALIAS",
+    "ALIAS_NAMES",
+    "ALIAS_OF_ANY_TYPE",
+    "CRITICAL_POINT",
+    "FORWARD_PROXY",
+    "GATEWAY",
+    "GLOBAL",
+    "HOST",
+    "MOUNT",
+    "PROXY_CACHE",
+    "SERVER",
+    "SERVER_SOURCES",
+    "SMTPDA",
+    "STATE",
+    "Key",
+    "Keys",
+    "Names",
+    "names",
     "section_of",
 ]
 
@@ -264,7 +280,13 @@ ALIAS_NAMES = names(ALIAS, role="roles", ips="source")
 def section_of(key: str) -> str:
     """The section that a key belongs to, or ""; of those that have it the first."""
     tables: dict[str, Iterable[str]] = {
-        "server": SERVER, "ssl": ("enable_ssl",), "proxypass": PROXY_CACHE, "proxy": FORWARD_PROXY,
-        "api-gateway": GATEWAY, "critical_point": CRITICAL_POINT, "/mount": MOUNT, "@alias": ALIAS_NAMES,
+        "server": SERVER,
+        "ssl": ("enable_ssl",),
+        "proxypass": PROXY_CACHE,
+        "proxy": FORWARD_PROXY,
+        "api-gateway": GATEWAY,
+        "critical_point": CRITICAL_POINT,
+        "/mount": MOUNT,
+        "@alias": ALIAS_NAMES,
     }
     return next((section for section, keys in tables.items() if key in keys), "")

@@ -50,8 +50,13 @@ __all__ = ["build_instance", "build_main"]
 MAIN_SECTIONS = {"global": False, "smtpda": False, "crontab": True, "state": False}
 INSTANCE_SECTIONS = {
     **dict.fromkeys(SERVER_SOURCES, False),
-    "proxypass": False, "api-gateway": False, "environment": False, "critical point": False, "critical_point": False,
-    "routes": True, "crontab": True,
+    "proxypass": False,
+    "api-gateway": False,
+    "environment": False,
+    "critical point": False,
+    "critical_point": False,
+    "routes": True,
+    "crontab": True,
 }
 """The fixed section names, and whether they hold lines."""
 
@@ -110,8 +115,10 @@ def _doubt_files(context: Context, given: Mapping[str, Given], found: Smtpda) ->
 
 def _doubt_starttls(context: Context, given: Mapping[str, Given], found: Smtpda) -> None:
     if found.starttls == "opportunistic":
-        text = f"the password can be had by whoever is between here and {found.smtpserver}: it is sent without TLS " \
-               "when none is offered, and with TLS the certificate is not looked at"
+        text = (
+            f"the password can be had by whoever is between here and {found.smtpserver}: it is sent without TLS "
+            "when none is offered, and with TLS the certificate is not looked at"
+        )
     elif found.starttls == "no":
         text = f"the password goes to {found.smtpserver} in the clear, unless that offers CRAM-MD5"
     else:
@@ -252,8 +259,11 @@ def _check_names(context: Context, fixed: Mapping[str, bool]) -> None:
 
 
 def _report_unknown(context: Context, section: Section, fixed: Mapping[str, bool]) -> None:
-    other, where = (MAIN_SECTIONS, "skitaid.conf") if fixed is INSTANCE_SECTIONS else (
-        INSTANCE_SECTIONS, "a file in servers-enabled")
+    other, where = (
+        (MAIN_SECTIONS, "skitaid.conf")
+        if fixed is INSTANCE_SECTIONS
+        else (INSTANCE_SECTIONS, "a file in servers-enabled")
+    )
     text = f"unknown section [{section.name}{':line' if section.has_lines else ''}]"
     if section.name in other:
         context.report.error(section.line, text, f"it belongs in {where}")

@@ -13,8 +13,21 @@ from skitaid.config.report import UnfitError, did_you_mean
 from skitaid.protocols.hosts import uri_host
 
 __all__ = [
-    "KEY_ALGORITHMS", "SECRET_ALGORITHMS", "algorithm", "balance", "file_name", "host_policy", "log_pattern",
-    "mail_domain", "proxy_user", "request_path", "role", "smtp_server", "starttls", "state_backend", "try_path",
+    "KEY_ALGORITHMS",
+    "SECRET_ALGORITHMS",
+    "algorithm",
+    "balance",
+    "file_name",
+    "host_policy",
+    "log_pattern",
+    "mail_domain",
+    "proxy_user",
+    "request_path",
+    "role",
+    "smtp_server",
+    "starttls",
+    "state_backend",
+    "try_path",
 ]
 
 BALANCE_METHODS = ("round-robin", "least-connections", "hash header NAME", "hash cookie NAME")

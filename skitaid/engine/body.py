@@ -50,8 +50,22 @@ class RequestBody:
     """
 
     __slots__ = (
-        "_change", "_error", "_is_complete", "_is_paused", "_is_ready", "_is_whole", "_on_ready", "_pieces", "_rest",
-        "_set_reading", "_waiting", "before_read", "is_promised", "limit", "received", "threads",
+        "_change",
+        "_error",
+        "_is_complete",
+        "_is_paused",
+        "_is_ready",
+        "_is_whole",
+        "_on_ready",
+        "_pieces",
+        "_rest",
+        "_set_reading",
+        "_waiting",
+        "before_read",
+        "is_promised",
+        "limit",
+        "received",
+        "threads",
     )
 
     def __init__(

@@ -45,8 +45,23 @@ class Channel:
     `input_ended`: nothing more will come in; `is_broken`: nothing more can be sent."""
 
     __slots__ = (
-        "_aside", "_awaits_disk", "_drained", "_held", "_interest", "_is_registered", "_lock", "_outgoing", "_receive",
-        "_send", "_socket", "engine", "fd", "input_ended", "is_broken", "outgoing_bytes", "touched",
+        "_aside",
+        "_awaits_disk",
+        "_drained",
+        "_held",
+        "_interest",
+        "_is_registered",
+        "_lock",
+        "_outgoing",
+        "_receive",
+        "_send",
+        "_socket",
+        "engine",
+        "fd",
+        "input_ended",
+        "is_broken",
+        "outgoing_bytes",
+        "touched",
     )
 
     def __init__(self, engine: ChannelEngine, sock: socket.socket | SecureSocket) -> None:

@@ -80,9 +80,7 @@ def choose_for_pieces(stream: CodedStream, status: str, fields: Fields) -> Choic
     return choose(head.fields, status, fields, None, is_lean=stream.is_on_loop)
 
 
-def _for_head(
-    request: HeaderBlock, status: str, fields: Fields, size: int | None, *, is_lean: bool = False
-) -> Fields:
+def _for_head(request: HeaderBlock, status: str, fields: Fields, size: int | None, *, is_lean: bool = False) -> Fields:
     """As GET would have it, but for the length, which nobody knows (RFC 9110 section 9.3.2). Of a response that may
     turn out too short for compression, it is said only that there is a choice."""
     choice = choose(request, status, fields, size, is_lean=is_lean)

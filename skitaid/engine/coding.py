@@ -57,9 +57,7 @@ class Choice(NamedTuple):
     length: int | None = None
 
 
-def choose(
-    request: HeaderBlock, status: str, fields: Fields, size: int | None, *, is_lean: bool = False
-) -> Choice:
+def choose(request: HeaderBlock, status: str, fields: Fields, size: int | None, *, is_lean: bool = False) -> Choice:
     """The coding for a response of `size` bytes; None: as its Content-Length says, else unknown, which counts as much.
     `is_lean`: see `encoder`.
 

@@ -50,7 +50,14 @@ class Connection(Channel):
     engine: ConnectionEngine
 
     __slots__ = (
-        "_is_closed", "_is_lingering", "client_address", "head_at", "is_closing", "listener", "peer", "peer_port",
+        "_is_closed",
+        "_is_lingering",
+        "client_address",
+        "head_at",
+        "is_closing",
+        "listener",
+        "peer",
+        "peer_port",
         "served",
     )
 

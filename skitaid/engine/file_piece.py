@@ -21,9 +21,7 @@ class FilePiece:
 
     __slots__ = ("_disk", "_on_read", "_rest", "_segment", "_stream_id")
 
-    def __init__(
-        self, segment: FileSegment, disk: DiskThreads, stream_id: int, on_read: Callable[[], None]
-    ) -> None:
+    def __init__(self, segment: FileSegment, disk: DiskThreads, stream_id: int, on_read: Callable[[], None]) -> None:
         self._segment = segment
         self._disk = disk
         self._stream_id = stream_id

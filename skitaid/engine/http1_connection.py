@@ -173,9 +173,7 @@ class Http1Connection(Connection):
     def _go_on(self) -> None:
         """Take the requests that wait in the parser, as long as each is answered at once."""
         parser = self._parser
-        while (
-            self.stream is None and parser.state is _COMPLETE and parser.buffered and not self.is_closing
-        ):
+        while self.stream is None and parser.state is _COMPLETE and parser.buffered and not self.is_closing:
             self.head_at = self.engine.now
             parser.proceed()
 

@@ -48,7 +48,16 @@ class Http2Output(Connection):
     flows: dict[int, Http2Stream]
 
     __slots__ = (
-        "_is_due", "_is_feeding", "_is_waking", "_leave_at", "_lost", "flows", "lock", "out", "protocol", "slow",
+        "_is_due",
+        "_is_feeding",
+        "_is_waking",
+        "_leave_at",
+        "_lost",
+        "flows",
+        "lock",
+        "out",
+        "protocol",
+        "slow",
     )
 
     def __init__(

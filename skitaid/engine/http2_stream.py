@@ -67,8 +67,22 @@ class Http2Stream(Flow):
     DISCARD_BYTES: ClassVar[int] = 65536
 
     __slots__ = (
-        "_aside", "_connection", "_drained", "client_address", "discarded", "engine", "exchange", "is_finishing",
-        "is_lost", "is_tunnel", "listener", "noted", "peer", "peer_port", "stream", "touched",
+        "_aside",
+        "_connection",
+        "_drained",
+        "client_address",
+        "discarded",
+        "engine",
+        "exchange",
+        "is_finishing",
+        "is_lost",
+        "is_tunnel",
+        "listener",
+        "noted",
+        "peer",
+        "peer_port",
+        "stream",
+        "touched",
     )
 
     def __init__(self, connection: Http2StreamConnection, stream_id: int, window: int, out_window: int) -> None:

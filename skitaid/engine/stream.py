@@ -99,8 +99,23 @@ class Stream:
     """
 
     __slots__ = (
-        "body", "coded", "connection", "exchange", "forwarded", "gtxnid", "handled_at", "head", "is_dispatched",
-        "is_logged", "is_on_loop", "job", "may_code", "note", "reply_bytes", "started_at", "status",
+        "body",
+        "coded",
+        "connection",
+        "exchange",
+        "forwarded",
+        "gtxnid",
+        "handled_at",
+        "head",
+        "is_dispatched",
+        "is_logged",
+        "is_on_loop",
+        "job",
+        "may_code",
+        "note",
+        "reply_bytes",
+        "started_at",
+        "status",
     )
 
     def __init__(self, connection: StreamConnection, head: RequestHead, exchange: Exchange) -> None:
@@ -192,9 +207,7 @@ class Stream:
         left = self.exchange.left if self.coded is None else self.coded.left
         return left is not None and left < 0
 
-    def expect_body(
-        self, on_ready: Callable[[], None], limit: int | None = None, *, is_streamed: bool = False
-    ) -> None:
+    def expect_body(self, on_ready: Callable[[], None], limit: int | None = None, *, is_streamed: bool = False) -> None:
         """Collect the request's body; `on_ready` is called on the loop thread when an app can begin with it: when all
         of it is there, if the spool has room for it; `is_streamed`, or with a longer one, as soon as there is some.
 

@@ -35,7 +35,6 @@ class BodyRules:
         kind = head.fields.get(b"content-type") or b""
         return self.max_form_bytes if kind[: len(_MULTIPART)].lower() == _MULTIPART else self.max_bytes
 
-
     @staticmethod
     def refusal(head: RequestHead, limit: int | None) -> str | None:
         """The text of a 413, for a body that is announced as longer than `limit` bytes; None: it is not."""

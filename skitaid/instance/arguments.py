@@ -64,7 +64,10 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Arguments:
         raise ValueError("expected -f NAME --etc DIR")
     log_folder, port = environ.get(RUN_LOG), environ.get(RUN_PORT, "")
     return Arguments(
-        words["-f"], Path(words["--etc"]), "-v" in argv, Path(log_folder) if log_folder else None,
+        words["-f"],
+        Path(words["--etc"]),
+        "-v" in argv,
+        Path(log_folder) if log_folder else None,
         int(port) if port.isdecimal() else None,
     )
 

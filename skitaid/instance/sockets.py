@@ -120,8 +120,11 @@ class Sockets:
         if listen.path is not None:
             return []
         return [
-            sock for other, sock in self._by_listen.items()
-            if other.path is None and other.port == listen.port and (":" in other.host) == (":" in listen.host)
+            sock
+            for other, sock in self._by_listen.items()
+            if other.path is None
+            and other.port == listen.port
+            and (":" in other.host) == (":" in listen.host)
             and (_is_wildcard(other) or _is_wildcard(listen))
         ]
 

@@ -12,9 +12,16 @@ from skitaid.protocols.dates import parse_http_date
 
 __all__ = ["CONDITIONAL", "Validators", "Verdict", "judge", "range_holds"]
 
-CONDITIONAL: Final = frozenset({
-    b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since", b"if-range", b"range",
-})
+CONDITIONAL: Final = frozenset(
+    {
+        b"if-match",
+        b"if-none-match",
+        b"if-modified-since",
+        b"if-unmodified-since",
+        b"if-range",
+        b"range",
+    }
+)
 """What `judge` and `range_holds` look at, and Range itself: a request without any of these fields gets everything."""
 
 # An entity tag may hold commas, so the list can't be split at them (RFC 9110 section 8.8.3).

@@ -17,8 +17,17 @@ from skitaid.protocols.errors import ProtocolError
 from skitaid.protocols.kept import Kept
 
 __all__ = [
-    "MAX_FIELDS", "FieldLine", "HeaderBlock", "find_cookie", "is_host", "note_connection", "note_upgrade",
-    "parse_block", "parse_field_line", "parse_lines", "tokens",
+    "MAX_FIELDS",
+    "FieldLine",
+    "HeaderBlock",
+    "find_cookie",
+    "is_host",
+    "note_connection",
+    "note_upgrade",
+    "parse_block",
+    "parse_field_line",
+    "parse_lines",
+    "tokens",
 ]
 
 MAX_FIELDS: Final = 256
@@ -42,10 +51,23 @@ _HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+(?:%25[\w.~-]+)?\]|[\w.~!$&'()*+
 _LENGTH: Final = re.compile(rb"\d{1,18}").fullmatch
 
 # Fields that change from request to request: their lines are not kept.
-_VOLATILE: Final = frozenset({
-    b"cookie", b"set-cookie", b"authorization", b"content-length", b"if-none-match", b"if-modified-since", b"range",
-    b"referer", b"x-gtxn-id", b"x-ltxn-id", b"x-request-id", b"traceparent", b"sec-websocket-key",
-})
+_VOLATILE: Final = frozenset(
+    {
+        b"cookie",
+        b"set-cookie",
+        b"authorization",
+        b"content-length",
+        b"if-none-match",
+        b"if-modified-since",
+        b"range",
+        b"referer",
+        b"x-gtxn-id",
+        b"x-ltxn-id",
+        b"x-request-id",
+        b"traceparent",
+        b"sec-websocket-key",
+    }
+)
 
 # RFC 7239, what proxies said before it, and the ids that parts of one installation give each other's requests.
 _HEARSAY: Final = frozenset({b"forwarded", b"x-real-ip", b"x-gtxn-id", b"x-ltxn-id"})
@@ -96,9 +118,27 @@ class HeaderBlock:
     """
 
     __slots__ = (
-        "_environ", "_forwarded_for", "_log", "_pairs", "accept_encoding", "content_length", "cookie",
-        "expects_continue", "fields", "forwarded", "has_cookie", "has_hearsay", "host", "is_chunked", "log_texts",
-        "passed", "stable", "transfer_encoding", "upgrade", "wants_close", "wants_keep_alive",
+        "_environ",
+        "_forwarded_for",
+        "_log",
+        "_pairs",
+        "accept_encoding",
+        "content_length",
+        "cookie",
+        "expects_continue",
+        "fields",
+        "forwarded",
+        "has_cookie",
+        "has_hearsay",
+        "host",
+        "is_chunked",
+        "log_texts",
+        "passed",
+        "stable",
+        "transfer_encoding",
+        "upgrade",
+        "wants_close",
+        "wants_keep_alive",
     )
 
     def __init__(self, lines: list[FieldLine], *, forwarded_for: bytes | None = None) -> None:
@@ -182,7 +222,10 @@ class HeaderBlock:
             get = self.environ.get
             forwarded = self._forwarded_for or self.get(b"x-forwarded-for")
             self._log = (
-                get("HTTP_HOST"), get("HTTP_AUTHORIZATION"), get("HTTP_REFERER"), get("HTTP_USER_AGENT"),
+                get("HTTP_HOST"),
+                get("HTTP_AUTHORIZATION"),
+                get("HTTP_REFERER"),
+                get("HTTP_USER_AGENT"),
                 None if forwarded is None else forwarded.decode("latin-1"),
             )
         return self._log

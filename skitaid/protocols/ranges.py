@@ -80,8 +80,7 @@ def split_parts(ranges: Sequence[ByteRange], size: int, content_type: str, bound
         # The line break before a boundary belongs to it; before the first there is no preamble to end.
         lead = "\r\n" if parts else ""
         head = (
-            f"{lead}--{boundary}\r\nContent-Type: {content_type}\r\n"
-            f"Content-Range: {content_range(one, size)}\r\n\r\n"
+            f"{lead}--{boundary}\r\nContent-Type: {content_type}\r\nContent-Range: {content_range(one, size)}\r\n\r\n"
         )
         parts.append(Part(head.encode("latin-1"), one))
     tail = f"\r\n--{boundary}--\r\n".encode("latin-1")

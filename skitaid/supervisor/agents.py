@@ -28,8 +28,10 @@ LIMITS = Limits(start_timeout_s=30.0, grace_s=15.0)
 
 def wanted(main: Main, instances: Iterable[Instance]) -> frozenset[str]:
     """The agents that these confs ask for."""
-    has_jobs = any(crontab is not None and crontab.lines
-                   for crontab in (main.crontab, *(instance.crontab for instance in instances)))
+    has_jobs = any(
+        crontab is not None and crontab.lines
+        for crontab in (main.crontab, *(instance.crontab for instance in instances))
+    )
     asked = {"smtpda": main.smtpda is not None, "cron": has_jobs}
     return frozenset(name for name in AGENTS if asked[name])
 

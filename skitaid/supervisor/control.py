@@ -49,8 +49,13 @@ def parse_request(line: bytes) -> Request:
     return Request(message["command"], name or None, fast)
 
 
-def ask(run_path: Path, request: Mapping[str, object], on_progress: Callable[[str], None] = lambda text: None,
-        *, timeout_s: float | None = None) -> dict[str, Any]:
+def ask(
+    run_path: Path,
+    request: Mapping[str, object],
+    on_progress: Callable[[str], None] = lambda text: None,
+    *,
+    timeout_s: float | None = None,
+) -> dict[str, Any]:
     """Ask the daemon of `run_path` and wait for its answer; `on_progress` gets what it tells in between.
 
     `timeout_s`: how long it may be silent, None: as long as it likes. Raises RefusedError: not running, not ours to

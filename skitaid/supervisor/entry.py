@@ -52,8 +52,13 @@ def parse(words: Sequence[str]) -> Arguments:
             values[word] = _value(word, next(given, None))
         else:
             raise ValueError(f"unknown argument {word!r}")
-    return Arguments(Path(_value("--etc", values.get("--etc"))), tuple(only), verbose,
-                     _number(values.get("--lock-fd")), _number(values.get("--ready-fd")))
+    return Arguments(
+        Path(_value("--etc", values.get("--etc"))),
+        tuple(only),
+        verbose,
+        _number(values.get("--lock-fd")),
+        _number(values.get("--ready-fd")),
+    )
 
 
 def _value(word: str, value: str | None) -> str:

@@ -153,8 +153,10 @@ class Fleet:
 
     def agents_asked(self, reading: Reading) -> frozenset[str]:
         """An instance whose file is wrong by now goes on with what it had, and so do its jobs."""
-        found = [verdict.instance or (self.units[name].instance if name in self.units else None)
-                 for name, verdict in reading.verdicts.items()]
+        found = [
+            verdict.instance or (self.units[name].instance if name in self.units else None)
+            for name, verdict in reading.verdicts.items()
+        ]
         return wanted(reading.main, [instance for instance in found if instance is not None])
 
     def _edited(self, unit: Unit) -> None:

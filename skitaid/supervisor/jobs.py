@@ -76,8 +76,14 @@ class Job:
     """Waits for units, and answers when all have come to what was asked. `waits` says for each unit what is waited for;
     `settled` are outcomes known beforehand. `summary` makes the answer's message."""
 
-    def __init__(self, reply: Reply, waits: Sequence[tuple[Unit, Wait]], summary: Summary,
-                 *, settled: Mapping[str, Outcome] | None = None) -> None:
+    def __init__(
+        self,
+        reply: Reply,
+        waits: Sequence[tuple[Unit, Wait]],
+        summary: Summary,
+        *,
+        settled: Mapping[str, Outcome] | None = None,
+    ) -> None:
         self.reply = reply
         self._waits = list(waits)
         self._units = [unit for unit, _ in waits]
@@ -103,5 +109,9 @@ class Job:
 
     def _answer(self) -> Answer:
         failed = [outcome for outcome in self._outcomes.values() if not outcome.ok]
-        return Answer(not failed, self._summary(self._outcomes), max((outcome.exit for outcome in failed), default=0),
-                      figures_of(self._units))
+        return Answer(
+            not failed,
+            self._summary(self._outcomes),
+            max((outcome.exit for outcome in failed), default=0),
+            figures_of(self._units),
+        )

@@ -127,8 +127,9 @@ def _listen(run_path: Path) -> socket.socket:
 class _Client:
     """One connection: a request and its answer."""
 
-    def __init__(self, channel: socket.socket, loop: Loop, on_request: OnRequest,
-                 on_close: Callable[[_Client], None]) -> None:
+    def __init__(
+        self, channel: socket.socket, loop: Loop, on_request: OnRequest, on_close: Callable[[_Client], None]
+    ) -> None:
         self._channel = channel
         self._loop = loop
         self._on_request = on_request

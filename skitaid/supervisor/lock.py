@@ -30,8 +30,10 @@ def acquire(run_path: Path) -> int:
         run_path.mkdir(mode=0o755, parents=True, exist_ok=True)
         fd = os.open(run_path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise RefusedError(f"cannot use run_path {run_path}: {error.strerror}; make it writable, or name another "
-                           f"run_path in skitaid.conf") from error
+        raise RefusedError(
+            f"cannot use run_path {run_path}: {error.strerror}; make it writable, or name another "
+            f"run_path in skitaid.conf"
+        ) from error
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

@@ -13,8 +13,27 @@ from signal import strsignal as _strsignal
 
 from skitaid.supervisor.states import AT_REST, IllegalTransitionError, State, check_transition
 
-__all__ = ["Action", "After", "Broken", "Died", "Event", "Limits", "Process", "Ready", "Replaced", "Signal", "Spawn",
-           "SpawnFailed", "Spawned", "Start", "Stop", "Tick", "describe_exit", "next_deadline", "step"]
+__all__ = [
+    "Action",
+    "After",
+    "Broken",
+    "Died",
+    "Event",
+    "Limits",
+    "Process",
+    "Ready",
+    "Replaced",
+    "Signal",
+    "Spawn",
+    "SpawnFailed",
+    "Spawned",
+    "Start",
+    "Stop",
+    "Tick",
+    "describe_exit",
+    "next_deadline",
+    "step",
+]
 
 BACKOFF_FIRST_S = 5.0
 BACKOFF_MOST_S = 600.0
@@ -199,8 +218,15 @@ def next_deadline(process: Process) -> float | None:
 
 
 def _to(process: Process, state: State, now: float, *, reason: str, fix: str = "") -> Process:
-    return replace(process, state=check_transition(process.state, state), since=now, deadline=None, escalation=(),
-                   reason=reason, fix=fix)
+    return replace(
+        process,
+        state=check_transition(process.state, state),
+        since=now,
+        deadline=None,
+        escalation=(),
+        reason=reason,
+        fix=fix,
+    )
 
 
 def _start(process: Process, event: Start, now: float) -> Step:
@@ -251,8 +277,13 @@ def _died(process: Process, event: Died, now: float) -> Step:
     if code == 0:
         return _to(gone, State.EXITED, now, reason=how, fix=f"-f {process.name} start runs it again"), ()
     if code == EXIT_CONF_WRONG:
-        return _to(gone, State.FATAL, now, reason=how,
-                   fix="its stderr.log says what is wrong; it starts when the conf file is corrected"), ()
+        return _to(
+            gone,
+            State.FATAL,
+            now,
+            reason=how,
+            fix="its stderr.log says what is wrong; it starts when the conf file is corrected",
+        ), ()
     if event.is_followed and process.state is State.RUNNING:
         return _spawn(replace(gone, restarts=gone.restarts + 1), now, how)
     return _crashed(gone, code, now, how)
@@ -282,8 +313,13 @@ def _crashed(process: Process, code: int, now: float, how: str) -> Step:
 
 def _back_off(process: Process, now: float, reason: str) -> Step:
     delay = process.backoff_s
-    waiting = _to(process, State.BACKOFF, now, reason=reason,
-                  fix=f"next try in {delay:.0f} s; its stderr.log and server.log say why")
+    waiting = _to(
+        process,
+        State.BACKOFF,
+        now,
+        reason=reason,
+        fix=f"next try in {delay:.0f} s; its stderr.log and server.log say why",
+    )
     return replace(waiting, deadline=now + delay, backoff_s=min(BACKOFF_MOST_S, delay * 2)), ()
 
 

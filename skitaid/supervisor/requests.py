@@ -35,8 +35,10 @@ class Requests:
         chosen += [unit for unit in agents if not only or unit.name in wanted]
         for unit in chosen:
             unit.start("the daemon starts")
-        missing = {name: Outcome(False, _no_such(name, reading.verdicts), 1)
-                   for name in sorted(wanted - reading.verdicts.keys() - self._fleet.agents.keys())}
+        missing = {
+            name: Outcome(False, _no_such(name, reading.verdicts), 1)
+            for name in sorted(wanted - reading.verdicts.keys() - self._fleet.agents.keys())
+        }
         self._wait_started(chosen, reply, settled=missing)
 
     def start(self, name: str | None, reply: Reply) -> None:
@@ -46,8 +48,9 @@ class Requests:
             return
         units = self._chosen(name, reading)
         if name is not None and units[0].state is State.RUNNING:
-            reply.finish(refusal(f"{name} runs already, {units[0].process.reason}; restart and reload act on one that "
-                                 "runs"))
+            reply.finish(
+                refusal(f"{name} runs already, {units[0].process.reason}; restart and reload act on one that runs")
+            )
             return
         for unit in units:
             unit.start("start was asked for")
@@ -142,8 +145,9 @@ class Requests:
         agents = [unit for unit in self._fleet.agents.values() if name is None and not unit.is_retired]
         return [*units, *agents]
 
-    def _wait_started(self, units: Sequence[Unit], reply: Reply,
-                      *, settled: Mapping[str, Outcome] | None = None) -> None:
+    def _wait_started(
+        self, units: Sequence[Unit], reply: Reply, *, settled: Mapping[str, Outcome] | None = None
+    ) -> None:
         self._fleet.wait(Job(reply, [(unit, start_outcome) for unit in units], _summary, settled=settled))
 
 

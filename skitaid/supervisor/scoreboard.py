@@ -82,7 +82,7 @@ class Slot:
         words, base = self._words, self._base
         for _ in range(_READ_TRIES):
             before = words[base]
-            values = words[base + 1:base + _WORDS].tolist()
+            values = words[base + 1 : base + _WORDS].tolist()
             if before == words[base] and not before & 1:
                 break
         return _view(self.index, values)

@@ -28,8 +28,15 @@ _PATH = "SKITAID_PATH"
 """Where our dependencies are, for a master that runs in another interpreter (see instance/boot.py)."""
 _PACKAGES = ("site-packages", "dist-packages")
 _PERMANENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ENOEXEC, errno.ELOOP})
-_DEFAULT_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGCHLD,
-                    signal.SIGPIPE)
+_DEFAULT_SIGNALS = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGCHLD,
+    signal.SIGPIPE,
+)
 _HELD_BACK = (signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 """Blocked until the child has handlers (`SignalPipe`): by default they would end it, and QUIT dump its memory. TERM may
 end it: it has nothing in flight yet."""
@@ -82,8 +89,13 @@ class Pipes:
     @property
     def named(self) -> dict[str, int]:
         """Those that the child finds by a name in its environment."""
-        fds = {LIFELINE_FD: self.lifeline, REPORT_FD: self.report, SCOREBOARD_FD: self.scoreboard,
-               CHANNEL_FD: self.channel, PREDECESSOR_FD: self.predecessor}
+        fds = {
+            LIFELINE_FD: self.lifeline,
+            REPORT_FD: self.report,
+            SCOREBOARD_FD: self.scoreboard,
+            CHANNEL_FD: self.channel,
+            PREDECESSOR_FD: self.predecessor,
+        }
         return {name: fd for name, fd in fds.items() if fd is not None}
 
 
@@ -99,13 +111,23 @@ def spawn(command: Command, pipes: Pipes, environ: Mapping[str, str] = os.enviro
     handed = pipes.named
     told = {name: str(fd) for name, fd in handed.items()}
     null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-    actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, pipes.stderr, 1),
-               (os.POSIX_SPAWN_DUP2, pipes.stderr, 2)]
+    actions = [
+        (os.POSIX_SPAWN_DUP2, null, 0),
+        (os.POSIX_SPAWN_DUP2, pipes.stderr, 1),
+        (os.POSIX_SPAWN_DUP2, pipes.stderr, 2),
+    ]
     for fd in handed.values():
         os.set_inheritable(fd, True)  # the process has one thread: no other exec comes between
     try:
-        return os.posix_spawn(command.python, command.argv, command.environ(environ) | told,
-                              file_actions=actions, setsid=True, setsigmask=_HELD_BACK, setsigdef=_DEFAULT_SIGNALS)
+        return os.posix_spawn(
+            command.python,
+            command.argv,
+            command.environ(environ) | told,
+            file_actions=actions,
+            setsid=True,
+            setsigmask=_HELD_BACK,
+            setsigdef=_DEFAULT_SIGNALS,
+        )
     except OSError as error:
         text = f"cannot execute {command.python}: {error.strerror} (python in [server] or [global])"
         raise SpawnError(text, is_permanent=error.errno in _PERMANENT) from error

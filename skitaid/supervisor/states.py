@@ -25,8 +25,9 @@ AT_REST = frozenset({State.STOPPED, State.EXITED, State.FATAL, State.BACKOFF})
 
 _TRANSITIONS: dict[State, frozenset[State]] = {
     State.STOPPED: frozenset({State.STARTING, State.FATAL}),
-    State.STARTING: frozenset({State.RUNNING, State.STARTING, State.BACKOFF, State.STOPPING, State.EXITED,
-                               State.FATAL}),
+    State.STARTING: frozenset(
+        {State.RUNNING, State.STARTING, State.BACKOFF, State.STOPPING, State.EXITED, State.FATAL}
+    ),
     State.RUNNING: frozenset({State.RUNNING, State.STARTING, State.BACKOFF, State.STOPPING, State.EXITED, State.FATAL}),
     State.BACKOFF: frozenset({State.STARTING, State.STOPPED, State.FATAL}),
     State.STOPPING: frozenset({State.STOPPED, State.STARTING, State.BACKOFF}),

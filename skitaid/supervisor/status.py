@@ -19,15 +19,21 @@ __all__ = ["agent_figures", "daemon_figures", "figures_of", "instance_figures"]
 
 def daemon_figures(started_s: float) -> dict[str, Any]:
     """`started_s` in wall time."""
-    return {"pid": os.getpid(), "uptime_s": _age(started_s), "version": __version__,
-            "rss_bytes": rss_bytes(os.getpid())}
+    return {
+        "pid": os.getpid(),
+        "uptime_s": _age(started_s),
+        "version": __version__,
+        "rss_bytes": rss_bytes(os.getpid()),
+    }
 
 
 def figures_of(units: Iterable[Unit]) -> dict[str, Any]:
     """`instances` and `agents`."""
     units = list(units)
-    return {"instances": [instance_figures(unit) for unit in units if not unit.is_agent],
-            "agents": [agent_figures(unit) for unit in units if unit.is_agent]}
+    return {
+        "instances": [instance_figures(unit) for unit in units if not unit.is_agent],
+        "agents": [agent_figures(unit) for unit in units if unit.is_agent],
+    }
 
 
 def agent_figures(unit: Unit) -> dict[str, Any]:
@@ -76,16 +82,28 @@ def instance_figures(unit: Unit) -> dict[str, Any]:
 def _leaving(master: Master, kill_at: float) -> dict[str, Any]:
     """A master beside the one that serves, with what its workers have in flight."""
     views = master.workers
-    return {"pid": master.pid, "connections": sum(view.connections for view in views),
-            "rss_bytes": rss_bytes(master.pid) + sum(view.rss_bytes for view in views),
-            "left_s": round(max(0.0, kill_at - time.monotonic()), 1)}
+    return {
+        "pid": master.pid,
+        "connections": sum(view.connections for view in views),
+        "rss_bytes": rss_bytes(master.pid) + sum(view.rss_bytes for view in views),
+        "left_s": round(max(0.0, kill_at - time.monotonic()), 1),
+    }
 
 
 def _workers(views: Iterable[SlotView]) -> list[dict[str, Any]]:
     views = sorted(views, key=lambda view: (view.number, view.started_s))
-    return [{"id": view.number, "pid": view.pid, "state": view.state.name.lower(), "requests": view.requests,
-             "connections": view.connections, "rss_bytes": view.rss_bytes,
-             "uptime_s": _age(view.started_s) if view.started_s else None} for view in views]
+    return [
+        {
+            "id": view.number,
+            "pid": view.pid,
+            "state": view.state.name.lower(),
+            "requests": view.requests,
+            "connections": view.connections,
+            "rss_bytes": view.rss_bytes,
+            "uptime_s": _age(view.started_s) if view.started_s else None,
+        }
+        for view in views
+    ]
 
 
 def _age(since_s: float) -> float:

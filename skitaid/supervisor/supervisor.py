@@ -114,8 +114,10 @@ class Supervisor:
         try:
             lock.write_pid(self._run_path, os.getpid())
         except OSError as error:  # a full disk stops nobody: the lock says whether a daemon runs
-            self._journal.warn(f"cannot write {self._run_path / lock.PID_FILE}: {error.strerror}; init scripts may not "
-                               "find this daemon")
+            self._journal.warn(
+                f"cannot write {self._run_path / lock.PID_FILE}: {error.strerror}; init scripts may not "
+                "find this daemon"
+            )
 
     def _turn_safely(self) -> None:
         try:
@@ -157,8 +159,10 @@ class Supervisor:
         except (RefusedError, OSError) as error:
             if not self._is_lost_told:
                 self._is_lost_told = True
-                self._journal.error(f"what was in {self._run_path} was removed, and cannot be made anew: {error}; no"
-                                    f" command reaches this daemon: kill -TERM {os.getpid()}, then start")
+                self._journal.error(
+                    f"what was in {self._run_path} was removed, and cannot be made anew: {error}; no"
+                    f" command reaches this daemon: kill -TERM {os.getpid()}, then start"
+                )
         else:
             self._is_lost_told = False
             self._journal.warn(f"made {self._run_path} anew: its lock or its socket had been removed")

@@ -110,8 +110,12 @@ class Unit:
         """It was to start, and its conf file is wrong."""
         errors = [problem for problem in self.problems if not problem.is_warning]
         count = f"{len(errors)} problems" if len(errors) > 1 else "a problem"
-        self.happen(events.Broken(f"its conf file has {count}, first {errors[0]}" if errors else "its conf is wrong",
-                                  "it starts when the file is corrected"))
+        self.happen(
+            events.Broken(
+                f"its conf file has {count}, first {errors[0]}" if errors else "its conf is wrong",
+                "it starts when the file is corrected",
+            )
+        )
 
     @property
     def workers(self) -> list[SlotView]:

@@ -15,8 +15,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 OK = "ok"
-FAULTS = ("greet421", "greetdrop", "ehlo421", "mail451", "rcpt450", "bodydrop", "data451", "dotdrop", "early", "rst",
-          "bytewise")
+FAULTS = (
+    "greet421",
+    "greetdrop",
+    "ehlo421",
+    "mail451",
+    "rcpt450",
+    "bodydrop",
+    "data451",
+    "dotdrop",
+    "early",
+    "rst",
+    "bytewise",
+)
 """What a connection may do instead of its duty. All are temporary, and none is told after the mail was taken. `early`:
 it says that it has the mail before it has."""
 ABILITIES = ("8BITMIME", "SMTPUTF8", "SIZE 10000000", "PIPELINING")
@@ -167,8 +178,11 @@ class _Client:
         if self.fault == "ehlo421":
             self.say("421 closing")
             raise EOFError
-        offered = [*self.sink.abilities, *(["STARTTLS"] if self.sink.tls and not self.is_tls else []),
-                   *(["AUTH PLAIN LOGIN CRAM-MD5"] if self.sink.login else [])]
+        offered = [
+            *self.sink.abilities,
+            *(["STARTTLS"] if self.sink.tls and not self.is_tls else []),
+            *(["AUTH PLAIN LOGIN CRAM-MD5"] if self.sink.login else []),
+        ]
         self.say(*[f"250-{each}" for each in ("sink", *offered)], "250 HELP")
 
     def on_helo(self, words: str) -> None:
@@ -235,8 +249,18 @@ class _Client:
             self.sink.at_dot.set()
             self.sink.dot_gate.wait(60)
         assert self.sender is not None
-        self.sink.taken.append(Taken(self.sender, tuple(self.recipients), body, self.parameters, self.is_tls, self.user,
-                                     self.number, time.time()))
+        self.sink.taken.append(
+            Taken(
+                self.sender,
+                tuple(self.recipients),
+                body,
+                self.parameters,
+                self.is_tls,
+                self.user,
+                self.number,
+                time.time(),
+            )
+        )
         self.sender = None
         self.say("250 2.0.0 queued")
 

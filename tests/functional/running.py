@@ -265,8 +265,13 @@ class Master:
         fds = {"SKITAID_LIFELINE_FD": self._lifeline.read_fd, "SKITAID_REPORT_FD": report_end}
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SKITAID_")}
         self.process = subprocess.Popen(
-            [python, str(boot), "-f", "site", "--etc", str(place.etc)], text=True, start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, pass_fds=list(fds.values()),
+            [python, str(boot), "-f", "site", "--etc", str(place.etc)],
+            text=True,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            pass_fds=list(fds.values()),
             env={**inherited, **{name: str(fd) for name, fd in fds.items()}, **environ},
         )
         os.close(report_end)
@@ -380,9 +385,16 @@ class Daemon:
     def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SKITAID_")}
-        return subprocess.run([sys.executable, str(PROGRAM), "--etc", str(self.place.etc), *words], text=True,
-                              capture_output=True, stdin=subprocess.DEVNULL, timeout=WAIT_S * 2, check=False,
-                              env=inherited, preexec_fn=self.before_exec)
+        return subprocess.run(
+            [sys.executable, str(PROGRAM), "--etc", str(self.place.etc), *words],
+            text=True,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=WAIT_S * 2,
+            check=False,
+            env=inherited,
+            preexec_fn=self.before_exec,
+        )
 
     def start(self) -> Daemon:
         done = self("start")

@@ -276,9 +276,7 @@ def test_a_body_longer_than_the_spool_is_read_as_it_comes(master: Master, worker
 
 
 @pytest.mark.parametrize("is_chunked", [False, True])
-def test_half_a_gigabyte_flows_both_ways_through_little_memory(
-    master: Master, worker: int, is_chunked: bool
-) -> None:
+def test_half_a_gigabyte_flows_both_ways_through_little_memory(master: Master, worker: int, is_chunked: bool) -> None:
     count = 500
     sent, received, length = digest(*blocks(count)), hashlib.sha256(), 0
 

@@ -83,8 +83,16 @@ class Place:
         return [sys.executable, "-m", "skitaid.cli.main", "--etc", str(self.etc), *words]
 
     def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(self.command(*words), env=self.environ, cwd=self.etc.parent, text=True,
-                              capture_output=True, stdin=subprocess.DEVNULL, timeout=PATIENCE_S, check=False)
+        done = subprocess.run(
+            self.command(*words),
+            env=self.environ,
+            cwd=self.etc.parent,
+            text=True,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=PATIENCE_S,
+            check=False,
+        )
         done.stderr = without_root_warning(done.stderr)
         return done
 
@@ -92,8 +100,15 @@ class Place:
         return self.popen(self.command(*words), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
     def popen(self, command: list[str], **streams: Any) -> subprocess.Popen[str]:
-        process = subprocess.Popen(command, env=self.environ, cwd=self.etc.parent, text=True, start_new_session=True,
-                                   stdout=subprocess.PIPE, **streams)
+        process = subprocess.Popen(
+            command,
+            env=self.environ,
+            cwd=self.etc.parent,
+            text=True,
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            **streams,
+        )
         self.begun.append(process)
         return process
 
@@ -213,7 +228,9 @@ def test_start_of_one_leaves_the_others_stopped(place: Place) -> None:
     done = place("-f", "shop", "start")
     assert done.returncode == 0, done.stderr
     assert {name: figures["state"] for name, figures in place.instances().items()} == {
-        "blog": "stopped", "shop": "running"}
+        "blog": "stopped",
+        "shop": "running",
+    }
     added = place("-f", "blog", "start")
     assert (added.returncode, "blog serves at" in added.stdout) == (0, True)
 
@@ -266,8 +283,14 @@ def test_an_instance_that_cannot_listen_is_told(place: Place) -> None:
 def test_start_v_stays_in_the_foreground(place: Place) -> None:
     place.site("shop")
     process = place.begin("start", "-v")
-    until(lambda: lock.is_held(place.run_path) and (place.run_path / "skitaid.sock").exists()
-          and place.instances()["shop"]["state"] == "running", "the instance to serve")
+    until(
+        lambda: (
+            lock.is_held(place.run_path)
+            and (place.run_path / "skitaid.sock").exists()
+            and place.instances()["shop"]["state"] == "running"
+        ),
+        "the instance to serve",
+    )
     assert place.instances()["shop"]["pid"] != process.pid
     code, _, err = ended(process, signal.SIGTERM)
     assert code == 0
@@ -548,8 +571,15 @@ def test_a_run_that_is_killed_leaves_nobody_behind(place: Place) -> None:
 @pytest.mark.parametrize("program", ["skitaid.py", "skitaid-instance.py"])
 def test_the_scripts_of_a_checkout_find_its_package(program: str, tmp_path: Path) -> None:
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run([sys.executable, str(ROOT / "bin" / program), "--version"], env=environ, cwd=tmp_path,
-                          text=True, capture_output=True, timeout=PATIENCE_S, check=False)
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "bin" / program), "--version"],
+        env=environ,
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("skitaid ")
 
@@ -558,8 +588,14 @@ def test_the_scripts_of_a_checkout_find_its_package(program: str, tmp_path: Path
 def test_the_scripts_say_what_to_do_where_there_is_no_package(program: str, tmp_path: Path) -> None:
     script = tmp_path / program
     script.write_bytes((ROOT / "bin" / program).read_bytes())
-    done = subprocess.run([sys.executable, "-S", str(script), "--version"], text=True, capture_output=True,
-                          env={"PATH": os.environ["PATH"]}, timeout=PATIENCE_S, check=False)
+    done = subprocess.run(
+        [sys.executable, "-S", str(script), "--version"],
+        text=True,
+        capture_output=True,
+        env={"PATH": os.environ["PATH"]},
+        timeout=PATIENCE_S,
+        check=False,
+    )
     assert done.returncode == 1
     assert done.stderr.startswith("No module named 'skitaid'")
     assert "make venv" in done.stderr
@@ -568,8 +604,10 @@ def test_the_scripts_say_what_to_do_where_there_is_no_package(program: str, tmp_
 def test_skitaid_instance_runs_one_alone(place: Place) -> None:
     place.site("shop")
     logs = place.etc.parent / "elsewhere"
-    process = place.popen([sys.executable, "-m", "skitaid.cli.instance", "--etc", str(place.etc), "-f", "shop", "-v",
-                           "-l", str(logs)], stderr=subprocess.PIPE)
+    process = place.popen(
+        [sys.executable, "-m", "skitaid.cli.instance", "--etc", str(place.etc), "-f", "shop", "-v", "-l", str(logs)],
+        stderr=subprocess.PIPE,
+    )
     assert process.stderr is not None
     found = None
     shown = ""

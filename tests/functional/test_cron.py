@@ -57,8 +57,12 @@ class Cron:
         """Ready when it comes back."""
         before = self.log.count("cron is ready")
         environ = {name: value for name, value in os.environ.items() if not name.startswith("SKITAID_")}
-        process = subprocess.Popen([sys.executable, str(FAKE), str(self.place.etc), str(self.ahead_s)], cwd="/",
-                                   env=environ | {"PYTHONPATH": str(ROOT)}, start_new_session=True)
+        process = subprocess.Popen(
+            [sys.executable, str(FAKE), str(self.place.etc), str(self.ahead_s)],
+            cwd="/",
+            env=environ | {"PYTHONPATH": str(ROOT)},
+            start_new_session=True,
+        )
         self._processes.append(process)
         wait_for(lambda: self.log.count("cron is ready") > before or process.poll() is not None, "the agent")
         assert process.poll() is None, self.log
@@ -77,8 +81,14 @@ class Cron:
         return self.lines(job)
 
     def run(self, job: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, str(PROGRAM), "--etc", str(self.place.etc), "-f", "cron", "run", job],
-                              text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
+        return subprocess.run(
+            [sys.executable, str(PROGRAM), "--etc", str(self.place.etc), "-f", "cron", "run", job],
+            text=True,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=60,
+            check=False,
+        )
 
     def end(self) -> None:
         for process in self._processes:
@@ -106,8 +116,10 @@ def is_there(pid: int) -> bool:
 
 
 def test_a_minute_begins(cron: Cron) -> None:
-    cron.crontab("A = some text\nJITTER = 300ms\n* * * * *  echo $A; echo $SKITAID_JOB >&2; cat; exit 3%from stdin\n"
-                 "JOB = other\n0 0 1 1 * true")
+    cron.crontab(
+        "A = some text\nJITTER = 300ms\n* * * * *  echo $A; echo $SKITAID_JOB >&2; cat; exit 3%from stdin\n"
+        "JOB = other\n0 0 1 1 * true"
+    )
     cron.set_clock(58.5)
     cron.start()
     assert cron.lines("echo") == []
@@ -208,8 +220,13 @@ def test_two_agents_are_one_too_many(cron: Cron) -> None:
     cron.start()
     shutil.rmtree(cron.records.folder)
     wait_for(lambda: "they are made anew" in cron.log, "the lock")
-    second = subprocess.run([sys.executable, str(ROOT / "bin" / "skitaid-cron.py"), "--etc", str(cron.place.etc)],
-                            text=True, capture_output=True, timeout=60, check=False)
+    second = subprocess.run(
+        [sys.executable, str(ROOT / "bin" / "skitaid-cron.py"), "--etc", str(cron.place.etc)],
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
     assert second.returncode == 1
     assert "another cron agent has" in second.stderr
 
@@ -230,8 +247,9 @@ def test_a_time_limit_ends_the_whole_tree(cron: Cron, tmp_path: Path) -> None:
     (tmp_path / "stubborn.py").write_text(STUBBORN)
     pid_file = tmp_path / "pid"
     # Its parent ends, so that it is nobody's child and in nobody's group.
-    cron.crontab(f"TIMEOUT = 2s\nJOB = tree\n@yearly (({sys.executable} {tmp_path}/stubborn.py {pid_file} &) &);"
-                 f" sleep 600")
+    cron.crontab(
+        f"TIMEOUT = 2s\nJOB = tree\n@yearly (({sys.executable} {tmp_path}/stubborn.py {pid_file} &) &); sleep 600"
+    )
     began = time.monotonic()
     done = cron.run("tree")
     assert done.returncode == 1
@@ -241,8 +259,10 @@ def test_a_time_limit_ends_the_whole_tree(cron: Cron, tmp_path: Path) -> None:
 
 
 def test_a_job_is_asked_once_to_end(cron: Cron) -> None:
-    cron.crontab("TIMEOUT = 1s\nJOB = asked\n"
-                 "@yearly trap 'echo asked; n=$((n+1))' TERM; n=0; while [ $n = 0 ]; do sleep 0.1; done; sleep 0.5")
+    cron.crontab(
+        "TIMEOUT = 1s\nJOB = asked\n"
+        "@yearly trap 'echo asked; n=$((n+1))' TERM; n=0; while [ $n = 0 ]; do sleep 0.1; done; sleep 0.5"
+    )
     done = cron.run("asked")
     assert done.stdout.splitlines().count("asked") == 1
     assert "ended by its time limit (TIMEOUT), exit code" in done.stderr
@@ -305,8 +325,9 @@ def test_a_job_that_left_a_daemon_behind_has_ended(cron: Cron, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("number", "is_waited_for"), [(SIGTERM, False), (SIGQUIT, True)])
-def test_jobs_when_the_agent_is_stopped(cron: Cron, tmp_path: Path, number: signal.Signals,
-                                        is_waited_for: bool) -> None:
+def test_jobs_when_the_agent_is_stopped(
+    cron: Cron, tmp_path: Path, number: signal.Signals, is_waited_for: bool
+) -> None:
     go = tmp_path / "go"
     cron.crontab(f"JOB = long\n@reboot echo begun; while [ ! -e {go} ]; do sleep 0.05; done")
     agent = cron.start()
@@ -320,8 +341,9 @@ def test_jobs_when_the_agent_is_stopped(cron: Cron, tmp_path: Path, number: sign
 
 
 def test_a_machine_s_start_is_its_own(cron: Cron) -> None:
-    cron.crontab("ONE_MACHINE = yes\nJOB = hello\n@reboot echo ran",
-                 f"[state]\nbackend = redis://127.0.0.1:{free_port()}/0")
+    cron.crontab(
+        "ONE_MACHINE = yes\nJOB = hello\n@reboot echo ran", f"[state]\nbackend = redis://127.0.0.1:{free_port()}/0"
+    )
     cron.start()
     cron.until("hello", "ended")
     assert cron.lines("hello", "out") == ["ran"]
@@ -348,14 +370,17 @@ def test_one_machine_of_two_runs_it(tmp_path: Path) -> None:
     program = shutil.which("redis-server")
     assert program, "redis-server is missing: tests/requirements-apt.txt names the package"
     port = free_port()
-    redis = subprocess.Popen([program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir",
-                              str(tmp_path)], stdout=subprocess.DEVNULL)
+    redis = subprocess.Popen(
+        [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)],
+        stdout=subprocess.DEVNULL,
+    )
     machines = [Cron(tmp_path / name) for name in ("a", "b")]
     try:
         wait_for(lambda: _answers(port), "redis")
         for machine in machines:
-            machine.crontab("ONE_MACHINE = yes\nJOB = tick\n* * * * * echo ran",
-                            f"[state]\nbackend = redis://127.0.0.1:{port}/0")
+            machine.crontab(
+                "ONE_MACHINE = yes\nJOB = tick\n* * * * * echo ran", f"[state]\nbackend = redis://127.0.0.1:{port}/0"
+            )
             machine.set_clock(58)
             machine.start()
         wait_for(lambda: all(machine.lines("tick") for machine in machines), "both machines")
@@ -401,7 +426,8 @@ def test_a_site_s_job_runs_as_the_site(tmp_path: Path) -> None:
 def test_a_restart_leaves_jobs_alone(tmp_path: Path) -> None:
     place, go = Place(tmp_path), tmp_path / "go"
     (place.etc / "skitaid.conf").write_text(
-        f"[crontab:line]\nJOB = long\n@reboot echo begun; while [ ! -e {go} ]; do sleep 0.05; done; echo done\n")
+        f"[crontab:line]\nJOB = long\n@reboot echo begun; while [ ! -e {go} ]; do sleep 0.05; done; echo done\n"
+    )
     daemon = Daemon(place)
     log = tmp_path / "var" / "log" / "daemons" / "cron" / "cron.log"
     try:

@@ -497,9 +497,7 @@ def test_a_descriptor_is_nobody_elses_while_an_app_works_for_it(serve: Serve) ->
     for _ in range(200):
         others.append(engine.connect())
     until(lambda: engine.engine.connection_count == 208, "the others are there")
-    assert numbers.isdisjoint(
-        connection.fd for connection in connections(engine) if connection.stream is None
-    )
+    assert numbers.isdisjoint(connection.fd for connection in connections(engine) if connection.stream is None)
     gate.open.set()
     until(lambda: engine.engine.connection_count == 200, "those that are gone are closed")
     for number, wire in enumerate(others):

@@ -169,7 +169,7 @@ def _prepare(project: Path, database: str) -> None:
         "from polls.models import Question\n"
         "call_command('migrate', verbosity=0)\n"
         "User.objects.create_superuser('boss', password='secret')\n"
-        "question = Question.objects.create(question_text=\"What's up?\", pub_date=timezone.now())\n"
+        'question = Question.objects.create(question_text="What\'s up?", pub_date=timezone.now())\n'
         "for text in ('Not much', 'The sky'):\n"
         "    question.choice_set.create(choice_text=text)\n"
     )

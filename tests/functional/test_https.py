@@ -168,9 +168,7 @@ def test_a_site_by_tls(secured: Secured, start: Callable[[], Master]) -> None:
     (["-tls1_3"], True), (["-tls1_2"], True), (["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"], False),
     (["-tls1_2", "-cipher", "AES128-SHA"], False), (["-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-GCM-SHA384"], True),
 ])  # fmt: skip
-def test_what_openssl_says(
-    secured: Secured, start: Callable[[], Master], how: list[str], is_served: bool
-) -> None:
+def test_what_openssl_says(secured: Secured, start: Callable[[], Master], how: list[str], is_served: bool) -> None:
     secured.place.site(SERVER)
     address = start().ready().address
     done = subprocess.run(
@@ -322,7 +320,8 @@ def test_http_2_is_agreed_on(secured: Secured, start: Callable[[], Master], line
     place.app("env", ENV_APP)
     secured.put("shop", "shop.example")
     place.site(
-        f"{SERVER}{line}", routes="/ = ../../apps/env\n: shop.example\n/ = ../../apps/env",
+        f"{SERVER}{line}",
+        routes="/ = ../../apps/env\n: shop.example\n/ = ../../apps/env",
         more="[shop.example]\ncertfile = shop.pem\nkeyfile = shop.key\n",
     )
     port = start().ready().address.rpartition(":")[2]

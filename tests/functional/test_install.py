@@ -13,8 +13,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("skitaid", "skitaid.py", "skitaid-instance", "skitaid-instance.py", "skitaid-smtpda", "skitaid-smtpda.py",
-            "skitaid-cron", "skitaid-cron.py")
+COMMANDS = (
+    "skitaid",
+    "skitaid.py",
+    "skitaid-instance",
+    "skitaid-instance.py",
+    "skitaid-smtpda",
+    "skitaid-smtpda.py",
+    "skitaid-cron",
+    "skitaid-cron.py",
+)
 
 pytestmark = pytest.mark.time_limit(240)
 

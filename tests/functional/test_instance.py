@@ -338,11 +338,16 @@ def test_a_busy_worker_is_not_taken_for_a_stuck_one(place: Place, start: Start) 
 def test_an_app_that_holds_the_loop_for_ever_is_ended(place: Place, tmp_path: Path) -> None:
     """Without threads a request has a minute; here two seconds."""
     boot = tmp_path / "boot.py"
-    boot.write_text("import sys\nfrom skitaid.instance import health, master\n"
-                    "health.INLINE_REQUEST_S = 2.0\nsys.exit(master.main(sys.argv[1:]))\n")
-    place.app("app", "def app(environ, start_response):\n    if environ['PATH_INFO'] == '/hang':\n"
-                     "        while True:\n            pass\n"
-                     "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'hello']\n")
+    boot.write_text(
+        "import sys\nfrom skitaid.instance import health, master\n"
+        "health.INLINE_REQUEST_S = 2.0\nsys.exit(master.main(sys.argv[1:]))\n"
+    )
+    place.app(
+        "app",
+        "def app(environ, start_response):\n    if environ['PATH_INFO'] == '/hang':\n"
+        "        while True:\n            pass\n"
+        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'hello']\n",
+    )
     place.site("heartbeat_timeout = 2\nthreads = 0")
     master = Master(place, boot=boot, PYTHONPATH=str(Path(__file__).parents[2]))
     try:
@@ -357,7 +362,11 @@ def test_an_app_that_holds_the_loop_for_ever_is_ended(place: Place, tmp_path: Pa
 
 
 def test_a_worker_past_the_critical_point_is_replaced(place: Place, start: Start) -> None:
-    place.app("app", "import os\nimport threading\n" + PID_APP + """
+    place.app(
+        "app",
+        "import os\nimport threading\n"
+        + PID_APP
+        + """
 def burn():
     while True:
         pass
@@ -366,9 +375,12 @@ def burning(environ, start_response):
     threading.Thread(target=burn, daemon=True).start()
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"it burns"]
-""")
-    place.site(routes="/ = ../../apps/app\n/burn = ../../apps/app:burning",
-               more="[critical point]\ncpu_percent = 10\ncontinuous = 2\ninterval = 1\n")
+""",
+    )
+    place.site(
+        routes="/ = ../../apps/app\n/burn = ../../apps/app:burning",
+        more="[critical point]\ncpu_percent = 10\ncontinuous = 2\ninterval = 1\n",
+    )
     master = start()
     [worker] = master.workers
     assert text(master.address, "/burn") == "it burns"
@@ -466,10 +478,13 @@ def test_a_reload_with_a_broken_app_keeps_the_old_and_says_why(place: Place, sta
     assert (text(master.address), text(master.address, "/other")) == ("new", "other and new")
 
 
-@pytest.mark.parametrize(("source", "reason"), [
-    ("import os\nos._exit(5)\n", "worker #0 ended with exit code 5 before all were ready"),
-    ("import time\ntime.sleep(600)\n", "not ready within 1 s (start_timeout)"),
-])
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("import os\nos._exit(5)\n", "worker #0 ended with exit code 5 before all were ready"),
+        ("import time\ntime.sleep(600)\n", "not ready within 1 s (start_timeout)"),
+    ],
+)
 def test_a_reload_whose_workers_do_not_come_up_keeps_the_old(
     place: Place, start: Start, source: str, reason: str
 ) -> None:
@@ -586,8 +601,10 @@ def test_reloads_leave_no_descriptors_behind(place: Place, start: Start) -> None
     place.site("processes = 2")
     master = start()
     text(master.address)
-    of_master, of_worker = (min((descriptors(pid) for _ in range(5)), key=len)  # without those of a moment
-                            for pid in (master.pid, master.workers[0]))
+    of_master, of_worker = (
+        min((descriptors(pid) for _ in range(5)), key=len)  # without those of a moment
+        for pid in (master.pid, master.workers[0])
+    )
     assert not [target for target in of_worker if target.endswith(".lock")]
     for _ in range(5):
         before = set(master.workers)
@@ -681,8 +698,11 @@ def test_a_mistake_keeps_the_old_until_it_is_corrected(place: Place, start: Star
     place.site(more="[/]\nuse_reloader = yes\n")
     master = start()
     place.app("part", "answer = b'new'\nthis is no python\n")
-    place.app("app", "from part import answer\ndef app(environ, start_response):\n"
-                     "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [answer]\n")
+    place.app(
+        "app",
+        "from part import answer\ndef app(environ, start_response):\n"
+        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [answer]\n",
+    )
     assert "part.py:2" in master.until(Event.RELOAD_FAILED).reason
     assert text(master.address) == "old"
     place.app("part", "answer = b'new'\n")
@@ -798,22 +818,32 @@ def test_two_apps_of_the_same_name_with_services_of_their_own(place: Place, star
 
 
 def test_apps_are_told_where_they_are_and_nothing_that_is_the_master_s(place: Place, start: Start) -> None:
-    place.app("app", "import os\ndef app(environ, start_response):\n"
-                     "    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
-                     "    names = sorted(name for name in os.environ if name.startswith('SKITAID_'))\n"
-                     "    return ['\\n'.join(f'{name}={os.environ[name]}' for name in names)]\n")
+    place.app(
+        "app",
+        "import os\ndef app(environ, start_response):\n"
+        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
+        "    names = sorted(name for name in os.environ if name.startswith('SKITAID_'))\n"
+        "    return ['\\n'.join(f'{name}={os.environ[name]}' for name in names)]\n",
+    )
     place.site()
     var = place.root / "var"
     assert text(start(SKITAID_RUN_PORT="0", SKITAID_PATH="/nowhere").address).split("\n") == [
-        f"SKITAID_ETC={place.etc}", "SKITAID_INSTANCE=site", f"SKITAID_LOG_PATH={var}/log/instances/site",
-        f"SKITAID_SPOOL_PATH={var}/lib/daemons/smtpda", f"SKITAID_VAR_PATH={var}/lib/instances/site"]
+        f"SKITAID_ETC={place.etc}",
+        "SKITAID_INSTANCE=site",
+        f"SKITAID_LOG_PATH={var}/log/instances/site",
+        f"SKITAID_SPOOL_PATH={var}/lib/daemons/smtpda",
+        f"SKITAID_VAR_PATH={var}/lib/instances/site",
+    ]
 
 
 def test_pythonpath_comes_first(place: Place, start: Start) -> None:
     place.app("lib/its_own_module", "TEXT = b'from pythonpath'\n")
-    place.app("app", "import its_own_module\ndef app(environ, start_response):\n"
-                     "    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
-                     "    return [its_own_module.TEXT]\n")
+    place.app(
+        "app",
+        "import its_own_module\ndef app(environ, start_response):\n"
+        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
+        "    return [its_own_module.TEXT]\n",
+    )
     place.site("pythonpath = ../../apps/lib")
     assert text(start().address) == "from pythonpath"
 
@@ -866,17 +896,22 @@ def test_usr1_rotates_and_lines_go_on(place: Place, start: Start) -> None:
 
 
 def test_lines_go_on_after_somebody_moved_the_files(place: Place, start: Start) -> None:
-    place.app("app", "def app(environ, start_response):\n    environ['wsgi.errors'].write('told\\n')\n"
-                     "    print('printed')\n    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
-                     "    return [b'']\n")
+    place.app(
+        "app",
+        "def app(environ, start_response):\n    environ['wsgi.errors'].write('told\\n')\n"
+        "    print('printed')\n    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
+        "    return [b'']\n",
+    )
     place.site()
     master = start()
     folder = place.root / "var" / "log" / "instances" / "site"
     for path in list(folder.glob("*.log")):
         path.rename(path.with_suffix(".moved"))
     sought = {"app": "told", "request": "GET / ", "stderr": "printed"}
-    wait_for(lambda: text(master.address) == "" and all(word in place.log(kind) for kind, word in sought.items()),
-             "lines in new files")
+    wait_for(
+        lambda: text(master.address) == "" and all(word in place.log(kind) for kind, word in sought.items()),
+        "lines in new files",
+    )
 
 
 def test_a_full_disk_stops_nobody(place: Place, start: Start) -> None:
@@ -886,10 +921,13 @@ def test_a_full_disk_stops_nobody(place: Place, start: Start) -> None:
     folder.mkdir(parents=True)
     for kind in ("server", "app", "request", "stderr"):
         (folder / f"{kind}.log").symlink_to("/dev/full")
-    place.app("app", "import sys\ndef app(environ, start_response):\n    print('printed')\n"
-                     "    print('printed', file=sys.stderr)\n    environ['wsgi.errors'].write('told\\n')\n"
-                     "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'served']\n"
-                     "def failing(environ, start_response):\n    raise RuntimeError\n")
+    place.app(
+        "app",
+        "import sys\ndef app(environ, start_response):\n    print('printed')\n"
+        "    print('printed', file=sys.stderr)\n    environ['wsgi.errors'].write('told\\n')\n"
+        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'served']\n"
+        "def failing(environ, start_response):\n    raise RuntimeError\n",
+    )
     place.site(routes="/ = ../../apps/app\n/failing = ../../apps/app:failing")
     master = start()
     [worker] = master.workers
@@ -900,5 +938,3 @@ def test_a_full_disk_stops_nobody(place: Place, start: Start) -> None:
     wait_for(lambda: is_gone(worker), "the end of the old one")
     assert master.stop(signal.SIGQUIT) == 0
     assert session_members(master.pid) == {}
-
-

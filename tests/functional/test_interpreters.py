@@ -45,8 +45,13 @@ async def asked(was, port):
 def version_of(python: str) -> tuple[int, int]:
     """(0, 0) for what does not run."""
     try:
-        done = subprocess.run([python, "-c", "import sys; print(*sys.version_info[:2])"], text=True, check=False,
-                              capture_output=True, timeout=30)
+        done = subprocess.run(
+            [python, "-c", "import sys; print(*sys.version_info[:2])"],
+            text=True,
+            check=False,
+            capture_output=True,
+            timeout=30,
+        )
         major, minor = done.stdout.split()
     except (OSError, ValueError):
         return 0, 0
@@ -56,8 +61,11 @@ def version_of(python: str) -> tuple[int, int]:
 def pythons() -> dict[str, str]:
     """A CPython 3 of each version that this machine has: version to path, our own first."""
     found = {f"{sys.version_info[0]}.{sys.version_info[1]}": sys.executable}
-    for path in sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/3.*/bin/python")) +
-                       glob.glob("/usr/bin/python3.[0-9]*") + glob.glob("/usr/local/bin/python3.[0-9]*")):
+    for path in sorted(
+        glob.glob(os.path.expanduser("~/.pyenv/versions/3.*/bin/python"))
+        + glob.glob("/usr/bin/python3.[0-9]*")
+        + glob.glob("/usr/local/bin/python3.[0-9]*")
+    ):
         if not path.endswith("-config") and (version := version_of(path)) > (3, 6):
             found.setdefault(f"{version[0]}.{version[1]}", path)
     return found
@@ -128,7 +136,8 @@ def test_a_conf_in_yaml_where_yaml_is_not_installed(daemon: Daemon, place: Place
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True, timeout=60)
     place.answer("from yaml")
     (place.etc / "servers-enabled" / "site.yaml").write_text(
-        f"server: {{listen: '127.0.0.1:0', python: '{folder}'}}\nroutes: [{{/: ../../apps/app}}]\n")
+        f"server: {{listen: '127.0.0.1:0', python: '{folder}'}}\nroutes: [{{/: ../../apps/app}}]\n"
+    )
     daemon.start()
     assert text(daemon.see()["address"]) == "from yaml"
 

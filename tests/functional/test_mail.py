@@ -56,8 +56,13 @@ class Office:
 
     def run(self) -> subprocess.Popen[bytes]:
         environ = {name: value for name, value in os.environ.items() if not name.startswith("SKITAID_")}
-        self.processes.append(subprocess.Popen(
-            [sys.executable, str(BOOT), "-f", "smtpda", "--etc", str(self.etc)], stdin=subprocess.DEVNULL, env=environ))
+        self.processes.append(
+            subprocess.Popen(
+                [sys.executable, str(BOOT), "-f", "smtpda", "--etc", str(self.etc)],
+                stdin=subprocess.DEVNULL,
+                env=environ,
+            )
+        )
         return self.processes[-1]
 
     def start(self) -> Office:
@@ -120,12 +125,19 @@ def post(tmp_path: Path) -> Iterator[Post]:
 @pytest.mark.parametrize("abilities", [ABILITIES, ("8BITMIME",)])
 def test_the_bytes_arrive_as_they_were_queued(post: Post, abilities: tuple[str, ...]) -> None:
     office = post(Sink(abilities=abilities))
-    message = (b"Subject: x\r\nMessage-ID: <raw@x>\r\n\r\n.\r\n..\r\n.a\r\n\r\n"
-               + b"\xff\xfe \x01" + b"x" * 994 + b"\r\n" + b"." * 998 + b"\r\n"
-               + b".\r\nMAIL FROM:<x@y>\r\n" + b".line\r\n" * 30_000)
+    message = (
+        b"Subject: x\r\nMessage-ID: <raw@x>\r\n\r\n.\r\n..\r\n.a\r\n\r\n"
+        + b"\xff\xfe \x01"
+        + b"x" * 994
+        + b"\r\n"
+        + b"." * 998
+        + b"\r\n"
+        + b".\r\nMAIL FROM:<x@y>\r\n"
+        + b".line\r\n" * 30_000
+    )
     office.spool.put(Envelope(new_id(), 1.0, "a@x.org", ("b@x.org",)), message)
     office.drained()
-    taken, = office.sink.taken
+    (taken,) = office.sink.taken
     assert taken.body == message
     assert "BODY=8BITMIME" in taken.parameters
 
@@ -189,7 +201,7 @@ def test_smtputf8(post: Post) -> None:
     office = post()
     office.send("jörg@exämple.com", subject="Grüße")
     office.drained()
-    taken, = office.sink.taken
+    (taken,) = office.sink.taken
     assert taken.recipients == ("jörg@xn--exmple-cua.com",) and "SMTPUTF8" in taken.parameters
 
 
@@ -286,10 +298,17 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "sink")])
     now = datetime.now(UTC)
-    made = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-            .serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
-            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-            .sign(key, hashes.SHA256()))
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
     path = tmp_path_factory.mktemp("tls") / "sink.pem"
     pem, none = serialization.Encoding.PEM, serialization.NoEncryption()
     path.write_bytes(made.public_bytes(pem) + key.private_bytes(pem, serialization.PrivateFormat.PKCS8, none))
@@ -307,7 +326,7 @@ def test_tls_then_the_password_then_the_mail(post: Post, tls: Tls, keys: dict[st
     office = post(Sink(tls=tls[0], is_tls_first="ssl" in keys, login=("ann", "secret")), cafile=tls[1], **LOGIN, **keys)
     office.send()
     office.drained()
-    taken, = office.sink.taken
+    (taken,) = office.sink.taken
     assert taken.is_tls and taken.user == "ann"
 
 
@@ -396,8 +415,11 @@ def test_killed_again_and_again_nothing_is_lost_and_next_to_nothing_comes_twice(
     queued_path = tmp_path / "queued"
 
     def app() -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-c", SENDER, office.folder, queued_path, "150"], cwd=ROOT,
-                                env={**os.environ, "PYTHONPATH": str(ROOT)})
+        return subprocess.Popen(
+            [sys.executable, "-c", SENDER, office.folder, queued_path, "150"],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
 
     office.processes.append(sender := app())
     agent = office.processes[0]
@@ -549,8 +571,9 @@ def test_the_queue_by_hand(post: Post) -> None:
 
     def queue(*words: str) -> subprocess.CompletedProcess[str]:
         words = ("--etc", str(office.etc), "-f", "smtpda", "queue", *words)
-        return subprocess.run([sys.executable, str(PROGRAM), *words], text=True, capture_output=True, timeout=60,
-                              check=False)
+        return subprocess.run(
+            [sys.executable, str(PROGRAM), *words], text=True, capture_output=True, timeout=60, check=False
+        )
 
     assert re.search(rf"{mail_id} +deferred .* a@x.org +temp@x.org +in .* 450 4.2.1 mailbox busy", queue().stdout)
     assert "held" in queue("hold", mail_id).stdout

@@ -46,8 +46,16 @@ def as_nobody(*words: str) -> bool:
     """Whether `words` can be run by somebody without rights."""
     entry = pwd.getpwnam(USER)
     try:
-        done = subprocess.run(words, user=entry.pw_uid, group=entry.pw_gid, extra_groups=[], cwd="/", check=False,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        done = subprocess.run(
+            words,
+            user=entry.pw_uid,
+            group=entry.pw_gid,
+            extra_groups=[],
+            cwd="/",
+            check=False,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
     except PermissionError:
         return False
     return done.returncode == 0

@@ -153,10 +153,17 @@ def test_a_killed_supervisor_leaves_no_orphan_and_the_next_one_serves(site: Site
 def test_reload_serves_an_edited_app_and_refuses_nobody(site: Site) -> None:
     master, _ = site.see()
     (site.etc / "hello.py").write_text(APP.replace("hello", "changed"))
-    reload = subprocess.Popen([sys.executable, "-c", "import sys; from pathlib import Path; "
-                               "from skitaid.supervisor.control import ask; "
-                               "sys.exit(ask(Path(sys.argv[1]), {'command': 'reload'})['exit'])", str(site.run_path)],
-                              env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])})
+    reload = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from pathlib import Path; "
+            "from skitaid.supervisor.control import ask; "
+            "sys.exit(ask(Path(sys.argv[1]), {'command': 'reload'})['exit'])",
+            str(site.run_path),
+        ],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+    )
     answers = set()
     while reload.poll() is None:
         answers.add(site.get())

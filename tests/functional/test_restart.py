@@ -36,12 +36,15 @@ def app(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [(sys.executable if environ["PATH_INFO"] == "/python" else os.environ["ANSWER"]).encode()]
 """
-GATED = """
+GATED = (
+    """
 import os, time
 open({begun!r}, "a").close()
 while not os.path.exists({go!r}):
     time.sleep(0.02)
-""" + APP
+"""
+    + APP
+)
 SLOW = """
 import os, time
 
@@ -169,9 +172,15 @@ def second_master(site: Site) -> int:
 def test_nobody_is_refused_and_the_conf_of_now_applies(site: Site) -> None:
     before = site.start().pid
     with ExitStack() as stack:
-        hammers = [stack.enter_context(hammer.at_work()) for hammer in (
-            Hammer(site.address, threads=2), Hammer(site.unix, threads=1),
-            Kept(site.address, threads=1), Kept(site.unix, threads=1))]
+        hammers = [
+            stack.enter_context(hammer.at_work())
+            for hammer in (
+                Hammer(site.address, threads=2),
+                Hammer(site.unix, threads=1),
+                Kept(site.address, threads=1),
+                Kept(site.unix, threads=1),
+            )
+        ]
         for number in range(5):
             site.conf(f"answer {number}")
             answer = site.ask("restart")
@@ -214,7 +223,7 @@ def test_a_request_in_flight_is_answered(site: Site) -> None:
         assert site.pid != before
         assert site.masters == [before, site.pid]
         wait_for(lambda: site.daemon.see()["leaving"][0]["connections"] == 1, "the connection in the figures")
-        leaving, = site.daemon.see()["leaving"]
+        (leaving,) = site.daemon.see()["leaving"]
         assert leaving["pid"] == before
         assert 200 < leaving["left_s"] < 311
         assert leaving["rss_bytes"] > 0
@@ -229,8 +238,10 @@ def test_a_request_in_flight_is_answered(site: Site) -> None:
 
 def broken_app(site: Site) -> str:
     """One worker is ready before the other: nobody is to see its error page in the meantime."""
-    site.app(f"import os, time\ntry:\n    os.mkdir({str(site.begun)!r} + str(os.getppid()))\n"
-             "except OSError:\n    time.sleep(0.5)\nimport no_such_module_anywhere\n")
+    site.app(
+        f"import os, time\ntry:\n    os.mkdir({str(site.begun)!r} + str(os.getppid()))\n"
+        "except OSError:\n    time.sleep(0.5)\nimport no_such_module_anywhere\n"
+    )
     return "this app cannot be loaded: / "
 
 

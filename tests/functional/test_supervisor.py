@@ -56,9 +56,12 @@ class Daemon:
         return path
 
     def launch(self, *only: str, **environ: str) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen([sys.executable, str(FAKE), str(self.etc), *only], stderr=subprocess.PIPE,
-                                   env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
-                                   pass_fds=[int(environ["READY_FD"])] if "READY_FD" in environ else [])
+        process = subprocess.Popen(
+            [sys.executable, str(FAKE), str(self.etc), *only],
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
+            pass_fds=[int(environ["READY_FD"])] if "READY_FD" in environ else [],
+        )
         self.processes.append(process)
         return process
 
@@ -82,8 +85,10 @@ class Daemon:
 
     def until(self, name: str, state: str) -> dict[str, Any]:
         def found() -> dict[str, Any] | None:
-            return next((item for item in self.ask("status")["instances"]
-                         if item["name"] == name and item["state"] == state), None)
+            return next(
+                (item for item in self.ask("status")["instances"] if item["name"] == name and item["state"] == state),
+                None,
+            )
 
         return dict(wait_for(found, f"{name} {state}; log:\n{self.log()}"))
 
@@ -119,8 +124,10 @@ def test_starts_what_is_enabled_and_says_so(daemon: Daemon) -> None:
     daemon.conf("a")
     daemon.conf("b")
     *progress, answer = daemon.start()
-    assert sorted(line["progress"].partition(" (pid")[0] for line in progress) == \
-        ["a: ready on 127.0.0.1:5000", "b: ready on 127.0.0.1:5000"]
+    assert sorted(line["progress"].partition(" (pid")[0] for line in progress) == [
+        "a: ready on 127.0.0.1:5000",
+        "b: ready on 127.0.0.1:5000",
+    ]
     assert (answer["ok"], answer["exit"], answer["message"]) == (True, 0, "2 of 2 instances run")
     assert [item["state"] for item in answer["instances"]] == ["running", "running"]
     assert "[info:a] STOPPED -> STARTING: the daemon starts" in daemon.log()
@@ -294,10 +301,13 @@ def test_restart_refuses_a_wrong_conf_and_the_old_goes_on(daemon: Daemon) -> Non
     assert daemon.instance("a")["problems"]
 
 
-@pytest.mark.parametrize(("how", "reason"), [
-    ("fails", "no address is left"),
-    ("exit:1", "the new master exited with code 1; stderr.log and server.log may say more"),
-])
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ("fails", "no address is left"),
+        ("exit:1", "the new master exited with code 1; stderr.log and server.log may say more"),
+    ],
+)
 def test_a_failed_restart_is_told_and_the_old_goes_on(daemon: Daemon, how: str, reason: str) -> None:
     daemon.conf("a")
     daemon.start()
@@ -345,7 +355,10 @@ def test_an_agent_never_has_a_second_beside_it(daemon: Daemon) -> None:
     daemon.start()
     assert daemon.ask("restart")["ok"]
     assert re.findall(r"\[info:cron\] (\w+ -> \w+)", daemon.log())[2:] == [
-        "RUNNING -> STOPPING", "STOPPING -> STARTING", "STARTING -> RUNNING"]
+        "RUNNING -> STOPPING",
+        "STOPPING -> STARTING",
+        "STARTING -> RUNNING",
+    ]
 
 
 def test_reload_of_one_and_of_all(daemon: Daemon) -> None:
@@ -650,8 +663,12 @@ def test_hostile_clients_do_not_stop_the_loop(daemon: Daemon) -> None:
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
             while True:
                 flood.sendall(b"x" * 65536)
-    for line, part in ((b"hello\n", "JSON"), (b"[]\n", "one of: status"), (b'{"command": "dance"}\n', "one of: status"),
-                       (b'{"command": "stop", "name": 5}\n', "name is a string")):
+    for line, part in (
+        (b"hello\n", "JSON"),
+        (b"[]\n", "one of: status"),
+        (b'{"command": "dance"}\n', "one of: status"),
+        (b'{"command": "stop", "name": 5}\n', "name is a string"),
+    ):
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(WAIT_S)
             client.connect(address)
@@ -690,8 +707,9 @@ def test_systemd_is_told(daemon: Daemon) -> None:
         pid = daemon.instance("a")["pid"]
         assert b"NOTIFY_SOCKET" not in Path(f"/proc/{pid}/environ").read_bytes()
         process.send_signal(signal.SIGHUP)
-        lines = wait_for(lambda: next((text for text in [manager.recv(4096).decode()] if "RELOADING" in text), ""),
-                         "RELOADING=1")
+        lines = wait_for(
+            lambda: next((text for text in [manager.recv(4096).decode()] if "RELOADING" in text), ""), "RELOADING=1"
+        )
         assert re.fullmatch(r"RELOADING=1\nMONOTONIC_USEC=\d+", lines)
         process.terminate()
         wait_for(lambda: "STOPPING=1" in manager.recv(4096).decode(), "STOPPING=1")

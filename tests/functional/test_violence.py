@@ -60,13 +60,17 @@ def test_killed(daemon: Daemon, address: str, victims: str) -> None:
     site = daemon.start().see()
     workers = [worker["pid"] for worker in site["workers"]]
     chosen = {
-        "worker": workers[:1], "workers": workers, "master": [site["pid"]],
-        "master and a worker": [site["pid"], workers[0]], "all but the supervisor": [site["pid"], *workers],
+        "worker": workers[:1],
+        "workers": workers,
+        "master": [site["pid"]],
+        "master and a worker": [site["pid"], workers[0]],
+        "all but the supervisor": [site["pid"], *workers],
     }[victims]
     kill(*chosen)
     # In this order: what status says counts once the supervisor has seen who died.
-    wait_for(lambda: not set(chosen) & set(daemon.members) and is_whole(daemon) and serves(address),
-             "a site that is whole")
+    wait_for(
+        lambda: not set(chosen) & set(daemon.members) and is_whole(daemon) and serves(address), "a site that is whole"
+    )
     assert "BACKOFF" not in daemon.log
     wait_for(lambda: is_tidy(daemon), "nobody else")
     assert int(text(address)) not in chosen
@@ -85,8 +89,11 @@ def test_a_killed_worker_costs_no_connection(daemon: Daemon, address: str) -> No
 @pytest.mark.parametrize("how", ["alone", "with the master", "with all its children"])
 def test_a_killed_supervisor(daemon: Daemon, address: str, how: str) -> None:
     site = daemon.start().see()
-    victims = {"alone": [], "with the master": [site["pid"]],
-               "with all its children": [site["pid"], *(worker["pid"] for worker in site["workers"])]}[how]
+    victims = {
+        "alone": [],
+        "with the master": [site["pid"]],
+        "with all its children": [site["pid"], *(worker["pid"] for worker in site["workers"])],
+    }[how]
     kill(daemon.pid, *victims)
     daemon.start()
     assert serves(address)
@@ -114,8 +121,12 @@ def test_a_master_that_is_killed_again_and_again_is_started_ever_less_often(daem
     for _ in range(4):
         before = daemon.see()["pid"]
         kill(before)
-        wait_for(lambda before=before: daemon.see()["state"] == "backoff"
-                 or (daemon.see()["pid"] not in (before, None) and is_whole(daemon)), "another master")
+        wait_for(
+            lambda before=before: (
+                daemon.see()["state"] == "backoff" or (daemon.see()["pid"] not in (before, None) and is_whole(daemon))
+            ),
+            "another master",
+        )
     site = wait_for(lambda: (found := daemon.see())["state"] == "backoff" and found, "the back-off")
     assert site["pid"] is None
     wait_for(lambda: serves(address) and is_whole(daemon), "the next try")
@@ -240,8 +251,12 @@ def test_workers_keep_their_numbers_over_reloads(daemon: Daemon, address: str) -
     for _ in range(2):
         before = {worker["pid"] for worker in daemon.see()["workers"]}
         assert daemon("-f", "site", "reload").returncode == 0
-        wait_for(lambda before=before: is_whole(daemon)
-                 and not before & {worker["pid"] for worker in daemon.see()["workers"]}, "the new workers alone")
+        wait_for(
+            lambda before=before: (
+                is_whole(daemon) and not before & {worker["pid"] for worker in daemon.see()["workers"]}
+            ),
+            "the new workers alone",
+        )
         assert [worker["id"] for worker in daemon.see()["workers"]] == [0, 1]
 
 
@@ -274,8 +289,12 @@ def test_confs_come_go_and_change(daemon: Daemon, place: Place, address: str) ->
 
 @pytest.mark.parametrize("fault", ["conf", "import", "crash at import", "port"])
 def test_of_two_instances_one_is_bad(daemon: Daemon, place: Place, address: str, fault: str) -> None:
-    place.app("bad", {"import": "import no_such_module_anywhere\n", "crash at import": "import os\nos._exit(1)\n"}
-              .get(fault, PID_APP))
+    place.app(
+        "bad",
+        {"import": "import no_such_module_anywhere\n", "crash at import": "import os\nos._exit(1)\n"}.get(
+            fault, PID_APP
+        ),
+    )
     port = address.rpartition(":")[2] if fault == "port" else "0"
     more = "prot = 1" if fault == "conf" else ""
     place.site(f"listen = 127.0.0.1:{port}\n{more}", routes="/ = ../../apps/bad", name="bad")
@@ -306,15 +325,20 @@ def test_a_full_disk_stops_nobody(daemon: Daemon, place: Place, address: str) ->
     which no disk can hinder, fall under it too: it leaves room for them."""
     limit = 1 << 20
     folder = place.root / "var" / "log"
-    logs = [folder / "skitaid.log", *(folder / "instances" / "site" / f"{kind}.log"
-                                      for kind in ("server", "app", "request", "stderr"))]
+    logs = [
+        folder / "skitaid.log",
+        *(folder / "instances" / "site" / f"{kind}.log" for kind in ("server", "app", "request", "stderr")),
+    ]
     for path in logs:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("a line from before\n" * (limit // 19 + 1))
     daemon.before_exec = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-    place.app("app", "def app(environ, start_response):\n    print('printed')\n"
-                     "    environ['wsgi.errors'].write('told\\n')\n"
-                     "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'served']\n")
+    place.app(
+        "app",
+        "def app(environ, start_response):\n    print('printed')\n"
+        "    environ['wsgi.errors'].write('told\\n')\n"
+        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'served']\n",
+    )
     daemon.start()
     assert text(address) == "served"
     site = daemon.see()

@@ -215,8 +215,13 @@ def test_nothing_is_left_of_calls(master: Master) -> None:
     def is_as_before() -> bool:
         found = census(master)
         surplus.clear()
-        surplus.update({kind: (before[kind], found[kind]) for kind in before
-                        if found[kind] > before[kind] + (10 if kind == "files" else 0)})
+        surplus.update(
+            {
+                kind: (before[kind], found[kind])
+                for kind in before
+                if found[kind] > before[kind] + (10 if kind == "files" else 0)
+            }
+        )
         return not surplus
 
     with suppress(AssertionError):

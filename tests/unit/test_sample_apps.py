@@ -197,9 +197,7 @@ def test_the_front_page_shows_each_line_of_the_conf_and_where_it_stands(site: Pa
     assert "/mine" not in client("front")().text
 
 
-def test_the_front_page_knows_every_line_of_the_sample_conf(
-    client: ClientOf, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_front_page_knows_every_line_of_the_sample_conf(client: ClientOf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SKITAID_ETC", str(ETC))
     monkeypatch.setenv("SKITAID_INSTANCE", "sample")
     text = client("front")().text
@@ -360,9 +358,7 @@ def test_the_longest_entry_fits(client: ClientOf) -> None:
         ({"HTTP_ORIGIN": "http://127.0.0.1:5000"}, b"name=x&message=y", 303),
     ],
 )
-def test_only_the_own_form_is_taken(
-    changes: dict[str, str], body: bytes, status: int, client: ClientOf
-) -> None:
+def test_only_the_own_form_is_taken(changes: dict[str, str], body: bytes, status: int, client: ClientOf) -> None:
     book = client("guestbook")
     assert book("POST", body=body, **changes).status == status
     assert ("One entry" in book().text) == (status == 303)

@@ -89,7 +89,7 @@ def _with_link(card: Card, environ: WSGIEnvironment) -> Card:
 
 
 def _port(environ: WSGIEnvironment) -> str:
-    """":5000", from the Host header: it has the port that the browser used."""
+    """ ":5000", from the Host header: it has the port that the browser used."""
     _, colon, port = environ.get("HTTP_HOST", "").rpartition(":")
     return f":{port}" if colon and port.isdecimal() else ""
 

@@ -261,12 +261,18 @@ class CronAgent(Agent):
         instances = [verdict.instance for verdict in reading.verdicts.values() if verdict.instance is not None]
         broken = {name for name, verdict in reading.verdicts.items() if verdict.instance is None}
         kept = {key: work for key, work in self._works.items() if work.owner in broken}
-        return {**collect(reading.main, ()), **kept,
-                **{work.key: work for instance in instances for work in of_instance(instance, reading.main)}}
+        return {
+            **collect(reading.main, ()),
+            **kept,
+            **{work.key: work for instance in instances for work in of_instance(instance, reading.main)},
+        }
 
     def _plans(self) -> dict[str, Plan]:
-        return {key: Plan(work.job.expression, zone_of(work.job.zone)) for key, work in self._works.items()
-                if work.job.expression is not None}
+        return {
+            key: Plan(work.job.expression, zone_of(work.job.zone))
+            for key, work in self._works.items()
+            if work.job.expression is not None
+        }
 
     def _note_known(self) -> None:
         """Once the jobs that came due until now are begun: whoever is killed before begins them when it is back."""
@@ -355,8 +361,9 @@ class CronAgent(Agent):
         parts = [f"{count} job" + ("" if count == 1 else "s")]
         if self._running:
             parts.append(f"{len(self._running)} running")
-        following = min(((at, key) for key in self._works if (at := self._timetable.next_at(key)) is not None),
-                        default=None)
+        following = min(
+            ((at, key) for key in self._works if (at := self._timetable.next_at(key)) is not None), default=None
+        )
         if following is not None:
             parts.append(f"next {following[1]} at {time.strftime('%Y-%m-%d %H:%M', time.localtime(following[0]))}")
         self._frame.tell(", ".join(parts))

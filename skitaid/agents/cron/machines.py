@@ -34,8 +34,9 @@ def claim(url: str, key: str, at: float) -> bool:
     # Asked again after an answer was lost, Redis would say that somebody has it, and mean us.
     once = Retry(NoBackoff(), 0)
     try:
-        with redis.Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S,
-                                  retry=once) as client:
+        with redis.Redis.from_url(
+            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=once
+        ) as client:
             name = f"skitaid:cron:{key}:{int(at)}"
             return bool(client.set(name, socket.gethostname(), nx=True, px=KEPT_S * 1000))
     except (redis.RedisError, ValueError, OSError, *_NONSENSE) as error:

@@ -102,8 +102,13 @@ class Records:
         if pid is None or started is None:
             return None
         code = _number(found.get("exit"))
-        return Last(int(pid), started, _number(found.get("ended")), None if code is None else int(code),
-                    int(_number(found.get("group")) or 0))
+        return Last(
+            int(pid),
+            started,
+            _number(found.get("ended")),
+            None if code is None else int(code),
+            int(_number(found.get("group")) or 0),
+        )
 
     def note_last(self, key: str, last: Last | None) -> None:
         """None: there was none."""

@@ -106,8 +106,12 @@ class Runner:
         began, started = time.monotonic(), time.time()
         self._say("info", f"starts: {self._work.job.command}")
         self._execute(started)
-        result = Result(self._code if self._code is not None else -SIGKILL, time.monotonic() - began, self._reason,
-                        self._output.kept)
+        result = Result(
+            self._code if self._code is not None else -SIGKILL,
+            time.monotonic() - began,
+            self._reason,
+            self._output.kept,
+        )
         self._note(Last(os.getpid(), started, time.time(), result.code))
         self._say("info" if result.is_well else "error", describe(result))
         self._mail(result)
@@ -265,8 +269,11 @@ def _enders() -> tuple[Signals, ...]:
 
 def describe(result: Result) -> str:
     """How a job ended, in words."""
-    how = f"exit code {result.code}" if result.code >= 0 else f"killed by signal {-result.code} " \
-        f"({strsignal(-result.code) or 'unknown'})"
+    how = (
+        f"exit code {result.code}"
+        if result.code >= 0
+        else f"killed by signal {-result.code} ({strsignal(-result.code) or 'unknown'})"
+    )
     if result.is_well:
         return f"ended after {result.elapsed_s:.1f} s"
     why = f"{result.reason}, " if result.reason else "failed: "

@@ -57,8 +57,19 @@ def collect(main: Main, instances: Iterable[Instance]) -> dict[str, Work]:
 def of_instance(instance: Instance, main: Main) -> list[Work]:
     """They run as the instance's user, in its folder, with its environment and the programs of its Python's folder."""
     server = instance.server
-    return [Work(job, instance.name, identity_of(server, main.global_), server.directory, server.python,
-                 instance.environment, spool_of(main), _site(instance, main)) for job in _jobs(instance.crontab)]
+    return [
+        Work(
+            job,
+            instance.name,
+            identity_of(server, main.global_),
+            server.directory,
+            server.python,
+            instance.environment,
+            spool_of(main),
+            _site(instance, main),
+        )
+        for job in _jobs(instance.crontab)
+    ]
 
 
 def _site(instance: Instance, main: Main) -> tuple[tuple[str, str], ...]:

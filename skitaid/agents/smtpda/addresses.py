@@ -19,7 +19,9 @@ _LOCAL = re.compile(rf"{_ATOM}(\.{_ATOM})*")
 _QUOTED = re.compile(r'"([^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*"')
 _ENTRY = re.compile(
     r"""\s*+ (?: (?: "((?:[^"\\]|\\.)*+)" | ((?:[^\s"<>,@]++\s*+)*+) ) \s*+ <([^<>]*+)>
-            | ( (?:"(?:[^"\\]|\\.)*+")?+ [^\s<>,"]++ ) ) \s*+ (?:,|$)""", re.VERBOSE)
+            | ( (?:"(?:[^"\\]|\\.)*+")?+ [^\s<>,"]++ ) ) \s*+ (?:,|$)""",
+    re.VERBOSE,
+)
 """`"Name" <address>`, `Name <address>`, `<address>` or `address`. Nothing is tried twice, however long the text."""
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", re.ASCII)
 _OTHER_BY_AGE = re.compile(r"[ßẞς\u200c\u200d]")
@@ -46,8 +48,13 @@ def parse_mailboxes(given: object) -> tuple[Mailbox, ...]:
     """Every address of `given` (see `Mailboxes`), in order. Raises MailError."""
     if isinstance(given, str):
         return tuple(_mailbox(name, address) for name, address in _split(given))
-    if isinstance(given, tuple) and len(given) == 2 and all(isinstance(part, str) for part in given) \
-            and "@" not in given[0] and "@" in given[1]:
+    if (
+        isinstance(given, tuple)
+        and len(given) == 2
+        and all(isinstance(part, str) for part in given)
+        and "@" not in given[0]
+        and "@" in given[1]
+    ):
         return (_mailbox(given[0], given[1]),)
     if isinstance(given, Iterable) and not isinstance(given, bytes):
         return tuple(found for each in given for found in parse_mailboxes(each))
@@ -92,8 +99,10 @@ def _domain(domain: str, address: str) -> str:
     if _LITERAL.fullmatch(domain):
         return domain
     if _OTHER_BY_AGE.search(domain):
-        raise MailError(f"{address!r}: which domain {domain!r} is depends on the age of the standard; expected its "
-                        "form that begins with xn--")
+        raise MailError(
+            f"{address!r}: which domain {domain!r} is depends on the age of the standard; expected its "
+            "form that begins with xn--"
+        )
     try:
         found = domain if domain.isascii() else domain.encode("idna").decode("ascii")
     except UnicodeError as error:

@@ -74,8 +74,11 @@ class MailAgent(Agent):
         self._queue.lock(LOCK_PATIENCE_S)
         self._journal.open(self._queue.folder)
         if not self._journal.is_kept:
-            self._frame.log.write("warn", f"{self._journal.path} cannot be used: it is another user's, or there is "
-                                  "no room; a mail may arrive twice if this agent is killed")
+            self._frame.log.write(
+                "warn",
+                f"{self._journal.path} cannot be used: it is another user's, or there is "
+                "no room; a mail may arrive twice if this agent is killed",
+            )
         self._couriers = Couriers(self._settings.limits, self._delivery().serve)
         self._recover()
         self._queue.tidy()
@@ -238,10 +241,19 @@ class MailAgent(Agent):
             return
         self._tell_at = time.monotonic() + LOOK_EVERY_S
         deferred = len(self._schedule)
-        counts = {"queued": self._couriers.in_hand + deferred, "deferred": deferred, "held": self._schedule.held,
-                  "failed": self._failed, "delivered": self._delivered}
-        self._frame.tell("{queued} queued ({deferred} deferred), {held} held, {failed} failed; {delivered} delivered"
-                         .format(**counts), **counts)
+        counts = {
+            "queued": self._couriers.in_hand + deferred,
+            "deferred": deferred,
+            "held": self._schedule.held,
+            "failed": self._failed,
+            "delivered": self._delivered,
+        }
+        self._frame.tell(
+            "{queued} queued ({deferred} deferred), {held} held, {failed} failed; {delivered} delivered".format(
+                **counts
+            ),
+            **counts,
+        )
 
     # ------------------------------------------------------------ commands
 

@@ -65,7 +65,7 @@ class Bounce:
 
     def _joined(self, lines: Iterable[str]) -> bytes:
         """What a server said may hold anything: what is too long for a line is left out."""
-        return "".join(f"{''.join(map(self._fit, line))[:LINE_MAX // 4]}\r\n" for line in lines).encode()
+        return "".join(f"{''.join(map(self._fit, line))[: LINE_MAX // 4]}\r\n" for line in lines).encode()
 
     def _fit(self, c: str) -> str:
         """A character; in a bounce that may hold ASCII only, the way RFC 6533 (section 3) writes it."""
@@ -87,8 +87,12 @@ class Bounce:
         ]
 
     def _text(self) -> list[str]:
-        lines = [f"This is the mail system at host {self.host}.", "",
-                 "Your mail could not be delivered to the following, and will not be tried again:", ""]
+        lines = [
+            f"This is the mail system at host {self.host}.",
+            "",
+            "Your mail could not be delivered to the following, and will not be tried again:",
+            "",
+        ]
         for recipient, outcome in self.failures.items():
             lines += [f"<{recipient}>:", f"    {outcome.text}"]
         return [*lines, "", f"It was queued under the id {self.envelope.id}."]
@@ -97,8 +101,12 @@ class Bounce:
         lines = [f"Reporting-MTA: dns; {self.host}", f"Arrival-Date: {format_date(self.envelope.created_s)}"]
         for recipient, outcome in self.failures.items():
             kind = "rfc822" if recipient.isascii() else "utf-8"
-            lines += ["", f"Final-Recipient: {kind}; {recipient}", "Action: failed",
-                      f"Status: {status_code(outcome.text)}"]
+            lines += [
+                "",
+                f"Final-Recipient: {kind}; {recipient}",
+                "Action: failed",
+                f"Status: {status_code(outcome.text)}",
+            ]
             if _CODE.search(outcome.text):
                 lines.append(f"Diagnostic-Code: smtp; {outcome.text}")
         return lines

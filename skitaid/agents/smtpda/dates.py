@@ -15,5 +15,7 @@ def format_date(at: float, offset_s: int = 0) -> str:
     there = time.gmtime(at + offset_s)
     hours, minutes = divmod(abs(offset_s) // 60, 60)
     zone = f"{'-' if offset_s < 0 else '+'}{hours:02}{minutes:02}"
-    return (f"{_DAYS[there.tm_wday]}, {there.tm_mday} {_MONTHS[there.tm_mon - 1]} {there.tm_year} "
-            f"{there.tm_hour:02}:{there.tm_min:02}:{there.tm_sec:02} {zone}")
+    return (
+        f"{_DAYS[there.tm_wday]}, {there.tm_mday} {_MONTHS[there.tm_mon - 1]} {there.tm_year} "
+        f"{there.tm_hour:02}:{there.tm_min:02}:{there.tm_sec:02} {zone}"
+    )

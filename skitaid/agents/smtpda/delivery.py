@@ -97,8 +97,10 @@ class Delivery:
         for recipient, answer in answers.items():
             kind = "info" if answer.status is Status.DELIVERED else "warn"
             what = "deferred" if answer.status is Status.WAITING else answer.status.value
-            text = f"{what}: from <{mail.envelope.sender}> to <{recipient}>, {mail.size} bytes, " \
-                   f"attempt {record.attempts + 1}: {answer.text}"
+            text = (
+                f"{what}: from <{mail.envelope.sender}> to <{recipient}>, {mail.size} bytes, "
+                f"attempt {record.attempts + 1}: {answer.text}"
+            )
             self.log.write(kind, text, mail.envelope.id)
         if settled.has_failed:
             self.log.write("error", f"given up; it is kept in {self.queue.failed}", mail.envelope.id)

@@ -35,8 +35,9 @@ BITS_MAX = (HALF_BYTES - _HEAD.size) * 8
 class JournalEntry:
     """One courier's place, for a mail to these recipients. Without memory it does nothing."""
 
-    def __init__(self, memory: mmap | None = None, number: int = 0, mail_id: str = "",
-                 recipients: Sequence[str] = ()) -> None:
+    def __init__(
+        self, memory: mmap | None = None, number: int = 0, mail_id: str = "", recipients: Sequence[str] = ()
+    ) -> None:
         self._memory = memory
         self._mail_id = mail_id
         known = recipients[:BITS_MAX] if memory is not None else ()
@@ -59,7 +60,7 @@ class JournalEntry:
         if self._mark:
             _HEAD.pack_into(self._memory, self._half, 0, len(text))
             start = self._half + _HEAD.size
-            self._memory[start:start + len(text)] = text
+            self._memory[start : start + len(text)] = text
 
     def mark(self) -> None:
         """The server has it."""
@@ -156,7 +157,7 @@ def _read(memory: mmap, at: int) -> tuple[str, int]:
     mark, length = _HEAD.unpack_from(memory, at)
     if not mark or length > HALF_BYTES - _HEAD.size:
         return "", 0
-    text = memory[at + _HEAD.size:at + _HEAD.size + length]
+    text = memory[at + _HEAD.size : at + _HEAD.size + length]
     if _mark(text) != mark:
         return "", 0
     mail_id, _, bits = text.partition(b"\0")

@@ -24,7 +24,7 @@ _UNSAFE = re.compile(r"[\x00-\x20\x7f-\x9f<>\ud800-\udfff]")
 """What would end an address in a MAIL or RCPT command, or the command; what no bytes stand for."""
 _QUOTED = re.compile(r'"([^"\\\x00-\x1f\x7f-\x9f<>\ud800-\udfff]|\\[ -;=?-~])*"@[^"\x00-\x20\x7f-\x9f<>\ud800-\udfff]+')
 """A blank in quotes ends nothing (RFC 5321, section 4.1.2)."""
-_LATEST_S = 2.0 ** 36
+_LATEST_S = 2.0**36
 """In some 2,000 years. Times behind that can't be written as dates."""
 
 

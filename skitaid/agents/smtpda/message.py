@@ -51,8 +51,9 @@ class Email:
     Every method raises MailError for what cannot be sent: no address, a line end in a header, a file that is missing.
     """
 
-    def __init__(self, subject: str = "", sender: object = (), recipients: object = (), *, cc: object = (),
-                 bcc: object = ()) -> None:
+    def __init__(
+        self, subject: str = "", sender: object = (), recipients: object = (), *, cc: object = (), bcc: object = ()
+    ) -> None:
         self.subject = subject
         self.sender = sender
         self.recipients = recipients
@@ -64,8 +65,15 @@ class Email:
         self._files: list[_File] = []
         self._route: Route | None = None
 
-    def set_smtp(self, server: str, user: str | None = None, password: str | None = None, ssl: bool = False,
-                 *, starttls: bool | None = None) -> None:
+    def set_smtp(
+        self,
+        server: str,
+        user: str | None = None,
+        password: str | None = None,
+        ssl: bool = False,
+        *,
+        starttls: bool | None = None,
+    ) -> None:
         """Deliver this mail through that server (`host:port`) instead of the one of skitaid.conf. `ssl`: TLS from the
         first byte (port 465). `starttls`: True, TLS or nothing; False, in the clear; None, in the clear to this machine
         only. The password goes into the mail's file, which nobody else can read."""
@@ -93,8 +101,14 @@ class Email:
 
     add_content = add_text
 
-    def add_attachment(self, file: str | PathLike[str] | bytes, cid: str | None = None, *, name: str | None = None,
-                       content_type: str | None = None) -> None:
+    def add_attachment(
+        self,
+        file: str | PathLike[str] | bytes,
+        cid: str | None = None,
+        *,
+        name: str | None = None,
+        content_type: str | None = None,
+    ) -> None:
         """A file by its path, or its bytes. `cid`: it belongs to the HTML, which shows it by `cid:…`. It is read now.
         Raises MailError when it cannot be, or `cid` or `content_type` is malformed."""
         if cid is not None and not _CID.fullmatch(cid):
@@ -133,8 +147,11 @@ class Email:
             raise MailError(f"the mail cannot be composed: {error}") from error
 
     def _fields(self, mail_id: str, addresses: dict[str, tuple[Mailbox, ...]]) -> list[str]:
-        found = [address_field(name, [(box.name, box.address) for box in boxes])
-                 for name, boxes in addresses.items() if boxes]
+        found = [
+            address_field(name, [(box.name, box.address) for box in boxes])
+            for name, boxes in addresses.items()
+            if boxes
+        ]
         found.append(subject_field("Subject", must_print(str(self.subject), "the subject")))
         found += [field(name, value) for name, value in self._headers]
         given = {name.lower() for name, _ in self._headers}

@@ -40,11 +40,15 @@ def text_part(subtype: str, text: str) -> Part:
     return Part(f'Content-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: {encoding}\r\n', body)
 
 
-def data_part(content_type: str, data: bytes, disposition: str, *, name: str | None = None,
-              cid: str | None = None) -> Part:
+def data_part(
+    content_type: str, data: bytes, disposition: str, *, name: str | None = None, cid: str | None = None
+) -> Part:
     """A file. `cid` is ASCII, without < and >. Raises UnicodeError."""
-    lines = [f"Content-Type: {content_type}", "Content-Transfer-Encoding: base64",
-             f"Content-Disposition: {disposition}" + (parameter("filename", name) if name else "")]
+    lines = [
+        f"Content-Type: {content_type}",
+        "Content-Transfer-Encoding: base64",
+        f"Content-Disposition: {disposition}" + (parameter("filename", name) if name else ""),
+    ]
     if cid is not None:
         lines.append(f"Content-ID: <{cid}>")
     return Part("".join(f"{line}\r\n" for line in lines), _base64(data))
@@ -58,8 +62,9 @@ def multipart(subtype: str, parts: Sequence[Part]) -> Part:
     mark = b"--" + boundary.encode()
     # The line end before a mark is the mark's.
     pieces = [piece for part in parts for piece in (mark + b"\r\n", part.to_bytes(), b"\r\n")]
-    return Part(f'Content-Type: multipart/{subtype};\r\n boundary="{boundary}"\r\n',
-                b"".join([*pieces, mark + b"--\r\n"]))
+    return Part(
+        f'Content-Type: multipart/{subtype};\r\n boundary="{boundary}"\r\n', b"".join([*pieces, mark + b"--\r\n"])
+    )
 
 
 def _encoded(octets: bytes) -> tuple[str, bytes]:
@@ -73,10 +78,14 @@ def _encoded(octets: bytes) -> tuple[str, bytes]:
 def _base64(data: bytes) -> bytes:
     """In blocks, as a file of 50 MB has a million lines."""
     view = memoryview(data)
-    blocks = [_lines(view[start:start + BLOCK_OCTETS]) for start in range(0, len(data), BLOCK_OCTETS)]
+    blocks = [_lines(view[start : start + BLOCK_OCTETS]) for start in range(0, len(data), BLOCK_OCTETS)]
     return b"".join(blocks) or b"\r\n"
 
 
 def _lines(view: memoryview) -> bytes:
-    return b"".join([b2a_base64(view[start:start + BASE64_OCTETS], newline=False) + b"\r\n"
-                     for start in range(0, len(view), BASE64_OCTETS)])
+    return b"".join(
+        [
+            b2a_base64(view[start : start + BASE64_OCTETS], newline=False) + b"\r\n"
+            for start in range(0, len(view), BASE64_OCTETS)
+        ]
+    )

@@ -13,8 +13,21 @@ from enum import Enum
 
 from skitaid.agents.smtpda.errors import MalformedMailError
 
-__all__ = ["ACCESS_PATIENCE_S", "ACCESS_TRIES_LEAST", "BACK_OFF_MOST_S", "JITTER", "Answer", "Outcome", "Policy",
-           "Record", "Status", "after_attempt", "anew", "back_off_s", "out_of_patience"]
+__all__ = [
+    "ACCESS_PATIENCE_S",
+    "ACCESS_TRIES_LEAST",
+    "BACK_OFF_MOST_S",
+    "JITTER",
+    "Answer",
+    "Outcome",
+    "Policy",
+    "Record",
+    "Status",
+    "after_attempt",
+    "anew",
+    "back_off_s",
+    "out_of_patience",
+]
 
 BACK_OFF_MOST_S = 6 * 3600.0
 JITTER = 0.25
@@ -88,8 +101,11 @@ class Record:
 
     def unbounced(self) -> dict[str, Outcome]:
         """Recipients whose failure the sender has not been told."""
-        return {each: outcome for each, outcome in self.outcomes.items()
-                if outcome.status is Status.FAILED and outcome.attempt > self.bounced}
+        return {
+            each: outcome
+            for each, outcome in self.outcomes.items()
+            if outcome.status is Status.FAILED and outcome.attempt > self.bounced
+        }
 
     @property
     def has_failed(self) -> bool:
@@ -97,19 +113,41 @@ class Record:
 
     def to_bytes(self) -> bytes:
         outcomes = {each: [found.status.value, found.text, found.attempt] for each, found in self.outcomes.items()}
-        return json.dumps({"attempts": self.attempts, "due_s": self.due_s, "is_held": self.is_held,
-                           "bounced": self.bounced, "since": self.since, "uncounted": self.uncounted,
-                           "is_shut_out": self.is_shut_out, "outcomes": outcomes}).encode() + b"\n"
+        return (
+            json.dumps(
+                {
+                    "attempts": self.attempts,
+                    "due_s": self.due_s,
+                    "is_held": self.is_held,
+                    "bounced": self.bounced,
+                    "since": self.since,
+                    "uncounted": self.uncounted,
+                    "is_shut_out": self.is_shut_out,
+                    "outcomes": outcomes,
+                }
+            ).encode()
+            + b"\n"
+        )
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Record:
         """The record that `to_bytes` wrote. Raises MalformedMailError."""
         try:
             found = json.loads(data)
-            outcomes = {str(each): Outcome(Status(status), str(text), int(attempt))
-                        for each, (status, text, attempt) in found["outcomes"].items()}
-            return cls(int(found["attempts"]), float(found["due_s"]), bool(found["is_held"]), int(found["bounced"]),
-                       int(found["since"]), int(found.get("uncounted", 0)), bool(found.get("is_shut_out")), outcomes)
+            outcomes = {
+                str(each): Outcome(Status(status), str(text), int(attempt))
+                for each, (status, text, attempt) in found["outcomes"].items()
+            }
+            return cls(
+                int(found["attempts"]),
+                float(found["due_s"]),
+                bool(found["is_held"]),
+                int(found["bounced"]),
+                int(found["since"]),
+                int(found.get("uncounted", 0)),
+                bool(found.get("is_shut_out")),
+                outcomes,
+            )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise MalformedMailError(f"no record of a mail: {error!r}") from error
 
@@ -121,18 +159,27 @@ def back_off_s(attempts: int, policy: Policy, chance: float, most_s: float = BAC
     return wait_s * (1 + JITTER * (2 * chance - 1))
 
 
-def after_attempt(record: Record, answers: Mapping[str, Answer], policy: Policy, *, now: float,
-                  chance: float) -> Record:
+def after_attempt(
+    record: Record, answers: Mapping[str, Answer], policy: Policy, *, now: float, chance: float
+) -> Record:
     """The record after an attempt at the recipients of `answers`."""
     attempts = record.attempts + 1
     tries = attempts - record.since
     is_shut_out = not any(answer.counts for answer in answers.values())
     uncounted = record.uncounted + is_shut_out
     is_last = tries - uncounted > policy.max_retry
-    outcomes = {**record.outcomes, **{each: _outcome(answer, attempts, is_last=is_last and answer.counts)
-                                      for each, answer in answers.items()}}
-    return replace(record, attempts=attempts, uncounted=uncounted, is_shut_out=is_shut_out, outcomes=outcomes,
-                   due_s=now + back_off_s(tries, policy, chance, SHUT_OUT_MOST_S if is_shut_out else BACK_OFF_MOST_S))
+    outcomes = {
+        **record.outcomes,
+        **{each: _outcome(answer, attempts, is_last=is_last and answer.counts) for each, answer in answers.items()},
+    }
+    return replace(
+        record,
+        attempts=attempts,
+        uncounted=uncounted,
+        is_shut_out=is_shut_out,
+        outcomes=outcomes,
+        due_s=now + back_off_s(tries, policy, chance, SHUT_OUT_MOST_S if is_shut_out else BACK_OFF_MOST_S),
+    )
 
 
 def out_of_patience(record: Record, answers: Mapping[str, Answer], age_s: float) -> Mapping[str, Answer]:
@@ -140,17 +187,29 @@ def out_of_patience(record: Record, answers: Mapping[str, Answer], age_s: float)
     `ACCESS_PATIENCE_S`: a sender who never hears of it takes it to be delivered."""
     if age_s < ACCESS_PATIENCE_S or record.uncounted < ACCESS_TRIES_LEAST:
         return answers
-    return {each: answer if answer.counts else Answer(Status.FAILED, f"given up after days of: {answer.text}")
-            for each, answer in answers.items()}
+    return {
+        each: answer if answer.counts else Answer(Status.FAILED, f"given up after days of: {answer.text}")
+        for each, answer in answers.items()
+    }
 
 
 def anew(record: Record) -> Record:
     """The record of a mail that a person wants tried again: at once, and with all retries. Recipients that failed are
     tried again, those that have the mail are not."""
-    outcomes = {each: replace(found, status=Status.WAITING) if found.status is Status.FAILED else found
-                for each, found in record.outcomes.items()}
-    return replace(record, due_s=0.0, is_held=False, since=record.attempts, uncounted=0, is_shut_out=False,
-                   bounced=record.attempts, outcomes=outcomes)
+    outcomes = {
+        each: replace(found, status=Status.WAITING) if found.status is Status.FAILED else found
+        for each, found in record.outcomes.items()
+    }
+    return replace(
+        record,
+        due_s=0.0,
+        is_held=False,
+        since=record.attempts,
+        uncounted=0,
+        is_shut_out=False,
+        bounced=record.attempts,
+        outcomes=outcomes,
+    )
 
 
 def _outcome(answer: Answer, attempt: int, *, is_last: bool) -> Outcome:

@@ -79,8 +79,10 @@ class Session:
         is_required = self.route.security is Starttls.REQUIRED
         if "STARTTLS" not in self.abilities:
             if is_required:
-                raise AccessError(f"{self.route} offers no STARTTLS, and TLS is required: nothing was sent; to send "
-                                  "without it, say starttls = no")
+                raise AccessError(
+                    f"{self.route} offers no STARTTLS, and TLS is required: nothing was sent; to send "
+                    "without it, say starttls = no"
+                )
             return
         reply = self.command("STARTTLS")
         if reply.code != 220:

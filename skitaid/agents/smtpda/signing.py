@@ -38,8 +38,14 @@ class Signer:
         import dkim
 
         try:
-            signature: bytes = dkim.sign(message, self.selector.encode(), self.domain.encode(), self.key,
-                                         canonicalize=(b"relaxed", b"relaxed"), include_headers=list(SIGNED_FIELDS))
+            signature: bytes = dkim.sign(
+                message,
+                self.selector.encode(),
+                self.domain.encode(),
+                self.key,
+                canonicalize=(b"relaxed", b"relaxed"),
+                include_headers=list(SIGNED_FIELDS),
+            )
         except (dkim.DKIMException, ValueError, LookupError) as error:  # it stumbles over malformed headers
             raise SigningError(f"it cannot be signed: {error!r}") from error
         return signature + message

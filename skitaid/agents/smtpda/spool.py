@@ -16,8 +16,17 @@ from skitaid.agents.smtpda.errors import MailError, MalformedMailError, SpoolErr
 from skitaid.agents.smtpda.wire import inspect
 from skitaid.supervisor.unixsocket import socket_address
 
-__all__ = ["INCOMING", "MAIL_SUFFIX", "PART_SUFFIX", "SPOOL_PATH", "WAKE", "Spool", "find_spool", "new_id",
-           "sync_folder"]
+__all__ = [
+    "INCOMING",
+    "MAIL_SUFFIX",
+    "PART_SUFFIX",
+    "SPOOL_PATH",
+    "WAKE",
+    "Spool",
+    "find_spool",
+    "new_id",
+    "sync_folder",
+]
 
 INCOMING = "incoming"
 WAKE = "wake"
@@ -63,8 +72,10 @@ class Spool:
         try:
             self._write(envelope.id, line, message)
         except FileNotFoundError as error:
-            raise SpoolError(f"no mail spool at {self.folder}: it is there when skitaid.conf has [smtpda] and the "
-                             "daemon, or the mail agent, has started") from error
+            raise SpoolError(
+                f"no mail spool at {self.folder}: it is there when skitaid.conf has [smtpda] and the "
+                "daemon, or the mail agent, has started"
+            ) from error
         except OSError as error:
             raise SpoolError(error.errno, f"the mail was not queued: {error.strerror}: {self.folder}") from error
         self.wake()
@@ -119,7 +130,7 @@ def _write_all(fd: int, *parts: bytes) -> None:
     for part in parts:
         view = memoryview(part)
         while view:
-            view = view[os.write(fd, view):]
+            view = view[os.write(fd, view) :]
 
 
 def sync_folder(folder: Path) -> None:

@@ -55,7 +55,7 @@ class Transaction:
             self._settle(recipients, Answer(Status.FAILED, fault))
             return
         for start in range(0, len(recipients), RECIPIENTS_MAX):
-            self._send_to(recipients[start:start + RECIPIENTS_MAX])
+            self._send_to(recipients[start : start + RECIPIENTS_MAX])
         self._session.mails += 1
 
     def _send_to(self, recipients: Sequence[str]) -> None:

@@ -15,8 +15,19 @@ from skitaid.protocols.headers import tokens
 from skitaid.protocols.kept import Kept
 
 __all__ = [
-    "BODILESS", "FLAG_BODILESS", "FLAG_DATE", "FLAG_SERVER", "Fields", "Http1Exchange", "Stamp", "checked_head",
-    "interim", "plain_lines", "prepare_head", "render_head", "require_tls",
+    "BODILESS",
+    "FLAG_BODILESS",
+    "FLAG_DATE",
+    "FLAG_SERVER",
+    "Fields",
+    "Http1Exchange",
+    "Stamp",
+    "checked_head",
+    "interim",
+    "plain_lines",
+    "prepare_head",
+    "render_head",
+    "require_tls",
 ]
 
 # WSGI apps give text, ASGI apps bytes.
@@ -40,9 +51,16 @@ _CLOSE: Final = 16
 FLAG_BODILESS: Final = 32
 _SECURITY: Final = 64
 _NOTED: Final = {
-    "content-length": _LENGTH, "date": FLAG_DATE, "server": FLAG_SERVER, "strict-transport-security": _SECURITY,
+    "content-length": _LENGTH,
+    "date": FLAG_DATE,
+    "server": FLAG_SERVER,
+    "strict-transport-security": _SECURITY,
     # Hop-by-hop fields are the server's business (PEP 3333, RFC 9110 section 7.6.1).
-    "connection": _DROPPED, "transfer-encoding": _DROPPED, "keep-alive": _DROPPED, "te": _DROPPED, "trailer": _DROPPED,
+    "connection": _DROPPED,
+    "transfer-encoding": _DROPPED,
+    "keep-alive": _DROPPED,
+    "te": _DROPPED,
+    "trailer": _DROPPED,
     "proxy-connection": _DROPPED,
 }
 _PLAIN: Final = {str, bytes}

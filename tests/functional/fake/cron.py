@@ -13,8 +13,9 @@ from skitaid.agents.frame import run_agent
 
 def main() -> int:
     etc, ahead_s = sys.argv[1], float(sys.argv[2])
-    return run_agent(Arguments("cron", Path(etc)),
-                     lambda frame, conf: CronAgent(frame, conf, lambda: time.time() + ahead_s))
+    return run_agent(
+        Arguments("cron", Path(etc)), lambda frame, conf: CronAgent(frame, conf, lambda: time.time() + ahead_s)
+    )
 
 
 if __name__ == "__main__":

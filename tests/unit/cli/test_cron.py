@@ -46,9 +46,12 @@ def printed(etc: Path, capsys: pytest.CaptureFixture[str], *words: str) -> list[
 def test_next_of_an_expression(etc: Path, capsys: pytest.CaptureFixture[str]) -> None:
     berlin = ("--tz", "Europe/Berlin")
     assert printed(etc, capsys, "30 2 * * *", "--after", "2025-03-29T12:00", *berlin, "-n", "2") == [
-        "2025-03-30T03:00:00+02:00", "2025-03-31T02:30:00+02:00"]
+        "2025-03-30T03:00:00+02:00",
+        "2025-03-31T02:30:00+02:00",
+    ]
     assert printed(etc, capsys, "@daily", "--after", "2025-03-29T23:30:00Z", *berlin, "--count", "1") == [
-        "2025-03-31T00:00:00+02:00"]
+        "2025-03-31T00:00:00+02:00"
+    ]
     assert len(printed(etc, capsys, "* * * * *")) == 5
 
 

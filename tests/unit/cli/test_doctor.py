@@ -191,9 +191,15 @@ def test_a_self_signed_certificate_is_not_for_visitors(tmp_path: Path) -> None:
     assert "self-signed" in signed.text
 
 
-@pytest.mark.parametrize(("left_s", "level"), [
-    (-86400.0, Level.WRONG), (3600.0, Level.WARNING), (13 * 86400.0, Level.WARNING), (15 * 86400.0, Level.FINE),
-])
+@pytest.mark.parametrize(
+    ("left_s", "level"),
+    [
+        (-86400.0, Level.WRONG),
+        (3600.0, Level.WARNING),
+        (13 * 86400.0, Level.WARNING),
+        (15 * 86400.0, Level.FINE),
+    ],
+)
 def test_a_certificate_s_end_is_foreseen(left_s: float, level: Level) -> None:
     assert doctor_instance.expiry_finding("shop", Path("/a.pem"), left_s).level is level
 

@@ -33,12 +33,12 @@ def test_a_password_that_everybody_can_read(main: Main) -> None:
     assert found(main) == []
     assert main.path is not None
     main.path.chmod(0o644)
-    (level, text), = found(main)
+    ((level, text),) = found(main)
     assert level is Level.WARNING and "holds a password" in text and "secret" not in text
 
 
 def test_files_that_are_missing(main: Main, tmp_path: Path) -> None:
-    (level, text), = found(replace(main, smtpda=Smtpda(cafile=tmp_path / "none.pem")))
+    ((level, text),) = found(replace(main, smtpda=Smtpda(cafile=tmp_path / "none.pem")))
     assert level is Level.WRONG and "cafile" in text
 
 
@@ -48,7 +48,7 @@ def test_mails_that_nobody_delivers(main: Main) -> None:
     queue.prepare()
     assert found(main) == []
     queue.put(Envelope("a", 1.0, "a@x.org", ("b@x.org",)), b"x\r\n")
-    (level, text), = found(main)
+    ((level, text),) = found(main)
     assert level is Level.WRONG and text.startswith("1 mail in the queue, and no [smtpda]")
 
 

@@ -40,18 +40,21 @@ def site(tmp_path: Path) -> Instance:
     return parse_instance(CONF, tmp_path / "shop.conf", default_main(tmp_path), is_root=False)
 
 
-@pytest.mark.parametrize(("text", "address"), [
-    ("http://a:5000/b", Address("a", 5000, "/b")),
-    ("http://a", Address("a", 80, "/")),
-    ("https://A.example/b?c=d#e", Address("a.example", 443, "/b")),
-    ("a:5000/b", Address("a", 5000, "/b")),
-    ("www.example.com/b", Address("www.example.com", None, "/b")),
-    ("/b%20c", Address("", None, "/b c")),
-    ("/%C3%A9", Address("", None, "/Ã©")),
-    ("/é", Address("", None, "/Ã©")),
-    ("/\udcff", Address("", None, "/\xff")),  # a byte that is not UTF-8
-    ("http://[::1]:5000/", Address("::1", 5000, "/")),
-])
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("http://a:5000/b", Address("a", 5000, "/b")),
+        ("http://a", Address("a", 80, "/")),
+        ("https://A.example/b?c=d#e", Address("a.example", 443, "/b")),
+        ("a:5000/b", Address("a", 5000, "/b")),
+        ("www.example.com/b", Address("www.example.com", None, "/b")),
+        ("/b%20c", Address("", None, "/b c")),
+        ("/%C3%A9", Address("", None, "/Ã©")),
+        ("/é", Address("", None, "/Ã©")),
+        ("/\udcff", Address("", None, "/\xff")),  # a byte that is not UTF-8
+        ("http://[::1]:5000/", Address("::1", 5000, "/")),
+    ],
+)
 def test_a_url_is_read_as_people_write_it(text: str, address: Address) -> None:
     assert parse_url(text) == address
 
@@ -68,9 +71,17 @@ def test_an_instance_listens_on_its_port(site: Instance) -> None:
     assert not listens(site, 80)
 
 
-@pytest.mark.parametrize(("name", "line"), [
-    ("", 3), ("unknown.org", 3), ("www.example.com", 9), ("example.com", 11), ("a.b.example.com", 11), ("::1", 3),
-])
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("", 3),
+        ("unknown.org", 3),
+        ("www.example.com", 9),
+        ("example.com", 11),
+        ("a.b.example.com", 11),
+        ("::1", 3),
+    ],
+)
 def test_the_host_block_is_the_router_s_choice(site: Instance, name: str, line: int) -> None:
     host = host_block(site, name)
     assert host is not None
@@ -129,13 +140,23 @@ def test_a_roundabout_way_into_a_proxy_below_another_is_refused(tmp_path: Path) 
     assert "refused: 400" in steps(instance, instance.hosts[0], "//deep")[0].text
 
 
-@pytest.mark.parametrize(("rest", "outcome"), [
-    ("/logo.svg", Outcome.FILE), ("/inner", Outcome.REDIRECT), ("/inner/", Outcome.FILE), ("", Outcome.MISSING),
-    ("/", Outcome.MISSING), ("/logo.svg/", Outcome.MISSING), ("/.git/config", Outcome.MISSING),
-    ("/../app.py", Outcome.MISSING), ("/link", Outcome.MISSING),
-])
-def test_files_are_found_as_the_static_handler_finds_them(site: Instance, tmp_path: Path, rest: str,
-                                                          outcome: Outcome) -> None:
+@pytest.mark.parametrize(
+    ("rest", "outcome"),
+    [
+        ("/logo.svg", Outcome.FILE),
+        ("/inner", Outcome.REDIRECT),
+        ("/inner/", Outcome.FILE),
+        ("", Outcome.MISSING),
+        ("/", Outcome.MISSING),
+        ("/logo.svg/", Outcome.MISSING),
+        ("/.git/config", Outcome.MISSING),
+        ("/../app.py", Outcome.MISSING),
+        ("/link", Outcome.MISSING),
+    ],
+)
+def test_files_are_found_as_the_static_handler_finds_them(
+    site: Instance, tmp_path: Path, rest: str, outcome: Outcome
+) -> None:
     (tmp_path / "files" / "link").symlink_to(tmp_path / "app.py")
     assert look_for(tmp_path / "files", rest)[0] is outcome
 

@@ -25,14 +25,22 @@ def run(etc: Path, *arguments: str) -> int:
 
 def test_options_are_read() -> None:
     assert instance.parse(["-f", "a", "-vt", "-l", "/x", "-p"]) == {
-        "name": "a", "verbose": "", "test": "", "log": "/x", "print": ""}
+        "name": "a",
+        "verbose": "",
+        "test": "",
+        "log": "/x",
+        "print": "",
+    }
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    ([], "which instance? -f NAME is missing"),
-    (["shop"], "expected options only, found 'shop'; an instance is named with -f shop"),
-    (["-f", "a", "--tset"], "unknown option --tset; did you mean --test?"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "which instance? -f NAME is missing"),
+        (["shop"], "expected options only, found 'shop'; an instance is named with -f shop"),
+        (["-f", "a", "--tset"], "unknown option --tset; did you mean --test?"),
+    ],
+)
 def test_a_wrong_command_line_says_what_was_expected(arguments: list[str], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         instance.parse(arguments)

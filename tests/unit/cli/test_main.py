@@ -15,22 +15,36 @@ from skitaid.exceptions import ConfError, Problem, RefusedError
 def failing(error: BaseException) -> Callable[[], int]:
     def action() -> int:
         raise error
+
     return action
 
 
-@pytest.mark.parametrize(("error", "code", "said"), [
-    (UsageError("unknown command 'x'"), 2, "skitaid: unknown command 'x'\nhelp: prog --help\n"),
-    (ConfError([Problem("a.conf", 3, "wrong", "mend it"), Problem("a.conf", 5, "odd", is_warning=True)]), 2,
-     "a.conf:3: wrong (mend it)\na.conf:5: warning: odd\n"),
-    (RefusedError("not running"), 1, "skitaid: not running\n"),
-    (FileNotFoundError(errno.ENOENT, "No such file or directory", "/x"), 1,
-     "skitaid: /x: No such file or directory\n"),
-    (PermissionError(errno.EACCES, "Permission denied", "/x"), 1,
-     "skitaid: /x: Permission denied; run this as the user that owns the daemon (root, when it was installed)\n"),
-    (KeyboardInterrupt(), 130, ""),
-])
-def test_what_a_person_can_mend_is_a_message_and_an_exit_code(error: BaseException, code: int, said: str,
-                                                              capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (UsageError("unknown command 'x'"), 2, "skitaid: unknown command 'x'\nhelp: prog --help\n"),
+        (
+            ConfError([Problem("a.conf", 3, "wrong", "mend it"), Problem("a.conf", 5, "odd", is_warning=True)]),
+            2,
+            "a.conf:3: wrong (mend it)\na.conf:5: warning: odd\n",
+        ),
+        (RefusedError("not running"), 1, "skitaid: not running\n"),
+        (
+            FileNotFoundError(errno.ENOENT, "No such file or directory", "/x"),
+            1,
+            "skitaid: /x: No such file or directory\n",
+        ),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/x"),
+            1,
+            "skitaid: /x: Permission denied; run this as the user that owns the daemon (root, when it was installed)\n",
+        ),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_what_a_person_can_mend_is_a_message_and_an_exit_code(
+    error: BaseException, code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.guarded(failing(error), "prog") == code
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", said)
@@ -62,12 +76,15 @@ def test_help_and_version_need_no_conf(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().out == f"skitaid {__version__}\n"
 
 
-@pytest.mark.parametrize(("argv0", "program"), [
-    ("bin/skitaid.py", "bin/skitaid.py"),
-    ("/opt/x/skitaid.py", "/opt/x/skitaid.py"),
-    ("/usr/local/bin/skitaid.py", "skitaid.py"),
-    ("/usr/lib/python3/pytest", "skitaid"),
-])
+@pytest.mark.parametrize(
+    ("argv0", "program"),
+    [
+        ("bin/skitaid.py", "bin/skitaid.py"),
+        ("/opt/x/skitaid.py", "/opt/x/skitaid.py"),
+        ("/usr/local/bin/skitaid.py", "skitaid.py"),
+        ("/usr/lib/python3/pytest", "skitaid"),
+    ],
+)
 def test_hints_name_the_program_as_it_was_typed(argv0: str, program: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/usr/bin:/usr/local/bin")
     assert cli.program_name(argv0) == program

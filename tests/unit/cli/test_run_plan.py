@@ -19,18 +19,21 @@ def routes(path: Path | str) -> tuple[Route, ...]:
     return plan_for(str(path)).routes
 
 
-@pytest.mark.parametrize(("text", "callable_"), [
-    ("app = 1", "app"),
-    ("application = 1", "application"),
-    ("def application(environ, start_response): ...", "application"),
-    ("application = app = 1", "app"),
-    ("async def app(scope, receive, send): ...", "app"),
-    ("class app: ...", "app"),
-    ("from site import main as app", "app"),
-    ("app: object = 1", "app"),
-    ("try:\n    import x\nexcept ImportError:\n    x = 1\nif x:\n    app = x", "app"),
-    ("def broken(:", "app"),
-])
+@pytest.mark.parametrize(
+    ("text", "callable_"),
+    [
+        ("app = 1", "app"),
+        ("application = 1", "application"),
+        ("def application(environ, start_response): ...", "application"),
+        ("application = app = 1", "app"),
+        ("async def app(scope, receive, send): ...", "app"),
+        ("class app: ...", "app"),
+        ("from site import main as app", "app"),
+        ("app: object = 1", "app"),
+        ("try:\n    import x\nexcept ImportError:\n    x = 1\nif x:\n    app = x", "app"),
+        ("def broken(:", "app"),
+    ],
+)
 def test_a_file_is_mounted_with_the_callable_it_defines(tmp_path: Path, text: str, callable_: str) -> None:
     path = put(tmp_path / "site.py", text)
     assert routes(path) == (Route("/", f"{path}:{callable_}"),)
@@ -100,7 +103,8 @@ def test_names_are_plain_and_keys_are_the_path_s_own(tmp_path: Path) -> None:
 
 def test_the_conf_is_what_one_would_write(tmp_path: Path) -> None:
     assert plan_for(str(tmp_path)).conf("127.0.0.1", 5001) == (
-        f"[server]\nip = 127.0.0.1\nport = 5001\n\n[routes:line]\n/ = {tmp_path}\n\n[/]\nlisting = yes\n")
+        f"[server]\nip = 127.0.0.1\nport = 5001\n\n[routes:line]\n/ = {tmp_path}\n\n[/]\nlisting = yes\n"
+    )
 
 
 def test_a_wrong_path_names_the_nearest(tmp_path: Path) -> None:

@@ -13,13 +13,31 @@ from skitaid.cli.style import PLAIN
 from skitaid.exceptions import RefusedError
 
 DAEMON = {"pid": 7, "uptime_s": 3725.0, "version": __version__}
-WORKER = {"id": 0, "pid": 12, "requests": 40, "rss_bytes": 21_000_000, "state": "ready", "connections": 3,
-          "uptime_s": 61.0}
+WORKER = {
+    "id": 0,
+    "pid": 12,
+    "requests": 40,
+    "rss_bytes": 21_000_000,
+    "state": "ready",
+    "connections": 3,
+    "uptime_s": 61.0,
+}
 
 
 def figures(**changes: Any) -> dict[str, Any]:
-    return {"name": "shop", "state": "running", "pid": 11, "address": "0.0.0.0:5000", "uptime_s": 65.0, "restarts": 2,
-            "workers": [WORKER], "requests_per_s": 12.34, "rss_bytes": 9_000_000, "problems": [], **changes}
+    return {
+        "name": "shop",
+        "state": "running",
+        "pid": 11,
+        "address": "0.0.0.0:5000",
+        "uptime_s": 65.0,
+        "restarts": 2,
+        "workers": [WORKER],
+        "requests_per_s": 12.34,
+        "rss_bytes": 9_000_000,
+        "problems": [],
+        **changes,
+    }
 
 
 @pytest.fixture
@@ -41,12 +59,22 @@ def test_the_table_shows_every_figure(session: Session) -> None:
 def test_a_daemon_of_before_the_upgrade_is_told(session: Session) -> None:
     assert overview(session, DAEMON | {"version": "0.9"}, [figures()], PLAIN)[0] == (
         f"skitaid 0.9  pid 7, up 1h 02m; {__version__} is installed: restart gives it to the instances, stop and start "
-        "to the daemon too")
+        "to the daemon too"
+    )
 
 
 def test_what_does_not_run_has_dashes_and_a_reason(session: Session) -> None:
-    stopped = figures(state="backoff", pid=None, address=None, uptime_s=None, workers=[], rss_bytes=0, requests_per_s=0,
-                      reason="exited with code 1", fix="its stderr.log says why")
+    stopped = figures(
+        state="backoff",
+        pid=None,
+        address=None,
+        uptime_s=None,
+        workers=[],
+        rss_bytes=0,
+        requests_per_s=0,
+        reason="exited with code 1",
+        fix="its stderr.log says why",
+    )
     assert overview(session, DAEMON, [stopped], PLAIN)[3:] == [
         "shop  backoff    -        -       -         2      -       -  -",
         "",
@@ -85,8 +113,12 @@ def test_problems_of_an_edited_conf_are_told(session: Session) -> None:
 
 
 def test_problems_are_told_once(session: Session) -> None:
-    broken = figures(state="fatal", reason="its conf file has 2 problems, first shop.conf:3: wrong",
-                     problems=["shop.conf:3: wrong", "shop.conf:4: odd"], fix="it starts when the file is corrected")
+    broken = figures(
+        state="fatal",
+        reason="its conf file has 2 problems, first shop.conf:3: wrong",
+        problems=["shop.conf:3: wrong", "shop.conf:4: odd"],
+        fix="it starts when the file is corrected",
+    )
     assert overview(session, DAEMON, [broken], PLAIN)[4:] == [
         "",
         "shop: fatal: its conf file has 2 problems",
@@ -110,8 +142,15 @@ def test_detail_has_a_row_for_each_worker(session: Session) -> None:
 
 
 def test_agents_have_a_table_of_their_own(tmp_path: Path, session: Session) -> None:
-    cron = {"name": "cron", "state": "running", "pid": 31, "uptime_s": 65.0, "restarts": 0, "rss_bytes": 11_000_000,
-            "note": "3 jobs"}
+    cron = {
+        "name": "cron",
+        "state": "running",
+        "pid": 31,
+        "uptime_s": 65.0,
+        "restarts": 0,
+        "rss_bytes": 11_000_000,
+        "note": "3 jobs",
+    }
     assert agents_table(session, [], PLAIN) == []
     assert agents_table(session, [cron], PLAIN) == [
         "",

@@ -27,17 +27,35 @@ def test_a_plain_style_changes_nothing() -> None:
     assert PLAIN.paint("text", Tone.BAD) == "text"
 
 
-@pytest.mark.parametrize(("seconds", "text"), [
-    (-1, "0s"), (0, "0s"), (59.9, "59s"), (60, "1m 00s"), (3599, "59m 59s"), (3600, "1h 00m"), (86399, "23h 59m"),
-    (86400, "1d 00h"), (1_000_000, "11d 13h"),
-])
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-1, "0s"),
+        (0, "0s"),
+        (59.9, "59s"),
+        (60, "1m 00s"),
+        (3599, "59m 59s"),
+        (3600, "1h 00m"),
+        (86399, "23h 59m"),
+        (86400, "1d 00h"),
+        (1_000_000, "11d 13h"),
+    ],
+)
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-@pytest.mark.parametrize(("count", "text"), [
-    (0, "0 B"), (999, "999 B"), (1000, "1 kB"), (812_400, "812 kB"), (999_600, "1.0 MB"), (29_400_000, "29.4 MB"),
-    (1_234_000_000, "1.2 GB"),
-])
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1 kB"),
+        (812_400, "812 kB"),
+        (999_600, "1.0 MB"),
+        (29_400_000, "29.4 MB"),
+        (1_234_000_000, "1.2 GB"),
+    ],
+)
 def test_sizes(count: int, text: str) -> None:
     assert size(count) == text

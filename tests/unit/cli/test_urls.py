@@ -5,13 +5,16 @@ import pytest
 from skitaid.cli.urls import url_of, urls_of
 
 
-@pytest.mark.parametrize(("address", "url"), [
-    ("0.0.0.0:5000", "http://127.0.0.1:5000/"),
-    ("127.0.0.1:80", "http://127.0.0.1/"),
-    ("[::]:5000", "http://[::1]:5000/"),
-    ("[fe80::1]:5000", "http://[fe80::1]:5000/"),
-    ("unix:/run/site.sock", "unix:/run/site.sock"),
-])
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        ("0.0.0.0:5000", "http://127.0.0.1:5000/"),
+        ("127.0.0.1:80", "http://127.0.0.1/"),
+        ("[::]:5000", "http://[::1]:5000/"),
+        ("[fe80::1]:5000", "http://[fe80::1]:5000/"),
+        ("unix:/run/site.sock", "unix:/run/site.sock"),
+    ],
+)
 def test_an_address_becomes_what_a_browser_opens(address: str, url: str) -> None:
     assert url_of(address) == url
 

@@ -19,8 +19,13 @@ def test_an_instance_is_its_conf_and_its_apps_folders(tmp_path: Path) -> None:
     inner = put(tmp_path / "site" / "pkg" / "sub" / "wsgi.py")
     put(tmp_path / "site" / "pkg" / "__init__.py")
     put(tmp_path / "site" / "pkg" / "sub" / "__init__.py")
-    host = Host(mounts=(Mount("/", AppTarget(inner)), Mount("/b", AppTarget(inner)),
-                        Mount("/s", StaticTarget(tmp_path / "files"))))
+    host = Host(
+        mounts=(
+            Mount("/", AppTarget(inner)),
+            Mount("/b", AppTarget(inner)),
+            Mount("/s", StaticTarget(tmp_path / "files")),
+        )
+    )
     conf = tmp_path / "site.conf"
     watched = watch.watched_by(Instance("site", conf, hosts=(host,)))
     assert watched == Watched((conf,), (tmp_path / "site",))

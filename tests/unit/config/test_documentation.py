@@ -30,7 +30,7 @@ SECTIONS = {
 def rows(section: str) -> Iterator[tuple[list[str], str]]:
     """Keys and default of each row in the first table below a heading."""
     text = PAGE.partition(f"\n### {section}\n")[2].partition("\n#")[0]
-    table = text[text.index("\n| key |"):].lstrip("\n").partition("\n\n")[0]
+    table = text[text.index("\n| key |") :].lstrip("\n").partition("\n\n")[0]
     for row in table.splitlines()[2:]:
         keys, default = row.split("|")[1:3]
         yield [word.strip() for word in re.sub(r"\(.*?\)", "", keys).split(",")], default.strip(" `")

@@ -63,11 +63,15 @@ def test_etc_root_is_absolute() -> None:
 def test_default_folders() -> None:
     system = default_main(Path("/etc/skitaid")).global_
     assert (system.log_path, system.var_path, system.run_path) == (
-        Path("/var/log/skitaid"), Path("/var/local/skitaid"), Path("/run/skitaid"),
+        Path("/var/log/skitaid"),
+        Path("/var/local/skitaid"),
+        Path("/run/skitaid"),
     )
     own = default_main(Path("/home/me/etc/skitaid")).global_
     assert (own.log_path, own.var_path, own.run_path) == (
-        Path("/home/me/etc/var/log"), Path("/home/me/etc/var/lib"), Path("/home/me/etc/var/run"),
+        Path("/home/me/etc/var/log"),
+        Path("/home/me/etc/var/lib"),
+        Path("/home/me/etc/var/run"),
     )
 
 

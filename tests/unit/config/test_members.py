@@ -48,8 +48,14 @@ def test_tls_changes_the_default_port() -> None:
 @pytest.mark.parametrize(
     ("alias_type", "text"),
     [
-        ("http", "a.example:0"), ("http", "a.example:80/path"), ("http", "a b:80"), ("http", "a.example:80 2000"),
-        ("http", "::1:80"), ("http", ""), ("postgresql", "u:p/q@h:1/db"), ("postgresql", ":5432/db"),
+        ("http", "a.example:0"),
+        ("http", "a.example:80/path"),
+        ("http", "a b:80"),
+        ("http", "a.example:80 2000"),
+        ("http", "::1:80"),
+        ("http", ""),
+        ("postgresql", "u:p/q@h:1/db"),
+        ("postgresql", ":5432/db"),
     ],
 )
 def test_what_is_no_member(alias_type: str, text: str) -> None:

@@ -16,8 +16,38 @@ from skitaid.exceptions import ConfError
 
 GOLDEN = Path(__file__).parent / "golden"
 FILES = sorted(path for folder in ("good", "bad") for path in (GOLDEN / folder).glob("*.[cy]*"))
-PIECES = [b"\n", b"=", b":", b"[", b"]", b"@", b"/", b"//", b"'", b'"', b"\\", b" ;", b"#", b",", b"..", b"\0", b"\xff",
-          b"0", b"-1", b"99999999999999999999", b"%", b"*", b"&", b"!", b"{", b"}", b"- ", b"  ", b"\t", b"\xc3\xbc"]
+PIECES = [
+    b"\n",
+    b"=",
+    b":",
+    b"[",
+    b"]",
+    b"@",
+    b"/",
+    b"//",
+    b"'",
+    b'"',
+    b"\\",
+    b" ;",
+    b"#",
+    b",",
+    b"..",
+    b"\0",
+    b"\xff",
+    b"0",
+    b"-1",
+    b"99999999999999999999",
+    b"%",
+    b"*",
+    b"&",
+    b"!",
+    b"{",
+    b"}",
+    b"- ",
+    b"  ",
+    b"\t",
+    b"\xc3\xbc",
+]
 
 
 def mutated(source: random.Random, data: bytes) -> bytes:

@@ -32,7 +32,9 @@ def test_lines_keep_their_order_and_duplicates() -> None:
     document, problems = read("[routes:line]\n/ = a ; why\n: host\n/ = a\n")
     assert problems == []
     assert [(line.text, line.line) for line in document.sections["routes"].lines] == [
-        ("/ = a", 2), (": host", 3), ("/ = a", 4),
+        ("/ = a", 2),
+        (": host", 3),
+        ("/ = a", 4),
     ]
 
 

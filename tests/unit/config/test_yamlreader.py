@@ -22,7 +22,12 @@ def test_values_are_as_written() -> None:
     document, problems = read("environment:\n  A: 010\n  B: 12:30\n  C: no\n  D: 1_000\n  E: 0x10\n  F: 2024-01-01\n")
     assert problems == []
     assert [(entry.key, entry.value.text, entry.line) for entry in document.sections["environment"].entries] == [
-        ("A", "010", 2), ("B", "12:30", 3), ("C", "no", 4), ("D", "1_000", 5), ("E", "0x10", 6), ("F", "2024-01-01", 7),
+        ("A", "010", 2),
+        ("B", "12:30", 3),
+        ("C", "no", 4),
+        ("D", "1_000", 5),
+        ("E", "0x10", 6),
+        ("F", "2024-01-01", 7),
     ]
 
 
@@ -40,7 +45,11 @@ def test_routes_become_lines() -> None:
     )
     assert problems == []
     assert [(line.text, line.line) for line in document.sections["routes"].lines] == [
-        ("/ = a", 2), ('/b = "c ; d"', 3), (": one two", 4), ("/ = e", 6), (": default", 7),
+        ("/ = a", 2),
+        ('/b = "c ; d"', 3),
+        (": one two", 4),
+        ("/ = e", 6),
+        (": default", 7),
     ]
 
 
@@ -48,7 +57,9 @@ def test_empty_sections() -> None:
     document, problems = read("server:\nroutes:\ncrontab: []\n")
     assert problems == []
     assert {name: section.has_lines for name, section in document.sections.items()} == {
-        "server": False, "routes": True, "crontab": True,
+        "server": False,
+        "routes": True,
+        "crontab": True,
     }
 
 

@@ -144,9 +144,7 @@ def test_what_was_just_written_is_in_memory(opened: OpenFile) -> None:
     segment.close()
 
 
-def test_what_the_kernel_does_not_have_in_memory_is_not(
-    opened: OpenFile, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_the_kernel_does_not_have_in_memory_is_not(opened: OpenFile, monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel's answers are given here: what it evicts can't be commanded."""
     asked: list[int] = []
 

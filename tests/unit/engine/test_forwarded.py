@@ -53,9 +53,7 @@ def client_of(*lines: str) -> tuple[str, str] | None:
         (f", {CLIENT},,", (CLIENT, "")),
     ],
 )
-def test_the_client_is_the_first_from_the_right_that_is_not_trusted(
-    value: str, client: tuple[str, str] | None
-) -> None:
+def test_the_client_is_the_first_from_the_right_that_is_not_trusted(value: str, client: tuple[str, str] | None) -> None:
     """None: all that is known is the peer itself."""
     assert client_of(f"X-Forwarded-For: {value}") == client
 

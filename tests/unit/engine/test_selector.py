@@ -103,9 +103,7 @@ def test_serves_without_returning_to_asyncio(selector: EngineSelector, pipes: li
     assert pipe.events == 3
 
 
-def test_a_descriptor_forgotten_earlier_in_the_batch_is_not_served(
-    selector: EngineSelector, pipes: list[Pipe]
-) -> None:
+def test_a_descriptor_forgotten_earlier_in_the_batch_is_not_served(selector: EngineSelector, pipes: list[Pipe]) -> None:
     first, second = Pipe(selector), Pipe(selector)
     pipes += [first, second]
     first.action = lambda: selector.forget(second.reader)

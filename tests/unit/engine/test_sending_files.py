@@ -122,9 +122,7 @@ def test_a_slow_reader_does_not_hold_up_others(rig: Rig, source: Source) -> None
     assert slow.reply().body == CONTENT
 
 
-def test_a_quick_reader_takes_turns_with_others(
-    rig: Rig, source: Source, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_quick_reader_takes_turns_with_others(rig: Rig, source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     """However fast a client is, after a burst it is somebody else's turn."""
     events: list[str] = []
 

@@ -67,9 +67,7 @@ def test_the_file_has_no_name(file: SpoolFile, folder: str) -> None:
     assert os.listdir(folder) == []
 
 
-def test_where_files_without_a_name_are_unknown(
-    file: SpoolFile, folder: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_files_without_a_name_are_unknown(file: SpoolFile, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(module.os, "O_TMPFILE", raising=False)
     file.write([b"secret"])
     assert os.listdir(folder) == []
@@ -348,9 +346,7 @@ def test_a_client_that_goes_away(rig: Rig, is_early: bool) -> None:
         (0, None, True, False), (10, 11, True, True),
     ],
 )  # fmt: skip
-def test_what_it_takes(
-    folder: str, limit: int, length: int | None, is_whole: bool, expected: bool
-) -> None:
+def test_what_it_takes(folder: str, limit: int, length: int | None, is_whole: bool, expected: bool) -> None:
     rig = Rig(folder, limit)
     assert rig.spool.takes(length, is_whole=is_whole) is expected
     rig.close()

@@ -82,7 +82,9 @@ def test_the_usual_text_of_an_address(address: str, expected: str | None) -> Non
     assert (pack(address) is None) == (expected is None)
 
 
-@pytest.mark.parametrize(("address", "is_near"), [("127.0.0.9", True), ("172.31.0.1", True), ("172.32.0.1", False),
-                                                  ("::1", True), ("", True), ("8.8.8.8", False)])
+@pytest.mark.parametrize(
+    ("address", "is_near"),
+    [("127.0.0.9", True), ("172.31.0.1", True), ("172.32.0.1", False), ("::1", True), ("", True), ("8.8.8.8", False)],
+)
 def test_what_is_nearby(address: str, is_near: bool) -> None:
     assert NEAR.holds(address) == is_near

@@ -66,7 +66,8 @@ def test_connect_is_not_an_apps_business(rig: Rig) -> None:
     [
         ("text/html", "text/html; charset=utf-8"),
         ("application/json", "application/json"),
-        ("*/*", "text/plain; charset=utf-8")],
+        ("*/*", "text/plain; charset=utf-8"),
+    ],
 )
 def test_errors_come_as_the_client_likes_them(rig: Rig, accept: str, kind: str) -> None:
     assert rig.client().get("/", f"Accept: {accept}").get("content-type") == kind

@@ -53,12 +53,15 @@ def test_the_folders_of_an_instance(etc: Path) -> None:
     assert Arguments("site", etc, log_folder=Path("/logs")).load().log_folder == Path("/logs")
 
 
-@pytest.mark.parametrize(("listen", "expected"), [
-    ("127.0.0.1:5000", [Listen("127.0.0.1", 6000)]),
-    ("127.0.0.1:5000, [::1]:5001", [Listen("127.0.0.1", 6000)]),
-    ("unix:/tmp/a.sock, 127.0.0.1:5000", [Listen(path="/tmp/a.sock"), Listen("127.0.0.1", 6000)]),
-    ("unix:/tmp/a.sock", [Listen(path="/tmp/a.sock")]),
-])
+@pytest.mark.parametrize(
+    ("listen", "expected"),
+    [
+        ("127.0.0.1:5000", [Listen("127.0.0.1", 6000)]),
+        ("127.0.0.1:5000, [::1]:5001", [Listen("127.0.0.1", 6000)]),
+        ("unix:/tmp/a.sock, 127.0.0.1:5000", [Listen(path="/tmp/a.sock"), Listen("127.0.0.1", 6000)]),
+        ("unix:/tmp/a.sock", [Listen(path="/tmp/a.sock")]),
+    ],
+)
 def test_another_port_takes_the_place_of_the_first(etc: Path, listen: str, expected: list[Listen]) -> None:
     write(etc, f"listen = {listen}")
     found = Arguments("site", etc, port=6000).load().instance.server.listen

@@ -11,24 +11,30 @@ SECOND = 1_000_000_000
 READY = SlotView(0, 100, WorkerState.READY, 0, 5 * SECOND, 0, 0, 0.0)
 
 
-@pytest.mark.parametrize(("age_s", "timeout_s", "has_threads", "expected"), [
-    (29.0, 30.0, True, False),
-    (31.0, 30.0, True, True),
-    (31.0, 30.0, False, False),
-    (INLINE_REQUEST_S - 1, 30.0, False, False),
-    (INLINE_REQUEST_S + 1, 30.0, False, True),
-    (INLINE_REQUEST_S + 1, INLINE_REQUEST_S + 2, False, False),
-])
+@pytest.mark.parametrize(
+    ("age_s", "timeout_s", "has_threads", "expected"),
+    [
+        (29.0, 30.0, True, False),
+        (31.0, 30.0, True, True),
+        (31.0, 30.0, False, False),
+        (INLINE_REQUEST_S - 1, 30.0, False, False),
+        (INLINE_REQUEST_S + 1, 30.0, False, True),
+        (INLINE_REQUEST_S + 1, INLINE_REQUEST_S + 2, False, False),
+    ],
+)
 def test_stuck(age_s: float, timeout_s: float, has_threads: bool, expected: bool) -> None:
     now_ns = READY.heartbeat_ns + int(age_s * SECOND)
     assert is_stuck(READY, now_ns, timeout_s, has_threads=has_threads) is expected
 
 
-@pytest.mark.parametrize("view", [
-    replace(READY, state=WorkerState.STARTING),
-    replace(READY, state=WorkerState.DRAINING),
-    replace(READY, heartbeat_ns=0),
-])
+@pytest.mark.parametrize(
+    "view",
+    [
+        replace(READY, state=WorkerState.STARTING),
+        replace(READY, state=WorkerState.DRAINING),
+        replace(READY, heartbeat_ns=0),
+    ],
+)
 def test_the_heartbeat_counts_once_ready(view: SlotView) -> None:
     assert not is_stuck(view, 10**6 * SECOND, 30.0, has_threads=True)
 

@@ -41,9 +41,20 @@ def test_in_pieces() -> None:
     assert heard[-1] == [WorkerMessage(Kind.RELOAD)]
 
 
-@pytest.mark.parametrize("line", [
-    b"", b"hello", b"{}", b"[]", b"3", b"null", b'{"kind": "unheard of"}', b'{"kind": []}', b"\xff\xfe",
-])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"hello",
+        b"{}",
+        b"[]",
+        b"3",
+        b"null",
+        b'{"kind": "unheard of"}',
+        b'{"kind": []}',
+        b"\xff\xfe",
+    ],
+)
 def test_what_is_no_message_is_dropped(line: bytes) -> None:
     assert MessageReader().feed(line + b'\n{"kind": "reload"}\n') == [WorkerMessage(Kind.RELOAD)]
 

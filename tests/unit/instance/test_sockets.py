@@ -158,11 +158,14 @@ def test_one_in_use_is_left_alone(sockets: Sockets, tmp_path: Path, backlog: int
     assert path.exists()
 
 
-@pytest.mark.parametrize(("name", "expected"), [
-    ("no/such/folder/a.sock", "No such file or directory (make its folder)"),
-    ("file", "a file that is not a socket has this name (remove it, or name another)"),
-    ("a" * 200, "AF_UNIX path too long"),
-])
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("no/such/folder/a.sock", "No such file or directory (make its folder)"),
+        ("file", "a file that is not a socket has this name (remove it, or name another)"),
+        ("a" * 200, "AF_UNIX path too long"),
+    ],
+)
 def test_paths_that_cannot_be(sockets: Sockets, tmp_path: Path, name: str, expected: str) -> None:
     (tmp_path / "file").write_text("precious")
     with pytest.raises(BindError) as caught:

@@ -383,7 +383,7 @@ _BLOCKS_WITH_A_COOKIE = [
     [_SITE, b"Cookie:", b"Authorization: Basic dTpw", b"Referer: /r"],
     [_SITE, b"Cookie: a=1", b"Cookie: b=2"],
     [b"Cookie: a=1", _SITE, b"cookie: b=2"],
-    [_SITE, b"X: \"Cookie: a\"", b"Cookie: caf\xe9=1"],
+    [_SITE, b'X: "Cookie: a"', b"Cookie: caf\xe9=1"],
     [_SITE, b"Cookie2: a", b"Set-Cookie: b", b"Cookie: c"],
     [_SITE, b"Transfer-Encoding: chunked", b"Cookie: a=1", b"X-Forwarded-For: 192.0.2.1"],
     [b"Cookie: a=1"],

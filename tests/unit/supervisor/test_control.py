@@ -25,8 +25,21 @@ def test_requests() -> None:
     assert parse_request(b'{"command": "status", "name": ""}') == Request("status")
 
 
-@pytest.mark.parametrize("line", [b"", b"x", b"[]", b"null", b"{}", b'{"command": "dance"}', b'{"command": ["stop"]}',
-                                  b'{"command": "stop", "name": 1}', b'{"command": "stop", "fast": "yes"}', b"\xff"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"x",
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"command": "dance"}',
+        b'{"command": ["stop"]}',
+        b'{"command": "stop", "name": 1}',
+        b'{"command": "stop", "fast": "yes"}',
+        b"\xff",
+    ],
+)
 def test_what_is_no_request(line: bytes) -> None:
     with pytest.raises(PeerError, match="a request"):
         parse_request(line)
@@ -159,7 +172,10 @@ def test_a_fault_of_ours_is_answered(server: Server) -> None:
         with pytest.raises(ImportError):
             server.turn(lambda: False)
         assert json.loads(client.makefile().readline()) == {
-            "ok": False, "message": "skitaid failed at this: its log (skitaid.log) says how", "exit": 1}
+            "ok": False,
+            "message": "skitaid failed at this: its log (skitaid.log) says how",
+            "exit": 1,
+        }
 
 
 def test_a_client_that_left_is_no_trouble_for_the_answer(server: Server) -> None:

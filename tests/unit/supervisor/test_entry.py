@@ -7,9 +7,15 @@ import pytest
 from skitaid.supervisor.entry import PROGRAM, Arguments, parse
 
 
-@pytest.mark.parametrize("arguments", [
-    Arguments(Path("/etc/skitaid")), Arguments(Path("/a b"), ("x", "y"), True, 3, 4),
-    Arguments(Path("/e"), lock_fd=0), Arguments(Path("/e"), ready_fd=7)])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        Arguments(Path("/etc/skitaid")),
+        Arguments(Path("/a b"), ("x", "y"), True, 3, 4),
+        Arguments(Path("/e"), lock_fd=0),
+        Arguments(Path("/e"), ready_fd=7),
+    ],
+)
 def test_what_is_written_is_read(arguments: Arguments) -> None:
     python, program, *words = arguments.argv("/usr/bin/python3")
     assert (python, program) == ("/usr/bin/python3", str(PROGRAM))

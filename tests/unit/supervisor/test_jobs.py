@@ -91,8 +91,12 @@ def test_figures_of_one_that_rests(unit: Unit) -> None:
 
 def test_job_waits_and_then_answers_once(unit: Unit) -> None:
     reply, came = Written(), [None, Outcome(False, "site: no", 2)]
-    job = Job(reply, [(unit, lambda each: came.pop(0))], lambda outcomes: f"{len(outcomes)} done",
-              settled={"other": Outcome(False, "other: refused", 1)})
+    job = Job(
+        reply,
+        [(unit, lambda each: came.pop(0))],
+        lambda outcomes: f"{len(outcomes)} done",
+        settled={"other": Outcome(False, "other: refused", 1)},
+    )
     assert not job.look()
     assert reply.told == ["other: refused"]
     assert job.look()

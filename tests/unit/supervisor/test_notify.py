@@ -50,9 +50,16 @@ def test_silent_without_a_listener(address: str) -> None:
     assert notifier.watchdog_s is None
 
 
-@pytest.mark.parametrize(("environ", "seconds"), [
-    ({"WATCHDOG_USEC": "3000000"}, 1.5), ({"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": str(os.getpid())}, 1.5),
-    ({"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "1"}, None), ({"WATCHDOG_USEC": "0"}, None),
-    ({"WATCHDOG_USEC": "x"}, None), ({}, None)])
+@pytest.mark.parametrize(
+    ("environ", "seconds"),
+    [
+        ({"WATCHDOG_USEC": "3000000"}, 1.5),
+        ({"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": str(os.getpid())}, 1.5),
+        ({"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "1"}, None),
+        ({"WATCHDOG_USEC": "0"}, None),
+        ({"WATCHDOG_USEC": "x"}, None),
+        ({}, None),
+    ],
+)
 def test_watchdog_is_fed_at_half_time(environ: dict[str, str], seconds: float | None) -> None:
     assert Notifier({"NOTIFY_SOCKET": "@x", **environ}).watchdog_s == seconds

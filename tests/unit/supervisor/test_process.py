@@ -77,8 +77,10 @@ def test_start_of_one_that_runs_does_nothing(running: Run) -> None:
     assert running.taken() == []
 
 
-@pytest.mark.parametrize(("code", "state"), [(0, State.EXITED), (2, State.FATAL), (1, State.BACKOFF),
-                                             (3, State.BACKOFF), (-9, State.BACKOFF)])
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [(0, State.EXITED), (2, State.FATAL), (1, State.BACKOFF), (3, State.BACKOFF), (-9, State.BACKOFF)],
+)
 def test_death_before_ready(run: Run, code: int, state: State) -> None:
     run.do(Start("asked"), Spawned(7))
     assert run.do(Died(code)) is state
@@ -86,8 +88,10 @@ def test_death_before_ready(run: Run, code: int, state: State) -> None:
     assert run.process.fix
 
 
-@pytest.mark.parametrize(("code", "state"), [(0, State.EXITED), (2, State.FATAL), (1, State.STARTING),
-                                             (3, State.STARTING), (-9, State.STARTING)])
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [(0, State.EXITED), (2, State.FATAL), (1, State.STARTING), (3, State.STARTING), (-9, State.STARTING)],
+)
 def test_death_after_ready(running: Run, code: int, state: State) -> None:
     assert running.do(Died(code), after_s=5) is state
 
@@ -316,8 +320,17 @@ def test_ready_while_stopping_is_too_late(running: Run) -> None:
 
 def test_every_walk_stays_legal() -> None:
     """Every sequence of four events from a start: only a death without a process may be refused."""
-    kinds: list[Event] = [Start("s"), Ready(), Died(1), Died(0), Stop("q"), Stop("f", fast=True),
-                          Stop("r", again=True), Broken("b", "f"), Tick()]
+    kinds: list[Event] = [
+        Start("s"),
+        Ready(),
+        Died(1),
+        Died(0),
+        Stop("q"),
+        Stop("f", fast=True),
+        Stop("r", again=True),
+        Broken("b", "f"),
+        Tick(),
+    ]
     walks: list[Run] = [Run()]
     for _ in range(4):
         walks = [walk for before in walks for kind in kinds for walk in [_after(before, kind)] if walk is not None]
@@ -338,9 +351,15 @@ def _after(before: Run, event: Event) -> Run | None:
     return walk
 
 
-@pytest.mark.parametrize(("code", "text"), [(0, "exited with code 0 (clean)"), (7, "exited with code 7"),
-                                            (-9, "killed by signal 9 (Killed)"),
-                                            (2, "exited with code 2 (conf or command line is wrong)")])
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (0, "exited with code 0 (clean)"),
+        (7, "exited with code 7"),
+        (-9, "killed by signal 9 (Killed)"),
+        (2, "exited with code 2 (conf or command line is wrong)"),
+    ],
+)
 def test_describe_exit(code: int, text: str) -> None:
     assert describe_exit(code) == text
 

@@ -23,8 +23,11 @@ def test_what_the_master_says_is_what_the_supervisor_reads() -> None:
         reporter.stopping()
 
     assert ReportReader().feed(_sent(talk)) == [
-        Report(Event.READY, ("127.0.0.1:5000",)), Report(Event.RELOAD_FAILED, (), "no\nmodule"),
-        Report(Event.RELOADED), Report(Event.STOPPING)]
+        Report(Event.READY, ("127.0.0.1:5000",)),
+        Report(Event.RELOAD_FAILED, (), "no\nmodule"),
+        Report(Event.RELOADED),
+        Report(Event.STOPPING),
+    ]
 
 
 def test_apps_that_could_not_be_loaded_are_told_as_far_as_a_line_holds_them() -> None:

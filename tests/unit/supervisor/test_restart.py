@@ -40,8 +40,9 @@ class Stage:
 
 
 def master(pid: int) -> Master:
-    made = Master(Command("/python", Path("/boot.py"), "site", Path("/etc")), Loop(), lambda each, report: None,
-                  can_follow=True)
+    made = Master(
+        Command("/python", Path("/boot.py"), "site", Path("/etc")), Loop(), lambda each, report: None, can_follow=True
+    )
     made.pid, made.is_gone = pid, True  # nobody is to be signalled
     return made
 
@@ -137,8 +138,10 @@ def test_nothing_is_under_way(stage: Stage) -> None:
 @pytest.fixture
 def process() -> Iterator[subprocess.Popen[bytes]]:
     """Deaf to everything but SIGKILL."""
-    code = ("import signal, time; [signal.signal(each, signal.SIG_IGN) for each in (3, 15)]; "
-            "print('deaf', flush=True); time.sleep(300)")
+    code = (
+        "import signal, time; [signal.signal(each, signal.SIG_IGN) for each in (3, 15)]; "
+        "print('deaf', flush=True); time.sleep(300)"
+    )
     made = subprocess.Popen([sys.executable, "-c", code], start_new_session=True, stdout=subprocess.PIPE)
     assert made.stdout is not None
     assert made.stdout.readline() == b"deaf\n"

@@ -18,8 +18,15 @@ def test_new_board_is_empty() -> None:
 def test_what_is_written_is_read_by_another_mapping() -> None:
     board = Scoreboard.create(4)
     other = Scoreboard.attach(os.dup(board.fd))
-    board.slot(2).update(pid=77, state=WorkerState.READY, heartbeat_ns=2**60, requests=5, connections=3,
-                         rss_bytes=2**33, started_s=1_700_000_000.25)
+    board.slot(2).update(
+        pid=77,
+        state=WorkerState.READY,
+        heartbeat_ns=2**60,
+        requests=5,
+        connections=3,
+        rss_bytes=2**33,
+        started_s=1_700_000_000.25,
+    )
     [view] = other.read_all()
     assert (view.index, view.pid, view.state, view.connections) == (2, 77, WorkerState.READY, 3)
     assert (view.heartbeat_ns, view.requests, view.rss_bytes, view.started_s) == (2**60, 5, 2**33, 1_700_000_000.25)

@@ -32,15 +32,19 @@ def test_the_child_gets_its_pipes_and_nothing_else(tmp_path: Path) -> None:
     pipes, output = [os.open(os.devnull, os.O_RDONLY) for _ in range(4)], tmp_path / "out"
     stderr = os.open(output, os.O_WRONLY | os.O_CREAT)
     secret = os.open(os.devnull, os.O_RDONLY)
-    pid = spawn(command(tmp_path, FOO="1", FOO_SECRET_FD=str(secret), SKITAID_REPORT_FD="99", SKITAID_X="1"),
-                Pipes(*pipes[:3], stderr, pipes[3]), {"PATH": "/bin", "NOTIFY_SOCKET": "/n"})
+    pid = spawn(
+        command(tmp_path, FOO="1", FOO_SECRET_FD=str(secret), SKITAID_REPORT_FD="99", SKITAID_X="1"),
+        Pipes(*pipes[:3], stderr, pipes[3]),
+        {"PATH": "/bin", "NOTIFY_SOCKET": "/n"},
+    )
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, output.read_text()
     assert output.read_text().splitlines() == [
         "['-f', 'site', '--etc', '/etc/x', '-v'] True True <built-in function default_int_handler>",
         "['FOO', 'FOO_SECRET_FD', 'SKITAID_CHANNEL_FD', 'SKITAID_LIFELINE_FD', 'SKITAID_PATH', 'SKITAID_REPORT_FD', "
         "'SKITAID_SCOREBOARD_FD']",
         "['SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2']",
-        "closed"]
+        "closed",
+    ]
     assert not any(os.get_inheritable(fd) for fd in pipes)
     for fd in (*pipes, stderr, secret):
         os.close(fd)

@@ -18,8 +18,10 @@ def works(tmp_path: Path) -> dict[str, Work]:
     (tmp_path / "servers-enabled").mkdir()
     (tmp_path / "skitaid.conf").write_text("[crontab:line]\nA = 1\n* * * * * /bin/tidy\n@reboot hello\n")
     path = tmp_path / "servers-enabled" / "shop.conf"
-    path.write_text(f"[server]\ndirectory = {tmp_path}\npython = {sys.executable}\n[environment]\nA = x\nB = y\n"
-                    "[crontab:line]\nA = 2\n@daily tidy\n")
+    path.write_text(
+        f"[server]\ndirectory = {tmp_path}\npython = {sys.executable}\n[environment]\nA = x\nB = y\n"
+        "[crontab:line]\nA = 2\n@daily tidy\n"
+    )
     main = load_main(tmp_path)
     return collect(main, [load_instance(path, main, is_root=False)])
 
@@ -35,8 +37,15 @@ def test_jobs_have_the_name_of_whom_they_belong_to(works: dict[str, Work]) -> No
 def test_the_environment_is_small(works: dict[str, Work]) -> None:
     account = pwd.getpwuid(os.geteuid())
     found = environ_of(works["tidy"], {"SECRET": "1", "PATH": "/odd"})
-    assert found == {"PATH": PATH, "SHELL": "/bin/sh", "HOME": account.pw_dir, "LOGNAME": account.pw_name,
-                     "USER": account.pw_name, "A": "1", "SKITAID_JOB": "tidy"}
+    assert found == {
+        "PATH": PATH,
+        "SHELL": "/bin/sh",
+        "HOME": account.pw_dir,
+        "LOGNAME": account.pw_name,
+        "USER": account.pw_name,
+        "A": "1",
+        "SKITAID_JOB": "tidy",
+    }
     assert environ_of(works["tidy"], {"TZ": "Asia/Seoul"})["TZ"] == "Asia/Seoul"
 
 

@@ -28,7 +28,7 @@ class Door:
         raise self.error
 
     def try_it(self, route: Route = SMART) -> str:
-        answer, = self.attempt.run(REQUEST, ["b@x.org"], route, None).answers.values()
+        (answer,) = self.attempt.run(REQUEST, ["b@x.org"], route, None).answers.values()
         assert not answer.counts
         return answer.text
 

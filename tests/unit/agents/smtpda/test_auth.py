@@ -25,16 +25,21 @@ def test_plain() -> None:
 
 def test_login() -> None:
     login = Login("LOGIN", "ann", "secret")
-    assert [login.command, login.answer("VXNlcm5hbWU6"), login.answer("UGFzc3dvcmQ6")] == \
-        ["AUTH LOGIN", "YW5u", "c2VjcmV0"]
+    assert [login.command, login.answer("VXNlcm5hbWU6"), login.answer("UGFzc3dvcmQ6")] == [
+        "AUTH LOGIN",
+        "YW5u",
+        "c2VjcmV0",
+    ]
     with pytest.raises(DeliveryError):
         login.answer("more")
 
 
 def test_cram_md5_as_rfc_2195_has_it() -> None:
     login = Login("CRAM-MD5", "tim", "tanstaaftanstaaf")
-    assert login.answer("PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+") == \
-        "dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw"
+    assert (
+        login.answer("PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+")
+        == "dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw"
+    )
 
 
 @pytest.mark.parametrize("challenge", ["a", "ünd", "\ufffd"])

@@ -37,8 +37,11 @@ def test_it_says_who_did_not_get_it_and_why() -> None:
     assert "<b@example.com>:" in text.get_content() and "550 5.1.1 no such user" in text.get_content()
     about_us, about_b = status.iter_parts()
     assert about_us["Reporting-MTA"] == "dns; host.example"
-    assert (about_b["Final-Recipient"], about_b["Action"], about_b["Status"]) == \
-        ("rfc822; b@example.com", "failed", "5.1.1")
+    assert (about_b["Final-Recipient"], about_b["Action"], about_b["Status"]) == (
+        "rfc822; b@example.com",
+        "failed",
+        "5.1.1",
+    )
     assert returned.get_content_type() == "text/rfc822-headers"
     assert "Subject: Hello" in returned.get_content() and "secret body" not in returned.get_content()
 
@@ -63,9 +66,15 @@ def test_headers_only_and_not_without_end() -> None:
     assert len(header_of([b"A: bcdefgh\r\n" * 10_000])) <= 32 * 1024 + 2
 
 
-@pytest.mark.parametrize("message", [
-    b"A: b\nC: d\n\nbody", b"A: b\r\r\nC\0: d\r\n\r\n", b"x" * 2000 + b"\r\n\r\n", b"",
-])
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"A: b\nC: d\n\nbody",
+        b"A: b\r\r\nC\0: d\r\n\r\n",
+        b"x" * 2000 + b"\r\n\r\n",
+        b"",
+    ],
+)
 def test_a_mail_that_cannot_be_sent_has_a_bounce_that_can(message: bytes) -> None:
     assert inspect([bounce("554 no").to_message([message])]).fault == ""
 

@@ -53,10 +53,10 @@ def test_a_mail_in_several_goes_has_the_marks_of_all_that_the_server_took(tmp_pa
     journal = journal_of(tmp_path, shared)
     with journal.entry("1" * 100, everybody) as entry:
         for start in range(0, 1000, 100):
-            entry.arm(everybody[start:start + 100])
+            entry.arm(everybody[start : start + 100])
             if start != 300:  # those it refused
                 entry.mark()
-            (_, found), = journal.taken()
+            ((_, found),) = journal.taken()
             assert len(found) == start + (100 if start < 300 else 0)
         assert found == (*range(300), *range(400, 1000))
 

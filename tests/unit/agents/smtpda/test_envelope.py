@@ -8,8 +8,14 @@ import pytest
 from skitaid.agents.smtpda.envelope import Envelope, Route, Starttls, parse_server
 from skitaid.agents.smtpda.errors import MailError, MalformedMailError
 
-ENVELOPE = Envelope("id-1", 12.5, "a@example.com", ("b@example.com", "ü@example.com"),
-                    Route("mail.example.com", 587, "ann", "secret", starttls=Starttls.REQUIRED), is_utf8=True)
+ENVELOPE = Envelope(
+    "id-1",
+    12.5,
+    "a@example.com",
+    ("b@example.com", "ü@example.com"),
+    Route("mail.example.com", 587, "ann", "secret", starttls=Starttls.REQUIRED),
+    is_utf8=True,
+)
 
 
 def test_it_is_read_as_it_was_written() -> None:
@@ -22,29 +28,56 @@ def forged(**fields: object) -> bytes:
     return json.dumps({**json.loads(ENVELOPE.to_line()), **fields}).encode() + b"\n"
 
 
-@pytest.mark.parametrize("line", [
-    b"", b"[]\n", b"null\n", b"{}\n", b"\xff\n", b"[" * 100_000,
-    forged(recipients=[]), forged(recipients=[""]), forged(recipients=["b@x>\r\nRCPT TO:<c@x"]), forged(recipients="b"),
-    forged(sender="a b"), forged(sender=None), forged(created_s="then"), forged(route={}), forged(route=[]),
-    forged(route={"host": "x y", "port": 25, "starttls": "no"}), forged(route={"host": "x", "starttls": "perhaps"}),
-    forged(route={"host": "x", "port": "25", "starttls": "no"}),
-    forged(route={"host": "x", "user": 1, "starttls": "no"}),
-    forged(route={"host": "x", "ssl": [], "starttls": "no"}), forged(route={"host": "x", "ssl": 1, "starttls": "no"}),
-    forged(route={"host": "x", "port": 65536, "starttls": "no"}),
-    forged(route={"host": "x", "port": 0, "starttls": "no"}),
-    forged(route={"host": "x", "port": True, "starttls": "no"}),
-    forged(route={"host": "x", "user": "a", "password": "\ud800", "starttls": "no"}),
-    forged(sender="\ud800@x.org"), forged(recipients=["b@x.org", "\udfff@x.org"]), forged(sender="a\x85@x.org"),
-    forged(created_s=10 ** 400), forged(created_s=1e300), forged(created_s=float("nan")), forged(created_s=-1.0),
-])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"[]\n",
+        b"null\n",
+        b"{}\n",
+        b"\xff\n",
+        b"[" * 100_000,
+        forged(recipients=[]),
+        forged(recipients=[""]),
+        forged(recipients=["b@x>\r\nRCPT TO:<c@x"]),
+        forged(recipients="b"),
+        forged(sender="a b"),
+        forged(sender=None),
+        forged(created_s="then"),
+        forged(route={}),
+        forged(route=[]),
+        forged(route={"host": "x y", "port": 25, "starttls": "no"}),
+        forged(route={"host": "x", "starttls": "perhaps"}),
+        forged(route={"host": "x", "port": "25", "starttls": "no"}),
+        forged(route={"host": "x", "user": 1, "starttls": "no"}),
+        forged(route={"host": "x", "ssl": [], "starttls": "no"}),
+        forged(route={"host": "x", "ssl": 1, "starttls": "no"}),
+        forged(route={"host": "x", "port": 65536, "starttls": "no"}),
+        forged(route={"host": "x", "port": 0, "starttls": "no"}),
+        forged(route={"host": "x", "port": True, "starttls": "no"}),
+        forged(route={"host": "x", "user": "a", "password": "\ud800", "starttls": "no"}),
+        forged(sender="\ud800@x.org"),
+        forged(recipients=["b@x.org", "\udfff@x.org"]),
+        forged(sender="a\x85@x.org"),
+        forged(created_s=10**400),
+        forged(created_s=1e300),
+        forged(created_s=float("nan")),
+        forged(created_s=-1.0),
+    ],
+)
 def test_nothing_is_believed(line: bytes) -> None:
     with pytest.raises(MalformedMailError):
         Envelope.from_line(line)
 
 
-@pytest.mark.parametrize(("text", "found"), [
-    ("127.0.0.1:465", ("127.0.0.1", 465)), ("mail.example.com", ("mail.example.com", 25)), ("[::1]:26", ("::1", 26)),
-])
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("127.0.0.1:465", ("127.0.0.1", 465)),
+        ("mail.example.com", ("mail.example.com", 25)),
+        ("[::1]:26", ("::1", 26)),
+    ],
+)
 def test_servers(text: str, found: tuple[str, int]) -> None:
     assert parse_server(text) == found
 
@@ -74,10 +107,20 @@ def test_a_blank_in_quotes_ends_nothing(address: str) -> None:
     assert Envelope.from_line(envelope.to_line()) == envelope
 
 
-@pytest.mark.parametrize("address", [
-    '"a b"@x.org SIZE=1', '"a b" <c@x.org', '"a"b c"@x.org', '"a\\" b@x.org', '"a > b"@x.org', '"a\r\nb"@x.org', '"a b',
-    'a b@x.org', '"a\\\nb"@x.org',
-])
+@pytest.mark.parametrize(
+    "address",
+    [
+        '"a b"@x.org SIZE=1',
+        '"a b" <c@x.org',
+        '"a"b c"@x.org',
+        '"a\\" b@x.org',
+        '"a > b"@x.org',
+        '"a\r\nb"@x.org',
+        '"a b',
+        "a b@x.org",
+        '"a\\\nb"@x.org',
+    ],
+)
 def test_a_blank_that_would_end_the_command(address: str) -> None:
     with pytest.raises(MalformedMailError):
         Envelope.from_line(replace(ENVELOPE, recipients=(address,)).to_line())

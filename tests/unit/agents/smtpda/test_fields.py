@@ -40,11 +40,14 @@ def test_lines_with_encoded_words_are_short(text: str) -> None:
         assert len(line) <= 76 or " =?" not in line
 
 
-@pytest.mark.parametrize("value", [
-    "<https://example.com/" + "x" * 300 + ">, <mailto:u@example.com>",
-    " ".join(f"<{'a' * length}@example.com>" for length in (30, 60, 90, 120)),
-    FORGED,
-])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "<https://example.com/" + "x" * 300 + ">, <mailto:u@example.com>",
+        " ".join(f"<{'a' * length}@example.com>" for length in (30, 60, 90, 120)),
+        FORGED,
+    ],
+)
 def test_what_is_ascii_stays_as_it_is(value: str) -> None:
     assert unfolded(field("X-Y", value)) == value
 
@@ -66,21 +69,41 @@ def test_a_name_is_one_name_whatever_is_in_it(names: list[str]) -> None:
     assert [box.addr_spec for box in found] == [f"b{number}@x.org" for number in range(len(names))]
 
 
-@pytest.mark.parametrize("name", [
-    "Ann", "Doe, John", 'The "Boss" \\', "a" * 80 + ", <z@x.org>," + " b" * 40, "Jörg, <z@x.org>", "a.b", "(x)", FORGED,
-    "ü" * 90,
-])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Ann",
+        "Doe, John",
+        'The "Boss" \\',
+        "a" * 80 + ", <z@x.org>," + " b" * 40,
+        "Jörg, <z@x.org>",
+        "a.b",
+        "(x)",
+        FORGED,
+        "ü" * 90,
+    ],
+)
 def test_names(name: str) -> None:
-    box, = parsed(address_field("To", [(name, "b@x.org")]))["To"].addresses
+    (box,) = parsed(address_field("To", [(name, "b@x.org")]))["To"].addresses
     assert box.addr_spec == "b@x.org"
     # Between two encoded words of a name Python's parser sees a blank, which RFC 2047 (section 6.2) does not.
     assert box.display_name.replace(" ", "") == name.replace(" ", "") or name == FORGED
     assert parsed(address_field("To", [(name, "b@x.org")])).keys() == ["To"]
 
 
-@pytest.mark.parametrize("name", [
-    "a.txt", 'a"b;c\\ d.txt', "täb.csv", "ü" * 90 + ".txt", "x" * 300, "a b", FORGED, "%41",
-])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a.txt",
+        'a"b;c\\ d.txt',
+        "täb.csv",
+        "ü" * 90 + ".txt",
+        "x" * 300,
+        "a b",
+        FORGED,
+        "%41",
+    ],
+)
 def test_names_of_files(name: str) -> None:
     written = f"Content-Disposition: attachment{parameter('filename', name)}\r\n"
     assert message_from_bytes(written.encode() + b"\r\n").get_filename() == name

@@ -73,8 +73,9 @@ def test_text_and_html_are_alternatives_and_files_come_behind() -> None:
     assert message["Subject"].strip() == ("Grüße, " * 30).strip()
 
 
-@pytest.mark.parametrize("text", ["a\rb", "a\n.\r\nRCPT TO:<x@y>\r\n",
-                                  "x" * 5000, "\n.\n", "ü" * 2000, "", "a\x0bb\x0c"])
+@pytest.mark.parametrize(
+    "text", ["a\rb", "a\n.\r\nRCPT TO:<x@y>\r\n", "x" * 5000, "\n.\n", "ü" * 2000, "", "a\x0bb\x0c"]
+)
 def test_any_text_becomes_lines_that_can_be_sent(text: str) -> None:
     email = mail()
     email.add_text(text)
@@ -95,12 +96,23 @@ def test_international_addresses_need_smtputf8() -> None:
     assert "To: jörg@xn--exmple-cua.com\r\n".encode() in data
 
 
-@pytest.mark.parametrize("fields", [
-    {"subject": "Hello\r\nBcc: x@y.org"}, {"subject": "Hello\nBcc: x@y.org"}, {"subject": "a\x00b"},
-    {"subject": "a\u2028b"}, {"sender": "a@x.org\r\nBcc: b@x.org"}, {"sender": ("a\nb", "a@x.org")}, {"sender": ""},
-    {"sender": "a@x.org, b@x.org"}, {"recipients": ""}, {"recipients": "nobody"}, {"reply_to": "a@x.org\nX: y"},
-    {"subject": "\ud800"},
-])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"subject": "Hello\r\nBcc: x@y.org"},
+        {"subject": "Hello\nBcc: x@y.org"},
+        {"subject": "a\x00b"},
+        {"subject": "a\u2028b"},
+        {"sender": "a@x.org\r\nBcc: b@x.org"},
+        {"sender": ("a\nb", "a@x.org")},
+        {"sender": ""},
+        {"sender": "a@x.org, b@x.org"},
+        {"recipients": ""},
+        {"recipients": "nobody"},
+        {"reply_to": "a@x.org\nX: y"},
+        {"subject": "\ud800"},
+    ],
+)
 def test_refused(fields: dict[str, object]) -> None:
     with pytest.raises(MailError):
         mail(**fields).compose("id-1")
@@ -114,10 +126,20 @@ def test_headers_that_are_added() -> None:
     assert message["X-Order"] == "7ü" and message.get_all("Message-ID") == ["<own@example.com>"]
 
 
-@pytest.mark.parametrize(("name", "value"), [
-    ("X-A\r\nBcc", "x"), ("X-A", "x\r\nBcc: y"), ("X-A", "x\ny"), ("X A", "x"), ("", "x"), ("X:", "x"),
-    ("Bcc", "x@y.org"), ("Content-Type", "text/html"), ("Subject", "x"),
-])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("X-A\r\nBcc", "x"),
+        ("X-A", "x\r\nBcc: y"),
+        ("X-A", "x\ny"),
+        ("X A", "x"),
+        ("", "x"),
+        ("X:", "x"),
+        ("Bcc", "x@y.org"),
+        ("Content-Type", "text/html"),
+        ("Subject", "x"),
+    ],
+)
 def test_headers_that_are_refused(name: str, value: str) -> None:
     with pytest.raises(MailError):
         mail().add_header(name, value)
@@ -137,8 +159,18 @@ def test_an_encoded_word_forges_nothing() -> None:
     _, data = email.compose("id-1")
     assert not [line for line in data.split(b"\r\n") if line.lower().startswith((b"bcc", b"body"))]
     _, message = composed(email)
-    assert sorted(message.keys()) == ["Content-Type", "Date", "From", "MIME-Version", "Message-ID", "References",
-                                      "Reply-To", "Subject", "To", "X-Order"]
+    assert sorted(message.keys()) == [
+        "Content-Type",
+        "Date",
+        "From",
+        "MIME-Version",
+        "Message-ID",
+        "References",
+        "Reply-To",
+        "Subject",
+        "To",
+        "X-Order",
+    ]
 
 
 def test_a_long_url_stays_one() -> None:
@@ -155,9 +187,14 @@ def test_a_field_that_may_be_there_once() -> None:
 
 
 def test_attachments_that_are_refused(tmp_path: Path) -> None:
-    for file, options in ((tmp_path / "none", {}), (b"x", {"cid": "a> b"}), (b"x", {"cid": "ü"}),
-                          (b"x", {"name": "a\r\nb"}),
-                          (b"x", {"content_type": "image"}), (b"x", {"content_type": "a/b\r\nX: y"})):
+    for file, options in (
+        (tmp_path / "none", {}),
+        (b"x", {"cid": "a> b"}),
+        (b"x", {"cid": "ü"}),
+        (b"x", {"name": "a\r\nb"}),
+        (b"x", {"content_type": "image"}),
+        (b"x", {"content_type": "a/b\r\nX: y"}),
+    ):
         with pytest.raises(MailError):
             mail().add_attachment(file, **options)  # type: ignore[arg-type]
     with pytest.raises(MailError):

@@ -43,10 +43,17 @@ def test_parts_are_what_they_were_given(text: str, data: bytes) -> None:
     assert image.get_payload(decode=True) == data and image["Content-ID"] == "<a>"
 
 
-@pytest.mark.parametrize(("text", "encoding"), [
-    ("Hello", "7bit"), ("x" * 998, "7bit"), ("x" * 999, "quoted-printable"), ("Grüße", "base64"),
-    ("Many words of ASCII, and one ö.", "quoted-printable"), ("a\x00", "quoted-printable"),
-])
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Hello", "7bit"),
+        ("x" * 998, "7bit"),
+        ("x" * 999, "quoted-printable"),
+        ("Grüße", "base64"),
+        ("Many words of ASCII, and one ö.", "quoted-printable"),
+        ("a\x00", "quoted-printable"),
+    ],
+)
 def test_what_needs_no_encoding_has_none(text: str, encoding: str) -> None:
     assert read(text_part("plain", text))["Content-Transfer-Encoding"] == encoding
 

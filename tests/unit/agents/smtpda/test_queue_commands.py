@@ -43,8 +43,14 @@ def test_where_everything_is(queue: Queue) -> None:
     queue.fail(put(queue, "3", failed))
     Spool(queue.folder).put(Envelope("4", 1.0, "a@x.org", ("b@x.org",)), MESSAGE)
     (queue.queue / "5.mail").write_bytes(b"?")
-    assert places(queue) == {"0": Place.QUEUED, "1": Place.DEFERRED, "2": Place.HELD, "3": Place.FAILED, "4": Place.NEW,
-                             "5": Place.QUEUED}
+    assert places(queue) == {
+        "0": Place.QUEUED,
+        "1": Place.DEFERRED,
+        "2": Place.HELD,
+        "3": Place.FAILED,
+        "4": Place.NEW,
+        "5": Place.QUEUED,
+    }
     assert [entry.last_word for entry in entries(queue)][1:4] == ["450 later", "", "550 no"]
     damaged = find(queue, "5")
     assert damaged is not None and damaged.envelope is None and "not an envelope" in damaged.last_word

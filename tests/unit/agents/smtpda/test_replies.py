@@ -9,7 +9,7 @@ from skitaid.agents.smtpda.replies import Abilities, Reply, ReplyReader
 def read(data: bytes, size: int = 4096) -> list[Reply]:
     reader, found = ReplyReader(), []
     for start in range(0, len(data), size):
-        reader.feed(data[start:start + size])
+        reader.feed(data[start : start + size])
         while (reply := reader.next()) is not None:
             found.append(reply)
     return found
@@ -26,8 +26,9 @@ def test_a_code_alone() -> None:
     assert str(read(b"220\r\n")[0]) == "220"
 
 
-@pytest.mark.parametrize("data", [b"xyzzy what?\r\n", b"\r\n", b"25 ok\r\n", b"2500 ok\r\n",
-                                  b"199 no\r\n", b"250_a\r\n"])
+@pytest.mark.parametrize(
+    "data", [b"xyzzy what?\r\n", b"\r\n", b"25 ok\r\n", b"2500 ok\r\n", b"199 no\r\n", b"250_a\r\n"]
+)
 def test_what_is_no_reply(data: bytes) -> None:
     with pytest.raises(DeliveryError, match="not a reply"):
         read(data)

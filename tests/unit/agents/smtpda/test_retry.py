@@ -48,9 +48,15 @@ DAY_S = 86400.0
 SHUT = Answer(Status.WAITING, "535 wrong password", counts=False)
 
 
-@pytest.mark.parametrize(("age_s", "tries", "is_over"), [
-    (4.9 * DAY_S, 100, False), (5 * DAY_S, 20, True), (5 * DAY_S, 19, False), (-DAY_S, 100, False),
-])
+@pytest.mark.parametrize(
+    ("age_s", "tries", "is_over"),
+    [
+        (4.9 * DAY_S, 100, False),
+        (5 * DAY_S, 20, True),
+        (5 * DAY_S, 19, False),
+        (-DAY_S, 100, False),
+    ],
+)
 def test_a_mail_that_nobody_lets_in_is_given_up_after_days(age_s: float, tries: int, is_over: bool) -> None:
     record = after(*[{"b": SHUT}] * tries)
     assert record.is_shut_out

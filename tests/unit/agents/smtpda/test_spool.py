@@ -61,8 +61,11 @@ def test_queued_is_one_private_file_and_nothing_else(queue: Queue) -> None:
 
 
 def test_folders_are_for_whom_they_are(queue: Queue) -> None:
-    assert [path.stat().st_mode & 0o7777 for path in (queue.incoming, queue.queue, queue.failed)] == \
-        [0o1777, 0o700, 0o700]
+    assert [path.stat().st_mode & 0o7777 for path in (queue.incoming, queue.queue, queue.failed)] == [
+        0o1777,
+        0o700,
+        0o700,
+    ]
 
 
 def test_ids_sort_by_age() -> None:
@@ -83,8 +86,9 @@ def test_a_full_disk_is_told_and_leaves_nothing(queue: Queue, monkeypatch: pytes
     assert names(queue.incoming) == []
 
 
-def test_a_mail_is_synced_before_it_is_queued_and_the_folder_after(queue: Queue,
-                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mail_is_synced_before_it_is_queued_and_the_folder_after(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = []
     sync, rename = os.fsync, os.rename
 
@@ -199,8 +203,9 @@ def test_a_flood_is_taken_in_by_and_by(queue: Queue, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("where", ["queue", "failed"])
-def test_a_mail_of_the_agent_s_is_not_replaced_by_another_of_that_name(queue: Queue, put: Callable[[], str],
-                                                                       where: str) -> None:
+def test_a_mail_of_the_agent_s_is_not_replaced_by_another_of_that_name(
+    queue: Queue, put: Callable[[], str], where: str
+) -> None:
     mail_id = put()
     if where == "failed":
         queue.fail(mail_id)
@@ -288,8 +293,7 @@ def test_a_record_follows_its_mail_after_a_crash(queue: Queue, put: Callable[[],
     assert names(queue.failed) == ([f"{mail_id}.json", f"{mail_id}.mail"] if where == "failed" else [])
 
 
-def test_a_record_is_whole_or_not_there(queue: Queue, put: Callable[[], str],
-                                        monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_record_is_whole_or_not_there(queue: Queue, put: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
     mail_id = put()
     queue.write_record(mail_id, Record(1))
 
@@ -318,8 +322,15 @@ def test_what_was_kept_long_enough_goes(queue: Queue, put: Callable[[], str]) ->
     assert queue.failed_ids() == [young] and names(queue.incoming) == []
 
 
-@pytest.mark.parametrize("fields", [{"recipients": ()}, {"recipients": ("b@x.org>\r\nRCPT TO:<c@x.org",)},
-                                    {"sender": "a b"}, {"recipients": tuple(f"{n:060}@x.org" for n in range(20_000))}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"recipients": ()},
+        {"recipients": ("b@x.org>\r\nRCPT TO:<c@x.org",)},
+        {"sender": "a b"},
+        {"recipients": tuple(f"{n:060}@x.org" for n in range(20_000))},
+    ],
+)
 def test_an_envelope_that_the_agent_would_not_understand_is_not_queued(queue: Queue, fields: dict[str, object]) -> None:
     with pytest.raises(MailError):
         Spool(queue.folder).put(replace(envelope(), **fields), MESSAGE)  # type: ignore[arg-type]

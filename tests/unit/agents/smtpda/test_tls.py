@@ -19,12 +19,19 @@ def system(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "all.pem", tmp_path / "certs"
 
 
-@pytest.mark.parametrize(("names", "is_chosen"), [
-    ((), False), (("0a1b2c3d.0",), False), (("0a1b2c3d.0", "ca.pem", "all.crt"), False),
-    (("0a1b2c3d.0", "0a1b2c3d.1"), True), (("0a1b2c3d.0", "ffffffff.0", "00000000.0"), True),
-])
-def test_the_folder_when_it_has_all_that_the_file_has(system: tuple[Path, Path], names: tuple[str, ...],
-                                                      is_chosen: bool) -> None:
+@pytest.mark.parametrize(
+    ("names", "is_chosen"),
+    [
+        ((), False),
+        (("0a1b2c3d.0",), False),
+        (("0a1b2c3d.0", "ca.pem", "all.crt"), False),
+        (("0a1b2c3d.0", "0a1b2c3d.1"), True),
+        (("0a1b2c3d.0", "ffffffff.0", "00000000.0"), True),
+    ],
+)
+def test_the_folder_when_it_has_all_that_the_file_has(
+    system: tuple[Path, Path], names: tuple[str, ...], is_chosen: bool
+) -> None:
     file, folder = system
     for name in names:
         (folder / name).touch()
@@ -62,7 +69,9 @@ def test_a_certificate_made_by_hand_is_taken(tmp_path: Path, is_trusted_itself: 
     server.load_cert_chain(*relay.write(tmp_path, "relay"))
     cafile, _ = (relay if is_trusted_itself else authority).write(tmp_path, "ca")
     meet(server, tls.context(cafile, is_verified=True), "mail.example")
-    for context, name in ((tls.context(cafile, is_verified=True), "other.example"),
-                          (tls.context(None, is_verified=True), "mail.example")):
+    for context, name in (
+        (tls.context(cafile, is_verified=True), "other.example"),
+        (tls.context(None, is_verified=True), "mail.example"),
+    ):
         with pytest.raises(ssl.SSLCertVerificationError):
             meet(server, context, name)

@@ -142,8 +142,10 @@ def carried(found: Script, given: DeliveryRequest | None = None) -> dict[str, st
 def test_a_mail() -> None:
     found = Script(HELLO + b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n250 queued\r\n")
     assert carried(found) == {"b@x.org": "delivered", "c@x.org": "delivered"}
-    assert found.heard() == (b"EHLO host.example\r\nMAIL FROM:<a@x.org> SIZE=23\r\n"
-                             b"RCPT TO:<b@x.org>\r\nRCPT TO:<c@x.org>\r\nDATA\r\nSubject: x\r\n\r\n..\r\nbody\r\n.\r\n")
+    assert found.heard() == (
+        b"EHLO host.example\r\nMAIL FROM:<a@x.org> SIZE=23\r\n"
+        b"RCPT TO:<b@x.org>\r\nRCPT TO:<c@x.org>\r\nDATA\r\nSubject: x\r\n\r\n..\r\nbody\r\n.\r\n"
+    )
 
 
 def test_a_group_of_commands() -> None:
@@ -151,18 +153,21 @@ def test_a_group_of_commands() -> None:
     assert carried(found) == {"b@x.org": "failed", "c@x.org": "delivered"}
 
 
-@pytest.mark.parametrize(("says", "b", "c"), [
-    (b"451 later\r\n250 rset\r\n", "waiting", "waiting"),
-    (b"550 no\r\n250 rset\r\n", "failed", "failed"),
-    (b"250 ok\r\n450 later\r\n550 no\r\n250 rset\r\n", "waiting", "failed"),
-    (b"250 ok\r\n552 too many\r\n250 ok\r\n354 go\r\n250 ok\r\n", "waiting", "delivered"),
-    (b"250 ok\r\n250 ok\r\n251 will forward\r\n354 go\r\n250 ok\r\n", "delivered", "delivered"),
-    (b"250 ok\r\n250 ok\r\n250 ok\r\n451 no room\r\n250 rset\r\n", "waiting", "waiting"),
-    (b"250 ok\r\n250 ok\r\n250 ok\r\n554 no\r\n250 rset\r\n", "failed", "failed"),
-    (b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n452 later\r\n", "waiting", "waiting"),
-    (b"250 ok\r\n250 ok\r\n550 no\r\n354 go\r\n552 too big\r\n", "failed", "failed"),
-    (b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n354 what\r\n", "waiting", "waiting"),
-])
+@pytest.mark.parametrize(
+    ("says", "b", "c"),
+    [
+        (b"451 later\r\n250 rset\r\n", "waiting", "waiting"),
+        (b"550 no\r\n250 rset\r\n", "failed", "failed"),
+        (b"250 ok\r\n450 later\r\n550 no\r\n250 rset\r\n", "waiting", "failed"),
+        (b"250 ok\r\n552 too many\r\n250 ok\r\n354 go\r\n250 ok\r\n", "waiting", "delivered"),
+        (b"250 ok\r\n250 ok\r\n251 will forward\r\n354 go\r\n250 ok\r\n", "delivered", "delivered"),
+        (b"250 ok\r\n250 ok\r\n250 ok\r\n451 no room\r\n250 rset\r\n", "waiting", "waiting"),
+        (b"250 ok\r\n250 ok\r\n250 ok\r\n554 no\r\n250 rset\r\n", "failed", "failed"),
+        (b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n452 later\r\n", "waiting", "waiting"),
+        (b"250 ok\r\n250 ok\r\n550 no\r\n354 go\r\n552 too big\r\n", "failed", "failed"),
+        (b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n354 what\r\n", "waiting", "waiting"),
+    ],
+)
 def test_what_the_server_said_of_each(says: bytes, b: str, c: str) -> None:
     assert carried(Script(HELLO + says)) == {"b@x.org": b, "c@x.org": c}
 
@@ -174,11 +179,18 @@ def test_a_refused_mail_does_not_stand_in_the_way_of_the_next() -> None:
     assert found.heard().endswith(b"DATA\r\nRSET\r\n")
 
 
-@pytest.mark.parametrize("says", [
-    b"250 ok\r\n", b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n", b"250 ok\r\nxyzzy\r\n",
-    b"250 ok\r\n250 ok\r\n250 ok\r\n250 what\r\n", b"421 closing\r\n",
-    b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n421 closing\r\n", b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n25",
-])
+@pytest.mark.parametrize(
+    "says",
+    [
+        b"250 ok\r\n",
+        b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n",
+        b"250 ok\r\nxyzzy\r\n",
+        b"250 ok\r\n250 ok\r\n250 ok\r\n250 what\r\n",
+        b"421 closing\r\n",
+        b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n421 closing\r\n",
+        b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n25",
+    ],
+)
 def test_without_an_answer_nothing_is_known(says: bytes) -> None:
     found = Script(HELLO + says)
     with pytest.raises(DeliveryError):
@@ -186,11 +198,14 @@ def test_without_an_answer_nothing_is_known(says: bytes) -> None:
     assert not found.session.is_open
 
 
-@pytest.mark.parametrize(("message", "fields", "reason"), [
-    (b"bare\nline\r\n", {}, "5.6.0"), (b"x" * 997 + b"\r\n\r\n", {}, "5.3.4"),
-])
-def test_what_cannot_be_sent_unchanged_is_not_sent(message: bytes,
-                                                   fields: dict[str, object], reason: str) -> None:
+@pytest.mark.parametrize(
+    ("message", "fields", "reason"),
+    [
+        (b"bare\nline\r\n", {}, "5.6.0"),
+        (b"x" * 997 + b"\r\n\r\n", {}, "5.3.4"),
+    ],
+)
+def test_what_cannot_be_sent_unchanged_is_not_sent(message: bytes, fields: dict[str, object], reason: str) -> None:
     found = Script(HELLO)
     assert set(carried(found, request(message, **fields)).values()) == {"failed"}
     assert found.heard() == b"EHLO host.example\r\n"
@@ -262,13 +277,21 @@ def test_eight_bits_and_international_addresses_are_announced() -> None:
     assert "MAIL FROM:<a@x.org> SIZE=3 BODY=8BITMIME SMTPUTF8\r\nRCPT TO:<ü@x.org>\r\n".encode() in found.heard()
 
 
-@pytest.mark.parametrize("says", [
-    b"554 go away\r\n", b"421 later\r\n", b"", b"220 sink\r\n550 no\r\n550 no\r\n", HELLO,
-    HELLO.replace(b"HELP", b"STARTTLS") + b"454 no TLS today\r\n",
-    [GREETING, HELLO_TLS, b"220 go\r\n250 injected\r\n"],
-    [GREETING, HELLO_TLS, b"220 go\r\n250"], [GREETING, HELLO_TLS, (b"220 go\r\n", b"250 injected\r\n")],
-    [GREETING, HELLO_TLS + b"220 go\r\n", b"220 go\r\n"],
-])
+@pytest.mark.parametrize(
+    "says",
+    [
+        b"554 go away\r\n",
+        b"421 later\r\n",
+        b"",
+        b"220 sink\r\n550 no\r\n550 no\r\n",
+        HELLO,
+        HELLO.replace(b"HELP", b"STARTTLS") + b"454 no TLS today\r\n",
+        [GREETING, HELLO_TLS, b"220 go\r\n250 injected\r\n"],
+        [GREETING, HELLO_TLS, b"220 go\r\n250"],
+        [GREETING, HELLO_TLS, (b"220 go\r\n", b"250 injected\r\n")],
+        [GREETING, HELLO_TLS + b"220 go\r\n", b"220 go\r\n"],
+    ],
+)
 def test_no_session_without_the_tls_that_is_required(says: bytes | Sequence[bytes | Packets]) -> None:
     found = Script(says, Route("127.0.0.1", user="ann", password="secret", starttls=Starttls.REQUIRED))
     with pytest.raises(DeliveryError):
@@ -312,19 +335,27 @@ SECURE = Route("127.0.0.1", user="ann", password="secret", starttls=Starttls.REQ
 LOGIN = replace(SECURE, starttls=Starttls.NEVER)
 
 
-@pytest.mark.parametrize(("route", "says", "is_ours"), [
-    (LOGIN, HELLO.replace(b"HELP", b"AUTH PLAIN") + b"535 wrong\r\n", True), (LOGIN, HELLO, True),
-    (LOGIN, HELLO.replace(b"HELP", b"AUTH PLAIN") + b"354 go\r\n", True),
-    (LOGIN, HELLO.replace(b"HELP", b"AUTH PLAIN") + b"454 later\r\n", True),
-    (SECURE, HELLO, True), (SECURE, HELLO.replace(b"HELP", b"STARTTLS") + b"554 no\r\n", True),
-    (SECURE, HELLO.replace(b"HELP", b"STARTTLS") + b"454 later\r\n", True),
-    (ROUTE, HELLO + b"530 5.7.0 log in first\r\n", True),
-    (ROUTE, HELLO + b"250 ok\r\n530 TLS first\r\n250 ok\r\n", True),
-    (ROUTE, b"554 go away\r\n", True), (ROUTE, b"", True),
-    (ROUTE, HELLO, False), (ROUTE, HELLO + b"451 later\r\n250 rset\r\n", False),
-])
+@pytest.mark.parametrize(
+    ("route", "says", "is_ours"),
+    [
+        (LOGIN, HELLO.replace(b"HELP", b"AUTH PLAIN") + b"535 wrong\r\n", True),
+        (LOGIN, HELLO, True),
+        (LOGIN, HELLO.replace(b"HELP", b"AUTH PLAIN") + b"354 go\r\n", True),
+        (LOGIN, HELLO.replace(b"HELP", b"AUTH PLAIN") + b"454 later\r\n", True),
+        (SECURE, HELLO, True),
+        (SECURE, HELLO.replace(b"HELP", b"STARTTLS") + b"554 no\r\n", True),
+        (SECURE, HELLO.replace(b"HELP", b"STARTTLS") + b"454 later\r\n", True),
+        (ROUTE, HELLO + b"530 5.7.0 log in first\r\n", True),
+        (ROUTE, HELLO + b"250 ok\r\n530 TLS first\r\n250 ok\r\n", True),
+        (ROUTE, b"554 go away\r\n", True),
+        (ROUTE, b"", True),
+        (ROUTE, HELLO, False),
+        (ROUTE, HELLO + b"451 later\r\n250 rset\r\n", False),
+    ],
+)
 def test_a_server_that_does_not_let_us_in_as_the_conf_says(route: Route, says: bytes, is_ours: bool) -> None:
     """That does not count as one of the retries, unless the mail names that server itself."""
+
     def opened(route: Route, terms: Terms) -> Session:
         found = Script(says, route)
         found.session.begin()

@@ -22,7 +22,7 @@ def unstuffed(data: bytes) -> bytes:
 @given(st.lists(st.sampled_from([b".", b"a", b"\r\n", b"..", b"\r\n."])), st.integers(1, 7))
 def test_what_is_stuffed_arrives_unchanged_however_it_is_cut(parts: list[bytes], size: int) -> None:
     message = b"".join(parts) + b"\r\n"
-    pieces = [message[start:start + size] for start in range(0, len(message), size)]
+    pieces = [message[start : start + size] for start in range(0, len(message), size)]
     assert unstuffed(b"".join(stuffed(pieces))) == message
 
 
@@ -35,11 +35,24 @@ def test_a_message_that_was_cut_short_ends_all_the_same() -> None:
     assert b"".join(stuffed([b"a\r\nb"])) == b"a\r\nb\r\n.\r\n"
 
 
-@pytest.mark.parametrize("message", [b"a\nb\r\n", b"a\rb\r\n", b"a\r\r\n", b"a\n.\r\nMAIL\r\n", b"\n", b"\x00\r\n", b"",
-                                     b"a", b"a\r", b"x" * 999 + b"\r\n"])
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"a\nb\r\n",
+        b"a\rb\r\n",
+        b"a\r\r\n",
+        b"a\n.\r\nMAIL\r\n",
+        b"\n",
+        b"\x00\r\n",
+        b"",
+        b"a",
+        b"a\r",
+        b"x" * 999 + b"\r\n",
+    ],
+)
 def test_what_could_be_read_in_two_ways_is_a_fault(message: bytes) -> None:
     for size in (1, 3, 4096):
-        assert inspect(message[start:start + size] for start in range(0, len(message), size)).fault
+        assert inspect(message[start : start + size] for start in range(0, len(message), size)).fault
 
 
 def test_traits() -> None:

@@ -199,8 +199,14 @@ def test_a_response_keeps_its_end_to_end_fields() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "Connection: close", "Keep-Alive: timeout=5", "Proxy-Connection: keep-alive", "Transfer-Encoding: chunked",
-        "Trailer: X-A", "TE: x", "Upgrade: h2c", "Server: x",
+        "Connection: close",
+        "Keep-Alive: timeout=5",
+        "Proxy-Connection: keep-alive",
+        "Transfer-Encoding: chunked",
+        "Trailer: X-A",
+        "TE: x",
+        "Upgrade: h2c",
+        "Server: x",
     ],
 )
 def test_what_is_for_the_hop_between_us_and_the_member_stays_here(line: str) -> None:

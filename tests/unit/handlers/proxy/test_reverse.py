@@ -326,9 +326,7 @@ def test_a_failure_before_the_head_is_a_page_for_strangers_and_a_line_for_the_lo
     assert b"10.0.0.1" not in reply.body
     (line,) = proxied.told
     gtxnid = asked.fields["x-gtxn-id"]
-    assert line == (
-        f"/ @back: 10.0.0.1:80: {failure.value[1]}: secret detail (GET /a?b, answered {status}, {gtxnid})"
-    )
+    assert line == (f"/ @back: 10.0.0.1:80: {failure.value[1]}: secret detail (GET /a?b, answered {status}, {gtxnid})")
     # The connection goes on.
     client.send(request_bytes("/"))
     proxied.next_asked(2)
@@ -350,9 +348,7 @@ def test_a_failure_while_the_head_is_held(proxied: ProxyRig) -> None:
 
 @pytest.mark.parametrize("fields", [("Content-Length: 6",), ("Transfer-Encoding: chunked",), ()])
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
-def test_a_response_that_breaks_off_never_looks_whole(
-    proxied: ProxyRig, fields: tuple[str, ...], version: str
-) -> None:
+def test_a_response_that_breaks_off_never_looks_whole(proxied: ProxyRig, fields: tuple[str, ...], version: str) -> None:
     client, asked = asking(proxied, f"GET / HTTP/{version}\r\nHost: a\r\n\r\n".encode())
     asked.head("200 OK", *fields)
     asked.receiver.on_data(b"abc")

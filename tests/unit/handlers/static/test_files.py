@@ -80,8 +80,18 @@ def test_a_file(mount: Mount) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/none", "/a.css/", "/a.css/x", "/dir", "/dir/", "/.env", "/dir/../a.css", "/x" * 5000, "/a\0b", "/\xff",
-        "/.", "",
+        "/none",
+        "/a.css/",
+        "/a.css/x",
+        "/dir",
+        "/dir/",
+        "/.env",
+        "/dir/../a.css",
+        "/x" * 5000,
+        "/a\0b",
+        "/\xff",
+        "/.",
+        "",
     ],
 )
 def test_nothing(mount: Mount, path: str) -> None:

@@ -497,5 +497,3 @@ def test_time_passes(rig: Rig, root: Path) -> None:
     path.unlink()
     rig.advance(2.0)
     assert client.get("/a.txt").code == 404
-
-

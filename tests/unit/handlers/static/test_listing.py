@@ -186,7 +186,7 @@ def test_dates() -> None:
 
 
 def test_json() -> None:
-    listing = Listing([Entry(b"dir", True, 0, WHEN), Entry("ä\"\n".encode(), False, 5, WHEN)])
+    listing = Listing([Entry(b"dir", True, 0, WHEN), Entry('ä"\n'.encode(), False, 5, WHEN)])
     assert json.loads(listing_json(listing)) == [
         {"name": "dir", "type": "directory", "mtime": "Sun, 13 Sep 2020 12:26:40 GMT"},
         {"name": 'ä"\n', "type": "file", "mtime": "Sun, 13 Sep 2020 12:26:40 GMT", "size": 5},
