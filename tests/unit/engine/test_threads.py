@@ -5,7 +5,6 @@ import os
 import random
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
@@ -145,19 +144,6 @@ def test_a_thread_that_is_idle_again_is_woken_at_once_beside_one_that_is_stuck(m
     was_woken = second.wait(PATIENCE_S)
     hold.set()
     assert was_woken
-
-
-def test_an_idle_thread_keeps_no_job(make: Callable[..., Loop]) -> None:
-    """A job is a request with its response, and what its app keeps beside them."""
-    loop, done = make(count=2), threading.Event()
-    job = Job(done.set)
-    gone = weakref.ref(job)
-    loop.threads.begin_batch(1)
-    loop.threads.submit(job)
-    del job
-    loop.until(done.is_set)
-    loop.wait(lambda: loop.threads.busy == 0)
-    loop.wait(lambda: gone() is None)
 
 
 def test_full_is_refused(make: Callable[..., Loop]) -> None:
