@@ -218,11 +218,7 @@ def test_nothing_is_left_of_calls(master: Master) -> None:
         found = census(master)
         surplus.clear()
         surplus.update(
-            {
-                kind: (before[kind], found[kind])
-                for kind in before
-                if found[kind] > before[kind] + slack.get(kind, 0)
-            }
+            {kind: (before[kind], found[kind]) for kind in before if found[kind] > before[kind] + slack.get(kind, 0)}
         )
         return not surplus
 
